@@ -1,0 +1,260 @@
+"""Jobs, and reading them from files.
+
+A file has one job a row, in these columns (matched whatever their case; others are ignored):
+
+=========  =====================================================================================
+text       the posting; the only column that must be there
+title      may be missing or empty
+id         anything that tells jobs apart; without it the number of the row is the id
+tags       the tags that apply: a list, or a string separated by semicolons (``remote; sales``)
+not_tags   the tags that don't apply; if given, all tags in neither column are unknown
+tag        instead of `tags`: one row per job and tag, as SQL exports it
+label      beside `tag`: yes, no or unsure
+=========  =====================================================================================
+
+What is known of a job's tags:
+
+- no `tags` column, or null: unlabelled.
+- An empty list, or an empty cell where a `tags` column exists: labelled, and no tag applies.
+  CSV has no null, so unlabelled jobs belong in a file of their own or in JSON lines.
+- `not_tags` missing, null or an empty cell: fully labelled, every tag not in `tags` is a "no".
+- `tag` without `label`: fully labelled. `tag` with `label`: only what is said is known.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from tagger.columns import (
+    COLUMNS,
+    CellError,
+    Cells,
+    Tags,
+    check_found,
+    check_header,
+    fold,
+    match_columns,
+    read_id,
+    read_labels,
+    read_text,
+    some,
+    tag_name,
+    wanted_columns,
+)
+from tagger.files import open_rows
+from tagger.rejects import Reject, Rejects
+
+__all__ = ["COLUMNS", "Job", "Reject", "Rejects", "iter_jobs", "read_labelled", "tag_name"]
+
+_N_SPARSE = 100  # rows of JSON lines that may leave out `text` before we say it's not there
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job posting, and what people said of its tags."""
+
+    id: str
+    title: str = ""
+    text: str = ""
+    tags: Tags = None
+    """The tags that apply; None if the job is unlabelled."""
+    not_tags: Tags = None
+    """The tags that don't apply. None: every tag not in `tags`; else the others are unknown."""
+
+
+def iter_jobs(
+    path: Path,
+    *,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    unique: bool = True,
+    labels: bool = True,
+) -> Iterator[Job]:
+    """Read jobs one by one; memory stays flat.
+
+    Parameters
+    ----------
+    path
+        A file that `tagger.files.open_rows` can read.
+    rejects
+        Gets every row that can't be used; the rest goes on.
+    columns
+        Our column name to the file's: ``{"text": "description"}``.
+    unique
+        Reject a row whose id came before. Remembers a 64-bit hash and a line number per job.
+    labels
+        False leaves the columns about tags unread, so that nothing in them rejects a row.
+
+    Raises
+    ------
+    DataError
+        If the file as a whole can't be used, has no column `text`, or lacks one of `columns`;
+        when the first job is asked for, or later if the file turns out to be damaged.
+    """
+    first_line: dict[int, int] = {}
+    for line, job, _ in _iter_records(path, rejects, columns, encoding, labels=labels):
+        first = first_line.setdefault(hash(job.id), line) if unique else line
+        if first == line:
+            yield job
+        else:
+            rejects.add(path, line, job.id, f"duplicate id {job.id!r:.60}, first on line {first}")
+
+
+def read_labelled(
+    paths: Iterable[Path],
+    *,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    tags: Sequence[str] | None = None,
+) -> list[Job]:
+    """Read all jobs of some files, each once, with all that was said of its tags.
+
+    Rows with the same id, title and text become one job with the union of their tags. A tag
+    that is both "yes" and "no" becomes unknown and is reported; a row with the id of an earlier
+    one but another title or text is rejected.
+
+    Parameters
+    ----------
+    paths, rejects, columns, encoding
+        As in `iter_jobs`. Rows without an id are told apart by file and row number, those with
+        a column `tag` by title and text.
+    tags
+        The tags that count; others are reported and dropped. None: all tags of the files.
+
+    Returns
+    -------
+    Jobs in the order of the files, tags sorted. A job of which nothing is known is unlabelled.
+    """
+    paths = list(paths)
+    prefixes = _id_prefixes(paths)
+    known = None if tags is None else frozenset(map(tag_name, tags))
+    gathered: dict[str, _Gathered] = {}
+    ids_by_text: dict[tuple[str, str], str] = {}
+    for path in paths:
+        for line, job, implicit in _iter_records(path, rejects, columns, encoding):
+            if implicit:
+                job = replace(job, id=prefixes[path] + job.id)
+            if implicit == "tag":
+                job = replace(job, id=ids_by_text.setdefault((job.title, job.text), job.id))
+            if known is not None:
+                job = _keep_known(job, known, path, line, rejects)
+            whole = gathered.setdefault(job.id, _Gathered(job, path, line))
+            whole.add(job, path, line, rejects)
+    all_tags = known or frozenset().union(*(whole.yes | whole.no for whole in gathered.values()))
+    return [whole.to_job(all_tags) for whole in gathered.values()]
+
+
+def _id_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
+    """What to put before row numbers, so that they tell jobs of several files apart."""
+    if len(paths) == 1:
+        return {paths[0]: ""}
+    are_distinct = len({path.name for path in paths}) == len(paths)
+    return {path: f"{path.name if are_distinct else path.as_posix()}:" for path in paths}
+
+
+class _Record(NamedTuple):
+    line: int
+    job: Job
+    implicit: str  # "" if the row has its own id, else what it stands for: a "tag" or a "row"
+
+
+def _iter_records(
+    path: Path,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None,
+    encoding: str,
+    *,
+    labels: bool = True,
+) -> Iterator[_Record]:
+    wanted = wanted_columns(columns, labels=labels)
+    must = {"text", *(columns or {})} & wanted.keys()
+    names = {fold(theirs) for theirs in wanted.values()}
+    with open_rows(path, rejects=rejects, encoding=encoding, wanted=names) as (header, rows):
+        if header is not None:
+            check_header(path, header, wanted, must)
+            must = set()
+        row = None
+        for row in rows:
+            found = match_columns(row.cells, wanted)
+            must -= found.keys()
+            if "text" in must and row.number >= _N_SPARSE:
+                break
+            cells = {ours: row.cells[theirs] for ours, theirs in found.items()}
+            try:
+                record = _to_record(row.line, row.number, cells)
+            except CellError as error:
+                rejects.add(path, row.line, _id_or_none(cells), str(error))
+            else:
+                yield record
+        if row is not None:
+            check_found(path, row.cells, wanted, must)
+
+
+def _to_record(line: int, number: int, cells: Cells) -> _Record:
+    id = read_id(cells.get("id"))
+    title, text = read_text(cells, "title"), read_text(cells, "text")
+    if not title.strip() and not text.strip():
+        raise CellError("empty posting")
+    job = Job(id or str(number), title, text, *read_labels(cells))
+    return _Record(line, job, "" if id else "tag" if "tag" in cells else "row")
+
+
+def _id_or_none(cells: Cells) -> str | None:
+    try:
+        return read_id(cells.get("id")) or None
+    except CellError:
+        return None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What all rows of one job say."""
+
+    job: Job
+    path: Path
+    line: int
+    yes: set[str] = field(default_factory=set)
+    no: set[str] = field(default_factory=set)
+    is_full: bool = False
+
+    def add(self, job: Job, path: Path, line: int, rejects: Rejects) -> None:
+        first = f"first on line {self.line}" + (f" of {self.path}" if path != self.path else "")
+        if (job.title, job.text) != (self.job.title, self.job.text):
+            reason = f"id {job.id!r:.60} stands for another posting, {first}"
+            rejects.add(path, line, job.id, reason)
+            return
+        disputed = self.yes & self.no
+        self.yes.update(job.tags or ())
+        self.no.update(job.not_tags or ())
+        self.is_full |= job.tags is not None and job.not_tags is None
+        for tag in sorted((self.yes & self.no) - disputed):
+            reason = f"tag {tag!r:.60} is both yes and no ({first}); taken as unknown"
+            rejects.add(path, line, job.id, reason)
+
+    def to_job(self, all_tags: Iterable[str]) -> Job:
+        disputed = self.yes & self.no
+        no = self.no
+        if self.is_full:
+            no = set(all_tags) - self.yes
+        elif not self.yes ^ self.no:
+            return replace(self.job, tags=None, not_tags=None)
+        is_partial = disputed or not self.is_full
+        return replace(
+            self.job,
+            tags=tuple(sorted(self.yes - disputed)),
+            not_tags=tuple(sorted(no - disputed)) if is_partial else None,
+        )
+
+
+def _keep_known(job: Job, known: frozenset[str], path: Path, line: int, rejects: Rejects) -> Job:
+    for tag in sorted({*(job.tags or ()), *(job.not_tags or ())} - known):
+        reason = f"unknown tag {tag!r:.60}; known: {some(sorted(known))}"
+        rejects.add(path, line, job.id, reason)
+    yes, no = (
+        None if tags is None else tuple(tag for tag in tags if tag in known)
+        for tags in (job.tags, job.not_tags)
+    )
+    return replace(job, tags=yes, not_tags=no)

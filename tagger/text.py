@@ -1,0 +1,229 @@
+"""Posting text to tokens and terms: clean, split, normalise numbers, drop stop words, stem.
+
+Everything here is linear in the length of the text, whatever the text: each regular expression either
+stops at the next character of the kind it started with or has a bounded repeat.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
+from html import unescape
+from importlib.resources import files
+from itertools import pairwise
+from math import log10
+
+import Stemmer
+
+MAX_WORD = 40
+"""Longer "words" (base64, URLs glued together) are cut to this many characters."""
+
+_MAX_UNESCAPE = 3  # "&amp;amp;lt;" has been seen in feeds; deeper is an attack, not a posting
+_ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,31});")
+_MARKUP = re.compile(r"<!--|-->|</?([A-Za-z][A-Za-z0-9]*)[^<>]*>")
+_BLOCKS = frozenset(
+    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header hr "
+    "li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+)
+_HIDDEN = frozenset({"script", "style", "head", "template", "noscript"})
+
+# A run is at most 64 characters, so that the quadratic ordering of combining marks stays bounded.
+_NON_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        **dict.fromkeys("\u2022\u2023\u25aa\u25ab\u25cf\u25cb\u25e6\u25a0\u25a1\u2043\u27a2\u2714\u2713\u00b7\uf0b7", "\n"),
+        "\r": "\n",
+        "\u2044": "/",  # what NFKC makes of the bar in one-half
+    }
+)
+_CONTRACTIONS = (
+    (re.compile(r"\b([Ww])on't\b"), r"\1ill not"),
+    (re.compile(r"\b([Cc])an(?:'t|not)\b"), r"\1an not"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"'re\b"), " are"),
+    (re.compile(r"'ve\b"), " have"),
+    (re.compile(r"'ll\b"), " will"),
+    (re.compile(r"'m\b"), " am"),
+    (re.compile(r"'d\b"), " would"),
+)
+_TOKEN = re.compile(
+    r"""
+      \n
+    | [$£€₹¥]\ ?\d[\d,.]{0,30}(?:[kKmM]\b)?             # money
+    | \d{1,3}\ ?(?:-|to)\ ?\d{1,3}(?![\d,.]\d)\+?       # a range: 3-5, 3 to 5
+    | \d[\d,.]{0,30}(?:\+|\ ?%|(?:[kKmM]|st|nd|rd|th)\b)?  # 5+, 20 %, 80k, 3rd, 1,000.50
+    | 's\b
+    | [^\W\d_]{1,40}(?:\+\+|\#)?                         # words; C++, C#
+    | [^\w\s]                                            # punctuation, one sign a token
+    """,
+    re.VERBOSE,
+)
+_SENTENCE_END = frozenset(".!?\n")
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        "one two three four five six seven eight nine ten eleven twelve".split(), start=1
+    )
+}
+
+
+def clean(text: str) -> str:
+    """Plain text of a posting: no markup, NFKC, one kind of quote, dash and bullet.
+
+    Parameters
+    ----------
+    text
+        As it came: HTML, escaped HTML (also twice), any Unicode, NUL bytes, lone surrogates.
+
+    Returns
+    -------
+    Text in which line breaks and bullets are ``\\n`` and contractions are spelled out.
+    Takes time linear in the length of `text`.
+
+    Examples
+    --------
+    >>> clean("&lt;p&gt;We&#8217;re hiring&lt;/p&gt;<ul><li>5+ years</li></ul>")
+    'We are hiring\\n\\n\\n5+ years'
+    """
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates become "?"
+    for _ in range(_MAX_UNESCAPE):
+        if "<" in text:
+            text = _strip_markup(text)
+        if "&" not in text or not _ENTITY.search(text):
+            break
+        text = unescape(text)
+    if not text.isascii():
+        text = _NON_ASCII.sub(_nfkc, text).translate(_TYPOGRAPHY)
+    text = _CONTROL.sub("", text.replace("\r", "\n"))
+    if "'" in text:
+        for contraction, spelled in _CONTRACTIONS:
+            text = contraction.sub(spelled, text)
+    return text.strip()
+
+
+def _nfkc(run: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", run[0])
+
+
+def _strip_markup(text: str) -> str:
+    """Drop tags, comments and scripts; block tags become line breaks. One pass, no nesting kept."""
+    kept: list[str] = []
+    end = 0  # of the last piece of markup
+    hidden = ""  # what we are inside of: "-->" or the name of an element without text
+    for mark in _MARKUP.finditer(text):
+        if mark[0] == "-->" and hidden != "-->":
+            continue
+        if not hidden:
+            kept.append(text[end : mark.start()])
+        end = mark.end()
+        name = (mark[1] or "").lower()
+        if hidden:
+            if mark[0] == hidden or (name == hidden and mark[0][1] == "/"):
+                hidden = ""
+        elif mark[0] == "<!--":
+            hidden = "-->"
+        elif name in _HIDDEN and mark[0][1] != "/":
+            hidden = name
+        elif name in _BLOCKS:
+            kept.append("\n")
+    if not hidden:
+        kept.append(text[end:])
+    return "".join(kept)
+
+
+def tokenize(text: str) -> list[str]:
+    """Words, numbers, signs and line breaks of cleaned text, case kept.
+
+    Examples
+    --------
+    >>> tokenize("C++ dev, 3 to 5 years, $80k+")
+    ['C++', 'dev', ',', '3 to 5', 'years', ',', '$80k', '+']
+    """
+    return _TOKEN.findall(text)
+
+
+class _TermOf(dict[str, str]):
+    """Token -> term, computed once a token; "" for a stop word, "\\n" where a bigram must not cross.
+
+    Bounded, because a stream of postings brings new words for ever.
+    """
+
+    max_size = 500_000
+
+    def __missing__(self, token: str) -> str:
+        if len(self) >= self.max_size:
+            self.clear()
+        term = self[token] = _term(token)
+        return term
+
+
+def _term(token: str) -> str:
+    if token in _SENTENCE_END:
+        return "\n"
+    first = token[0]
+    if first.isdigit() or first in "$£€₹¥":
+        return _number(token)
+    if not first.isalpha():
+        return ""
+    word = token.lower()
+    if word in _NUMBER_WORDS:
+        return _NUMBER_WORDS[word]
+    if word in stop_words():
+        return ""
+    return _stemmer().stemWord(word)
+
+
+def _number(token: str) -> str:
+    """Small counts stay as they are; money and large numbers keep their size only.
+
+    ``5+`` and ``3-5`` stay; ``3 to 5`` is ``3-5``; ``$18.50`` is ``money:2`` (two digits before the
+    point), ``$80k`` is ``money:5``; ``20 %`` is ``number:%``; ``2019`` is ``number:4``.
+    """
+    if first_range := _RANGE.fullmatch(token):
+        return f"{int(first_range[1])}-{int(first_range[2])}"
+    digits = re.sub(r"[^\d.]", "", token.replace(",", "")).strip(".")
+    whole = digits.split(".")[0]
+    value = int(whole or 0) * {"k": 1_000, "m": 1_000_000}.get(token[-1].lower(), 1)
+    size = int(log10(value)) + 1 if value else 1
+    if not token[0].isdigit():
+        return f"money:{size}"
+    if token.endswith("%"):
+        return "number:%"
+    if token[-1] in "kKmM":
+        return f"number:{size}"
+    if value > 99:
+        return f"number:{size}"
+    return f"{value}+" if token.endswith("+") else str(value)
+
+
+_RANGE = re.compile(r"(\d{1,3}) ?(?:-|to) ?(\d{1,3})\+?")
+_term_of = _TermOf()
+
+
+@cache
+def stop_words() -> frozenset[str]:
+    """Our English stop words, lower case; kept short, since "no", "must" and "per" decide tags."""
+    return frozenset(files("tagger").joinpath("data/stopwords.txt").read_text("utf-8").split())
+
+
+@cache
+def _stemmer() -> "Stemmer.Stemmer":
+    return Stemmer.Stemmer("english", 0)  # no cache of its own: _TermOf is one
+
+
+def terms(tokens: Iterable[str]) -> list[str]:
+    """Unigrams and bigrams of stems, in reading order; bigrams stay inside a sentence.
+
+    Examples
+    --------
+    >>> terms(tokenize("Managing the teams. 5+ years"))
+    ['manag', 'team', '5+', 'year', 'manag team', '5+ year']
+    """
+    stems = [term for term in map(_term_of.__getitem__, tokens) if term]
+    pairs = [f"{a} {b}" for a, b in pairwise(stems) if a != "\n" != b]
+    return [stem for stem in stems if stem != "\n"] + pairs
