@@ -40,7 +40,9 @@ def main() -> int:
     if not folder.is_dir():
         print(f"no treebank in {folder}; name the data folder with --data", file=sys.stderr)
         return 2
-    parts = {part: read_treebank(folder / f"en_ewt_{part}.tsv.gz") for part in ("train", "dev", "test")}
+    parts = {
+        part: read_treebank(folder / f"en_ewt_{part}.tsv.gz") for part in ("train", "dev", "test")
+    }
     tagger = PosTagger.fit(parts["train"], n_iter=args.iterations, seed=args.seed)
     tagger.save(args.out)
     size_mb = args.out.stat().st_size / 1e6

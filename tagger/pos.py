@@ -6,9 +6,8 @@ and feature, we add up rows of one matrix for thousands of sentences in lock-ste
 words of all sentences, then the second words, and so on. Weights are whole thousandths, so
 sums are exact and a sentence gets the same tags alone and in a batch.
 
-Letters for axes: N tokens, P pieces (sentences cut to at most `MAX_PIECE` tokens), F features
-that do not depend on a guessed tag, T tags, S = T + 2 tags with the two that stand before a
-sentence, R rows of weights.
+Letters for axes: N tokens, P pieces (sentences cut to at most `MAX_PIECE` tokens), T tags,
+S = T + 2 tags with the two that stand before a sentence, R rows of weights.
 
 References
 ----------
@@ -16,19 +15,30 @@ Honnibal, A Good Part-of-Speech Tagger in about 200 Lines of Python, 2013.
 nltk.tag.perceptron (Bird, Klein and Loper, Natural Language Processing with Python, 2009).
 """
 
-import random
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from tagger.errors import DataError, ModelError
+from tagger.errors import DataError
+from tagger.pos_weights import (
+    END,
+    OF_PREFIX,
+    OF_SUFFIX,
+    OF_WORD,
+    START,
+    PosWeights,
+    TaggedSentence,
+    feature_sizes,
+    nltk_tagger,
+    read_weights,
+    train_weights,
+    write_weights,
+)
 
 if TYPE_CHECKING:
     from nltk.tag.perceptron import PerceptronTagger
@@ -36,50 +46,30 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.integer[Any]]
 TagIds = npt.NDArray[np.uint8]
 
-FORMAT = 1
 MAX_PIECE = 200
-"""Longer sentences are cut: 99.9 % are shorter, and a text without full stops stays fast."""
+"""Longer sentences are cut: they are rare, and a text without full stops stays fast."""
 MAX_CACHED_WORDS = 1 << 17
 MAX_CACHED_CHARACTERS = 1 << 24
 """What is kept about words seen before: about 40 MB at most, then it starts again from none."""
-CHUNK_TOKENS = 1 << 14
-"""Tokens scored at once: (N, T) float32 scores of about 3 MB stay near the processor."""
+CHUNK_TOKENS = 1 << 15
+"""Tokens scored at once, far fewer than `MAX_CACHED_WORDS`: their (N, T) scores take 6 MB."""
 
-# Reverse alphabetical: argmax takes the first of equal scores, NLTK the alphabetically last.
 PENN_TAGS = tuple(
     "`` WRB WP$ WP WDT VBZ VBP VBN VBG VBD VB UH TO SYM RP RBS RBR RB PRP$ PRP POS PDT NNS NNPS "
     "NNP NN NFP MD LS JJS JJR JJ IN HYPH GW FW EX DT CD CC AFX ADD : . -RRB- -LRB- , '' $".split()
 )
 """Tag names of the packaged weights; `PENN_TAGS[i]` is the name of tag id i."""
 
-_START, _END = ("-START-", "-START2-"), ("-END-", "-END2-")
-_OF_WORD = ("i word", "i-1 word", "i-2 word", "i+1 word", "i+2 word")
-_OF_SUFFIX = ("i suffix", "i-1 suffix", "i+1 suffix")
-_OF_PREFIX = ("i pref1",)
-_OF_TAG_AND_WORD = "i-1 tag+i word"
-
 # Columns of the word table: the rows of weights that a word brings to the token so many places
 # further left or right, the word's place among the known words, its tag if it only has one.
-_COLUMNS = ((0, slice(0, 3)), (-1, slice(3, 5)), (-2, slice(5, 6)), (1, slice(6, 8)), (2, slice(8, 9)))
+_COLUMNS = (
+    (0, slice(0, 3)),
+    (-1, slice(3, 5)),
+    (-2, slice(5, 6)),
+    (1, slice(6, 8)),
+    (2, slice(8, 9)),
+)
 _N_FEATURES, _WORD, _FIXED, _N_COLUMNS = 9, 9, 10, 11
-
-
-class PosWeights(NamedTuple):
-    """Trained weights, as they are stored: what `PosTagger` is built from.
-
-    `counts` has one number per possible feature, in the order of `_feature_names`: how many of
-    the next `classes` (tag ids) and `values` (thousandths) are its own.
-    """
-
-    tags: list[str]
-    words: list[str]
-    suffixes: list[str]
-    prefixes: list[str]
-    fixed_words: list[str]
-    fixed_tags: TagIds
-    counts: npt.NDArray[np.uint8]
-    classes: npt.NDArray[np.uint8]
-    values: npt.NDArray[np.int32]
 
 
 class PosTagger:
@@ -105,7 +95,7 @@ class PosTagger:
         self._fixed = dict(zip(weights.fixed_words, weights.fixed_tags.tolist(), strict=True))
         self._unpack()
         self._table = np.zeros((MAX_CACHED_WORDS, _N_COLUMNS), np.int32)
-        self._table[:4] = self._describe([(pad, pad) for pad in (*_START, *_END)])
+        self._table[:4] = self._describe([(pad, pad) for pad in (*START, *END)])
         self._forget()
 
     @classmethod
@@ -117,69 +107,21 @@ class PosTagger:
         ModelError
             If the file is missing, damaged or of another format.
         """
-        if path is not None:
-            return cls(_read_weights(path, path))
         packaged = resources.files("tagger") / "data" / "pos_weights.npz"
-        with packaged.open("rb") as file:
-            return cls(_read_weights(cast(IO[bytes], file), packaged.name))
+        return cls(read_weights(packaged if path is None else path))
 
     @classmethod
-    def fit(
-        cls, sentences: Iterable[Sequence[tuple[str, str]]], *, n_iter: int = 5, seed: int = 0
-    ) -> Self:
-        """Train on (word, tag) pairs with NLTK's own trainer, at about 15,000 words a second.
-
-        Raises
-        ------
-        DataError
-            If there are no sentences, or a sentence, word or tag is empty or has a line break.
-        """
-        from nltk.tag.perceptron import PerceptronTagger
-
-        checked = [_checked(sentence) for sentence in sentences]
-        if not checked:
-            raise DataError("a tagger needs at least one tagged sentence, got none")
-        trained = PerceptronTagger(load=False)
-        state = random.getstate()
-        try:
-            random.seed(seed)  # the trainer shuffles with the global generator
-            trained.train(checked, nr_iter=n_iter)
-        finally:
-            random.setstate(state)
-        return cls(_pack(trained.model.weights, trained.tagdict, trained.classes))
+    def fit(cls, sentences: Iterable[TaggedSentence], *, n_iter: int = 5, seed: int = 0) -> Self:
+        """Train on (word, tag) pairs; see `train_weights`."""
+        return cls(train_weights(sentences, n_iter=n_iter, seed=seed))
 
     def save(self, path: Path) -> None:
         """Write the weights as a compressed .npz file that holds no pickle."""
-        arrays = {
-            name: _lines_to_bytes(value) if isinstance(value, list) else value
-            for name, value in self.weights._asdict().items()
-        }
-        with path.open("wb") as file:
-            np.savez_compressed(file, format=np.array(FORMAT), **arrays)
+        write_weights(self.weights, path)
 
     def to_nltk(self, *, unit: int = 1000) -> "PerceptronTagger":
-        """NLTK's tagger with the same weights, for comparison.
-
-        Parameters
-        ----------
-        unit
-            Weights are divided by it. 1000 gives the numbers that NLTK trained. 1 leaves whole
-            numbers, whose sums are exact there too: then even ties are broken alike.
-        """
-        from nltk.tag.perceptron import PerceptronTagger
-
-        ends = np.cumsum(self.weights.counts, dtype=np.int64)
-        labels = [self.tags[i] for i in self.weights.classes.tolist()]
-        values = (self.weights.values / unit).tolist()
-        used = np.flatnonzero(self.weights.counts)
-        names = list(_feature_names(self.weights))
-        tagger = PerceptronTagger(load=False)
-        for feature, end, count in zip(used, ends[used], self.weights.counts[used], strict=True):
-            own = slice(end - int(count), end)
-            tagger.model.weights[names[feature]] = dict(zip(labels[own], values[own], strict=True))
-        tagger.tagdict = {word: self.tags[i] for word, i in self._fixed.items()}
-        tagger.classes = tagger.model.classes = set(self.tags)
-        return tagger
+        """NLTK's tagger with the same weights; see `nltk_tagger`."""
+        return nltk_tagger(self.weights, unit=unit)
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """Tag names of tokenized sentences, one list per sentence. `tag_ids` is the fast way."""
@@ -213,6 +155,7 @@ class PosTagger:
         DataError
             If `starts` or `word_ids` point outside.
         """
+        starts = np.asarray(starts, np.int64)
         _check_tokens(words, word_ids, starts)
         tags = np.empty(len(word_ids), np.uint8)
         slots = np.full(len(words), -1, np.int32)
@@ -229,18 +172,18 @@ class PosTagger:
         n_states = n_tags + 2
         used = weights.counts > 0
         rows = np.cumsum(used, dtype=np.int32)
-        # float32 is exact for whole numbers up to 2**24, which `_read_weights` checks.
+        # Whole numbers small enough for float32 to add them exactly: `read_weights` checks that.
         self._matrix = np.zeros((1 + int(used.sum()), n_tags), np.float32)
         cells = np.repeat(rows[used] * n_tags, weights.counts[used]) + weights.classes
         self._matrix.reshape(-1)[cells] = weights.values
         rows *= used  # row 0, all zeros, for features without weights
-        sizes = _feature_sizes(weights)
+        sizes = feature_sizes(weights)
         by_word, by_suffix, by_prefix, by_tag, by_tags, by_word_and_tag = np.split(
             rows, np.cumsum(sizes)[:-1]
         )
-        self._word_rows = by_word.reshape(n_words, len(_OF_WORD))
-        self._suffix_rows = by_suffix.reshape(-1, len(_OF_SUFFIX))
-        self._prefix_rows = by_prefix.reshape(-1, len(_OF_PREFIX))
+        self._word_rows = by_word.reshape(n_words, len(OF_WORD))
+        self._suffix_rows = by_suffix.reshape(-1, len(OF_SUFFIX))
+        self._prefix_rows = by_prefix.reshape(-1, len(OF_PREFIX))
         self._word_and_tag_rows = by_word_and_tag.reshape(n_words, n_states)
         bias, last, before = np.split(self._matrix[by_tag], [1, 1 + n_states])
         both = self._matrix[by_tags].reshape(n_states, n_states, n_tags)
@@ -286,26 +229,24 @@ class PosTagger:
         word, suffix, normal_suffix, prefix, fixed = np.array(found, np.int32).T
         by_word = self._word_rows[word].T
         by_normal_suffix = self._suffix_rows[normal_suffix].T
-        return np.stack(
-            [
-                *(by_word[0], self._suffix_rows[suffix, 0], self._prefix_rows[prefix, 0]),
-                *(by_word[1], by_normal_suffix[1], by_word[2]),
-                *(by_word[3], by_normal_suffix[2], by_word[4]),
-                *(word, fixed),
-            ],
-            axis=1,
-        )
+        columns: list[Ints] = [
+            *(by_word[0], self._suffix_rows[suffix, 0], self._prefix_rows[prefix, 0]),
+            *(by_word[1], by_normal_suffix[1], by_word[2]),
+            *(by_word[3], by_normal_suffix[2], by_word[4]),
+            *(word, fixed),
+        ]
+        return np.stack(columns, axis=1)
 
     def _tag_chunk(self, slots: Ints, length: Ints, order: "_LockStep") -> Ints:
         """Tags of a chunk, (N,), both sides in lock-step order."""
         padded, position = _pad(slots, length, order)
-        fixed = self._table[slots, _FIXED]
+        known, fixed = self._table.take(slots, axis=0)[:, [_WORD, _FIXED]].T
         scored = np.flatnonzero(fixed < 0)
         scores = self._scores(padded, position[scored])
-        known = self._table[slots[scored], _WORD]
+        known = known[scored]
         bounds = np.searchsorted(scored, order.bounds)
         n_states = len(self.tags) + 2
-        tags = fixed.astype(np.intp)
+        tags: Ints = fixed.astype(np.intp)
         last = np.full(len(length), n_states - 2)  # -START-
         before = np.full(len(length), n_states - 1)  # -START2-
         for step in range(len(bounds) - 1):
@@ -325,7 +266,7 @@ class PosTagger:
         """What the words alone say about the tokens at `position`, (N, T)."""
         rows = np.empty((len(position), _N_FEATURES), np.int32)
         for shift, columns in _COLUMNS:
-            rows[:, columns] = self._table[padded[position + shift], columns]
+            rows[:, columns] = self._table.take(padded[position + shift], axis=0)[:, columns]
         ones = np.ones(rows.size, np.float32)
         ends = np.arange(0, rows.size + 1, _N_FEATURES, dtype=np.int32)
         chosen = sparse.csr_array((ones, rows.ravel(), ends), (len(rows), len(self._matrix)))
@@ -412,112 +353,3 @@ def _normalize(word: str) -> str:
     if word and word[0].isdigit():
         return "!DIGITS"
     return word.lower()
-
-
-def _feature_names(weights: PosWeights) -> Iterator[str]:
-    """NLTK's name of every possible feature, in the order in which they are stored."""
-    states = [*weights.tags, *_START]
-    words = ["", *weights.words]
-    yield from (f"{kind} {word}" for word in words for kind in _OF_WORD)
-    yield from (f"{kind} {end}" for end in ["", *weights.suffixes] for kind in _OF_SUFFIX)
-    yield from (f"{kind} {letter}" for letter in ["", *weights.prefixes] for kind in _OF_PREFIX)
-    yield "bias"
-    yield from (f"i-1 tag {last}" for last in states)
-    yield from (f"i-2 tag {before}" for before in states)
-    yield from (f"i tag+i-2 tag {last} {before}" for last in states for before in states)
-    yield from (f"{_OF_TAG_AND_WORD} {last} {word}" for word in words for last in states)
-
-
-def _feature_sizes(weights: PosWeights) -> tuple[int, ...]:
-    """Number of features in each part of `_feature_names`."""
-    n_states, n_words = len(weights.tags) + 2, len(weights.words) + 1
-    return (
-        n_words * len(_OF_WORD),
-        (len(weights.suffixes) + 1) * len(_OF_SUFFIX),
-        (len(weights.prefixes) + 1) * len(_OF_PREFIX),
-        1 + 2 * n_states,
-        n_states * n_states,
-        n_words * n_states,
-    )
-
-
-def _checked(sentence: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    if not sentence:
-        raise DataError("a tagged sentence must not be empty")
-    for pair in sentence:
-        if not all(pair) or any("\n" in name for name in pair):
-            raise DataError(f"a word and its tag must be text without line breaks, got {pair!r}")
-    return list(sentence)
-
-
-def _pack(
-    trained: Mapping[str, Mapping[str, float]], tagdict: Mapping[str, str], classes: Iterable[str]
-) -> PosWeights:
-    """Arrays of a tagger that NLTK trained; its weights have three decimals, so none is lost."""
-    tags = sorted(classes, reverse=True)
-    tag_ids = {tag: i for i, tag in enumerate(tags)}
-    names = [name for name, own in trained.items() if own]
-    fixed = sorted(tagdict)
-    weights = PosWeights(
-        tags=tags,
-        words=_values(names, (*_OF_WORD, _OF_TAG_AND_WORD)),
-        suffixes=_values(names, _OF_SUFFIX),
-        prefixes=_values(names, _OF_PREFIX),
-        fixed_words=fixed,
-        fixed_tags=np.array([tag_ids[tagdict[word]] for word in fixed], np.uint8),
-        counts=np.empty(0, np.uint8),
-        classes=np.empty(0, np.uint8),
-        values=np.empty(0, np.int32),
-    )
-    stored = [sorted((tag_ids[t], v) for t, v in trained.get(name, {}).items())
-              for name in _feature_names(weights)]
-    return weights._replace(
-        counts=np.array([len(own) for own in stored], np.uint8),
-        classes=np.array([tag for own in stored for tag, _ in own], np.uint8),
-        values=np.array([round(value * 1000) for own in stored for _, value in own], np.int32),
-    )
-
-
-def _values(names: Iterable[str], kinds: Sequence[str]) -> list[str]:
-    """The words (suffixes, prefixes) that features of some kinds are about, sorted."""
-    found = set()
-    for name in names:
-        kind = next((kind for kind in kinds if name.startswith(kind + " ")), None)
-        if kind is not None:
-            value = name[len(kind) + 1 :]
-            found.add(value.partition(" ")[2] if kind == _OF_TAG_AND_WORD else value)
-    return sorted(found)
-
-
-def _lines_to_bytes(lines: list[str]) -> npt.NDArray[np.uint8]:
-    return np.frombuffer("".join(line + "\n" for line in lines).encode(), np.uint8)
-
-
-def _read_weights(source: Path | IO[bytes], name: Path | str) -> PosWeights:
-    """Read and check a file written by `PosTagger.save`."""
-    try:
-        with np.load(source, allow_pickle=False) as stored:
-            found = int(stored["format"])
-            if found != FORMAT:
-                raise ModelError(f"{name} has format {found}, this version reads {FORMAT}")
-            values: dict[str, Any] = {field: stored[field] for field in PosWeights._fields}
-        for field in ("tags", "words", "suffixes", "prefixes", "fixed_words"):
-            values[field] = values[field].tobytes().decode().split("\n")[:-1]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{name} can't be read as part-of-speech weights: {error}") from error
-    weights = PosWeights(**values)
-    if not _fits_together(weights):
-        raise ModelError(f"{name} is damaged: its parts do not fit together; train it again")
-    return weights
-
-
-def _fits_together(weights: PosWeights) -> bool:
-    n_tags, n_values = len(weights.tags), len(weights.values)
-    return (
-        0 < n_tags <= 254
-        and len(weights.fixed_tags) == len(weights.fixed_words)
-        and len(weights.counts) == sum(_feature_sizes(weights))
-        and int(weights.counts.sum(dtype=np.int64)) == len(weights.classes) == n_values
-        and max(weights.classes.max(initial=0), weights.fixed_tags.max(initial=0)) < n_tags
-        and int(np.abs(weights.values).max(initial=0)) < 1 << 20
-    )

@@ -53,6 +53,7 @@ _CONTRACTIONS = (
 _TOKEN = re.compile(
     r"""
       \n
+    | (?:https?://|www\.)[^\s<>"]{1,2000}               # an address of the web
     | [$£€₹¥]\ ?\d[\d,.]{0,30}(?:[kKmM]\b)?             # money
     | \d{1,3}\ ?(?:-|to)\ ?\d{1,3}(?![\d,.]\d)\+?       # a range: 3-5, 3 to 5
     | \d[\d,.]{0,30}(?:\+|\ ?%|(?:[kKmM]|st|nd|rd|th)\b)?  # 5+, 20 %, 80k, 3rd, 1,000.50
@@ -168,7 +169,7 @@ def _term(token: str) -> str:
     first = token[0]
     if first.isdigit() or first in "$£€₹¥":
         return _number(token)
-    if not first.isalpha():
+    if not first.isalpha() or token.startswith(("http://", "https://", "www.")):
         return ""
     word = token.lower()
     if word in _NUMBER_WORDS:

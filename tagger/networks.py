@@ -1,0 +1,67 @@
+"""The Keras networks: convolutional autoencoder of a row, deep tagger of a code.
+
+Letters for axes: B batch, H columns of a row, L positions x K channels of the folded row
+(L * K = H), C code, T tags.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+POOL = 4
+
+
+def build_encoder(
+    *, fold: tuple[int, int], filters: Sequence[int], kernel: int, hidden: Sequence[int], code: int
+) -> keras.Model:
+    """Row to code, (B, H) -> (B, C): convolutions on the folded row beside a linear shortcut."""
+    row = keras.Input((fold[0] * fold[1],), name="row")  # (B, H)
+    x = layers.Reshape(fold, name="fold")(row)  # (B, L, K)
+    for step, size in enumerate(filters):
+        x = layers.Conv1D(size, kernel, padding="same", activation="relu", name=f"conv_{step}")(x)
+        x = layers.MaxPool1D(POOL, name=f"pool_{step}")(x)  # (B, L / 4 ** (step + 1), size)
+    x = layers.Flatten(name="flatten")(x)
+    for step, size in enumerate(hidden):
+        x = layers.Dense(size, activation="relu", name=f"dense_{step}")(x)
+    # Zeros: training starts at the shortcut and bends it only where that helps.
+    bent = layers.Dense(code, kernel_initializer="zeros", name="bent")(x)  # (B, C)
+    straight = layers.Dense(code, use_bias=False, name="straight")(row)  # (B, C)
+    return keras.Model(row, layers.Add(name="code")([straight, bent]), name="encoder")
+
+
+def build_decoder(
+    *, fold: tuple[int, int], filters: Sequence[int], kernel: int, hidden: Sequence[int], code: int
+) -> keras.Model:
+    """Code to row, (B, C) -> (B, H): the encoder's mirror image."""
+    length, channels = fold
+    places = length // POOL ** len(filters)
+    coded = keras.Input((code,), name="code")  # (B, C)
+    x = coded
+    for step, size in enumerate([*reversed(hidden), places * filters[-1]]):
+        x = layers.Dense(size, activation="relu", name=f"dense_{step}")(x)
+    x = layers.Reshape((places, filters[-1]), name="unflatten")(x)
+    for step, size in enumerate([*reversed(filters[:-1]), channels]):
+        last = step == len(filters) - 1
+        x = layers.UpSampling1D(POOL, name=f"unpool_{step}")(x)
+        x = layers.Conv1D(
+            size,
+            kernel,
+            padding="same",
+            activation=None if last else "relu",
+            kernel_initializer="zeros" if last else "glorot_uniform",
+            name=f"conv_{step}",
+        )(x)
+    bent = layers.Flatten(name="unfold")(x)  # (B, H)
+    straight = layers.Dense(length * channels, use_bias=False, name="straight")(coded)  # (B, H)
+    return keras.Model(coded, layers.Add(name="row")([straight, bent]), name="decoder")
+
+
+def build_tagger(*, code: int, hidden: Sequence[int], n_tags: int, dropout: float) -> keras.Model:
+    """Code to one logit per tag, (B, C) -> (B, T)."""
+    coded = keras.Input((code,), name="code")  # (B, C)
+    x = coded
+    for step, size in enumerate(hidden):
+        x = layers.Dense(size, activation="relu", name=f"dense_{step}")(x)
+        x = layers.Dropout(dropout, name=f"dropout_{step}")(x)
+    return keras.Model(coded, layers.Dense(n_tags, name="logits")(x), name="tagger")  # (B, T)
