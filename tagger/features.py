@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import islice
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import mmh3
 import numpy as np
@@ -33,6 +33,8 @@ BATCH = 512
 """Jobs worked on at once: enough for array speed, 512 postings of 2 kB need about 30 MB."""
 IDF_POWER = 0.5
 """Plain idf hides the common words ("degree", "hour") that tags hang on: docs/decisions/0002."""
+TITLE_WEIGHT = 1.0
+"""Length of the title's part beside a text part of length 1."""
 MEASURES_WEIGHT = 0.03
 """One standard deviation of a measure beside a term part of length 1."""
 
@@ -74,10 +76,10 @@ class JobTerms:
         title, text = clean(job.title), clean(job.text)
         return cls(tokenize(title), tokenize(text), f"{title}\n{text}")
 
-    def terms(self) -> list[str]:
-        """Terms of title and text, and those of the title once more as ``title:term``."""
+    def terms(self) -> tuple[list[str], list[str]]:
+        """Terms of title and text together, and those of the title once more as ``title:term``."""
         in_title = terms(self.title_tokens)
-        return [*in_title, *terms(self.text_tokens), *(f"title:{term}" for term in in_title)]
+        return in_title + terms(self.text_tokens), [f"title:{term}" for term in in_title]
 
 
 def bucket_of(term: str) -> int:
@@ -90,14 +92,31 @@ def _pos_tagger() -> PosTagger:
     return PosTagger.load()
 
 
-def count_terms(batch: Sequence[JobTerms]) -> Rows:
-    """How often each bucket's terms occur, shape (B, N_TERMS), float32."""
-    lists = [job.terms() for job in batch]
+class Counted(NamedTuple):
+    """What was counted in B jobs; `RowWeights` makes rows of it."""
+
+    text: Rows
+    """Shape (B, N_TERMS): how often each bucket's terms occur in title and text."""
+    title: Rows
+    """Shape (B, N_TERMS): the same for the buckets of ``title:term``."""
+    measures: FloatArray
+    """Shape (B, N_MEASURES), not yet scaled."""
+
+
+def count(jobs: Sequence[Job]) -> Counted:
+    """Everything that is counted in a few jobs at once."""
+    batch = [JobTerms.of(job) for job in jobs]
+    found = [job.terms() for job in batch]
+    text, title = ([pair[part] for pair in found] for part in (0, 1))
+    return Counted(_count_buckets(text), _count_buckets(title), measure(batch))
+
+
+def _count_buckets(lists: list[list[str]]) -> Rows:
     hashes = np.array([mmh3.hash(term) for found in lists for term in found], np.int64)
     buckets = (np.abs(hashes) % N_TERMS).astype(np.int32)
     starts = np.cumsum([0, *map(len, lists)]).astype(np.int32)
     ones = np.ones(len(hashes), np.float32)
-    rows = sparse.csr_array((ones, buckets, starts), shape=(len(batch), N_TERMS))
+    rows = sparse.csr_array((ones, buckets, starts), shape=(len(lists), N_TERMS))
     rows.sum_duplicates()
     return rows
 
@@ -158,17 +177,27 @@ class RowWeights:
     scale: FloatArray
     """Shape (N_MEASURES,): MEASURES_WEIGHT / standard deviation, 0 for a constant measure."""
 
-    def weigh(self, counted: Rows, measured: FloatArray) -> Rows:
-        """Rows (B, H): terms are (1 + ln count) * idf of length 1, measures standardised."""
-        terms_part = counted.copy()
-        terms_part.data = (1 + np.log(terms_part.data)) * self.idf[terms_part.indices]
-        lengths = np.sqrt(np.add.reduceat(np.append(terms_part.data**2, 0), terms_part.indptr[:-1]))
-        lengths[np.diff(terms_part.indptr) == 0] = 1
-        terms_part.data /= np.repeat(lengths, np.diff(terms_part.indptr))
+    def weigh(self, counted: Counted) -> Rows:
+        """Rows (B, H): terms are (1 + ln count) * idf, measures standardised.
+
+        Text and title are each brought to their own length, 1 and TITLE_WEIGHT: a title says as
+        much above a long text as above a short one.
+        """
+        terms_part = self._unit(counted.text) + TITLE_WEIGHT * self._unit(counted.title)
         limit = 3 * MEASURES_WEIGHT  # a 10 MB posting is no farther out than a long one
-        measures = np.clip((measured - self.mean) * self.scale, -limit, limit)
+        measures = np.clip((counted.measures - self.mean) * self.scale, -limit, limit)
         rows = sparse.hstack([terms_part, sparse.csr_array(measures)], format="csr")
         return sparse.csr_array(rows, dtype=np.float32)
+
+    def _unit(self, counted: Rows) -> Rows:
+        """Weighted counts, each row of length 1 (0 where there is nothing)."""
+        rows = counted.copy()
+        rows.data = (1 + np.log(rows.data)) * self.idf[rows.indices]
+        n_found = np.diff(rows.indptr)
+        squares = np.append(rows.data**2, 0)  # reduceat needs a place for an empty last row
+        lengths = np.sqrt(np.add.reduceat(squares, rows.indptr[:-1]))
+        rows.data /= np.repeat(lengths, n_found)
+        return rows
 
     def rows(self, jobs: Iterable[Job]) -> Rows:
         """Rows of any number of jobs, shape (n_jobs, H)."""
@@ -181,8 +210,7 @@ class RowWeights:
         """Rows in batches, as jobs come; memory stays flat however many there are."""
         stream = iter(jobs)
         while some := list(islice(stream, batch)):
-            split = [JobTerms.of(job) for job in some]
-            yield self.weigh(count_terms(split), measure(split))
+            yield self.weigh(count(some))
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -197,15 +225,17 @@ class RowStatistics:
         self._sum = np.zeros(N_MEASURES)
         self._squares = np.zeros(N_MEASURES)
 
-    def add(self, counted: Rows, measured: FloatArray) -> None:
-        self.n_jobs += counted.shape[0]
-        self._with_bucket += np.bincount(counted.indices, minlength=N_TERMS)
-        self._sum += measured.sum(axis=0, dtype=np.float64)
-        self._squares += (measured.astype(np.float64) ** 2).sum(axis=0)
+    def add(self, counted: Counted) -> None:
+        self.n_jobs += len(counted.measures)
+        for part in (counted.text, counted.title):
+            self._with_bucket += np.bincount(part.indices, minlength=N_TERMS)
+        self._sum += counted.measures.sum(axis=0, dtype=np.float64)
+        self._squares += (counted.measures.astype(np.float64) ** 2).sum(axis=0)
 
     def weights(self) -> RowWeights:
         n = max(self.n_jobs, 1)
-        idf = (np.log((1 + n) / (1 + self._with_bucket)) + 1) ** IDF_POWER
+        share = np.minimum(1 + self._with_bucket, 1 + n) / (1 + n)  # a bucket may hold both parts
+        idf = (1 - np.log(share)) ** IDF_POWER
         mean = self._sum / n
         deviation = np.sqrt(np.maximum(self._squares / n - mean**2, 0))
         varies = deviation > 1e-6

@@ -58,10 +58,12 @@ def build_decoder(
 
 
 def build_tagger(*, code: int, hidden: Sequence[int], n_tags: int, dropout: float) -> keras.Model:
-    """Code to one logit per tag, (B, C) -> (B, T)."""
+    """Code to one logit per tag, (B, C) -> (B, T): dense layers beside a linear shortcut."""
     coded = keras.Input((code,), name="code")  # (B, C)
     x = coded
     for step, size in enumerate(hidden):
         x = layers.Dense(size, activation="relu", name=f"dense_{step}")(x)
         x = layers.Dropout(dropout, name=f"dropout_{step}")(x)
-    return keras.Model(coded, layers.Dense(n_tags, name="logits")(x), name="tagger")  # (B, T)
+    bent = layers.Dense(n_tags, name="logits")(x)  # (B, T)
+    straight = layers.Dense(n_tags, use_bias=False, kernel_initializer="zeros", name="straight")
+    return keras.Model(coded, layers.Add(name="sum")([bent, straight(coded)]), name="tagger")

@@ -1,0 +1,134 @@
+"""The trained networks in numpy: what tagging needs, without loading TensorFlow.
+
+A test holds these against Keras (1e-5). Letters for axes: B jobs, H columns of a row, L positions
+x K channels of the folded row (L * K = H), F filters, W width of a kernel, C code, T tags.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+FloatArray = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+_BATCH = 128
+"""Rows folded at once: the first convolution needs about 170 kB a row."""
+
+
+class Encoder:
+    """Row to code with the arrays of a trained encoder.
+
+    Parameters
+    ----------
+    arrays
+        ``order`` (H,), ``fold`` (2,) and per layer ``conv_0/kernel`` (W, K, F), ``conv_0/bias``
+        (F,), ..., ``dense_0/kernel``, ..., ``bent/kernel``, ``straight/kernel`` (H, C).
+    pool
+        Positions that a pooling step joins.
+    """
+
+    def __init__(self, arrays: Arrays, *, pool: int = 4) -> None:
+        self._pool = pool
+        self._length, self._channels = (int(n) for n in arrays["fold"])
+        order = arrays["order"]
+        self._place = np.empty(len(order), np.int32)
+        self._place[order] = np.arange(len(order), dtype=np.int32)
+        straight = np.asarray(arrays["straight/kernel"], np.float32)
+        self._straight = np.ascontiguousarray(straight[self._place])  # in the row's own order
+        self._convs = _layers(arrays, "conv")
+        self._dense = [*_layers(arrays, "dense"), _layer(arrays, "bent")]
+
+    @property
+    def n_codes(self) -> int:
+        return self._straight.shape[1]
+
+    def __call__(self, rows: sparse.csr_array) -> FloatArray:
+        """Codes of rows (B, H), shape (B, C)."""
+        codes = np.asarray(rows @ self._straight, np.float32)
+        for first in range(0, rows.shape[0], _BATCH):
+            part = slice(first, first + _BATCH)
+            codes[part] += self._bent(rows[part])
+        return codes
+
+    def _bent(self, rows: sparse.csr_array) -> FloatArray:
+        x = self._first_convolution(rows)
+        for kernel, bias in self._convs[1:]:
+            x = _pool(_convolve(x, kernel) + bias, self._pool)
+        return dense(x.reshape(len(x), -1), self._dense)
+
+    def _first_convolution(self, rows: sparse.csr_array) -> FloatArray:
+        """Convolve and pool the folded row, (B, L / pool, F), from its few non-zeros."""
+        kernel, bias = self._convs[0]
+        width, channels, filters = kernel.shape
+        n, length = rows.shape[0], self._length
+        place = self._place[rows.indices]
+        job = np.repeat(np.arange(n, dtype=np.int32), np.diff(rows.indptr))
+        position = job * length + place // channels
+        folded = sparse.csr_array(
+            (rows.data, (position, place % channels)), shape=(n * length, channels)
+        )
+        # One product for all offsets of the kernel, then add them up shifted.
+        by_offset = folded @ kernel.transpose(1, 0, 2).reshape(channels, width * filters)
+        by_offset = by_offset.reshape(n, length, width, filters)
+        return _pool(_add_shifted(by_offset) + bias, self._pool)
+
+
+def _add_shifted(by_offset: FloatArray) -> FloatArray:
+    """Sum of what each offset of a kernel gives, (B, L, W, F) -> (B, L, F), zeros outside."""
+    _, length, width, _ = by_offset.shape
+    middle = (width - 1) // 2
+    total = by_offset[:, :, middle].copy()
+    for offset in range(width):
+        shift = offset - middle
+        if shift < 0:
+            total[:, -shift:] += by_offset[:, : length + shift, offset]
+        elif shift > 0:
+            total[:, :-shift] += by_offset[:, shift:, offset]
+    return total
+
+
+def _convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:
+    """Convolution with padding, (B, L, K) with (W, K, F) -> (B, L, F)."""
+    width, channels, filters = kernel.shape
+    by_offset = x @ kernel.transpose(1, 0, 2).reshape(channels, width * filters)
+    return _add_shifted(by_offset.reshape(*x.shape[:2], width, filters))
+
+
+def _pool(x: FloatArray, pool: int) -> FloatArray:
+    """ReLU and largest of every `pool` positions, (B, L, F) -> (B, L / pool, F)."""
+    n, length, filters = x.shape
+    return np.maximum(x.reshape(n, length // pool, pool, filters).max(axis=2), 0)
+
+
+def dense(x: FloatArray, layers: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Dense layers with ReLU between them and none behind the last."""
+    for step, (kernel, bias) in enumerate(layers):
+        x = x @ kernel + bias
+        if step < len(layers) - 1:
+            x = np.maximum(x, 0)
+    return x
+
+
+class DeepTagger:
+    """Code to logits with the arrays of a trained deep classifier."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._mean, self._scale = (np.asarray(arrays[name]) for name in ("mean", "scale"))
+        self._straight = np.asarray(arrays["straight/kernel"])
+        self._dense = [*_layers(arrays, "dense"), _layer(arrays, "logits")]
+
+    def __call__(self, codes: FloatArray) -> FloatArray:
+        """Logits of codes (B, C), shape (B, T)."""
+        standard = (codes - self._mean) * self._scale
+        return dense(standard, self._dense) + standard @ self._straight
+
+
+def _layers(arrays: Arrays, name: str) -> list[tuple[FloatArray, FloatArray]]:
+    n = sum(key.startswith(f"{name}_") and key.endswith("/kernel") for key in arrays)
+    return [_layer(arrays, f"{name}_{step}") for step in range(n)]
+
+
+def _layer(arrays: Arrays, name: str) -> tuple[FloatArray, FloatArray]:
+    return np.asarray(arrays[f"{name}/kernel"]), np.asarray(arrays[f"{name}/bias"])
