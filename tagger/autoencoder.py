@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from tagger.errors import DataError
 from tagger.forward import Encoder
-from tagger.networks import POOL, build_decoder, build_encoder
+from tagger.networks import POOL, build_decoder, build_encoder, layer_arrays
 from tagger.ordering import bisect_order
 from tagger.splits import duplicate_groups
 
@@ -162,10 +162,10 @@ class JobAutoencoder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         """What `tagger.forward.Encoder` needs."""
         config = self.config or AutoencoderConfig()
         fold = np.array(config.fold(len(self.order_)))
-        return {"order": self.order_, "fold": fold, **_layer_arrays(self.encoder_)}
+        return {"order": self.order_, "fold": fold, **layer_arrays(self.encoder_)}
 
     def decoder_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return _layer_arrays(self.decoder_)
+        return layer_arrays(self.decoder_)
 
     def restore(
         self, encoder: dict[str, npt.NDArray[Any]], decoder: dict[str, npt.NDArray[Any]]
@@ -290,14 +290,6 @@ def _checked_weight(X: sparse.csr_array, weight: npt.ArrayLike | None) -> FloatA
     if checked.shape != (X.shape[0],) or not (checked >= 0).all() or not checked.any():
         raise DataError(f"sample_weight must be {X.shape[0]} numbers >= 0, not all 0")
     return (checked / checked.mean()).astype(np.float32)
-
-
-def _layer_arrays(network: Any) -> dict[str, npt.NDArray[Any]]:
-    return {
-        f"{layer.name}/{weight.name}": np.asarray(weight)
-        for layer in network.layers
-        for weight in layer.weights
-    }
 
 
 class _Drawn(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from tagger.errors import DataError
 from tagger.labels import UNKNOWN
-from tagger.networks import build_tagger
+from tagger.networks import build_tagger, layer_arrays
 from tagger.wide import known_counts
 
 FloatArray = npt.NDArray[np.float32]
@@ -117,3 +117,7 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         """Logits, shape (N, T)."""
         standard = ops.convert_to_tensor((X - self.mean_) * self.scale_)
         return np.asarray(self.network_(standard, training=False))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What `tagger.forward.DeepTagger` needs."""
+        return {"mean": self.mean_, "scale": self.scale_, **layer_arrays(self.network_)}

@@ -5,8 +5,11 @@ Letters for axes: B batch, H columns of a row, L positions x K channels of the f
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 from keras import layers
 
 POOL = 4
@@ -67,3 +70,12 @@ def build_tagger(*, code: int, hidden: Sequence[int], n_tags: int, dropout: floa
     bent = layers.Dense(n_tags, name="logits")(x)  # (B, T)
     straight = layers.Dense(n_tags, use_bias=False, kernel_initializer="zeros", name="straight")
     return keras.Model(coded, layers.Add(name="sum")([bent, straight(coded)]), name="tagger")
+
+
+def layer_arrays(network: keras.Model) -> dict[str, npt.NDArray[Any]]:
+    """Weights of a network as ``layer/weight`` -> array."""
+    return {
+        f"{layer.name}/{weight.name}": np.asarray(weight)
+        for layer in network.layers
+        for weight in layer.weights
+    }

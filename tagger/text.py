@@ -29,13 +29,18 @@ _HIDDEN = frozenset({"script", "style", "head", "template", "noscript"})
 
 # A run is at most 64 characters, so that the quadratic ordering of combining marks stays bounded.
 _NON_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]{1,64}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
+)
 _TYPOGRAPHY = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
         **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
-        **dict.fromkeys("\u2022\u2023\u25aa\u25ab\u25cf\u25cb\u25e6\u25a0\u25a1\u2043\u27a2\u2714\u2713\u00b7\uf0b7", "\n"),
+        **dict.fromkeys(
+            "\u2022\u2023\u25aa\u25ab\u25cf\u25cb\u25e6\u25a0\u25a1\u2043\u27a2\u2714\u2713\u00b7\uf0b7",
+            "\n",
+        ),
         "\r": "\n",
         "\u2044": "/",  # what NFKC makes of the bar in one-half
     }
@@ -215,6 +220,11 @@ def stop_words() -> frozenset[str]:
 @cache
 def _stemmer() -> "Stemmer.Stemmer":
     return Stemmer.Stemmer("english", 0)  # no cache of its own: _TermOf is one
+
+
+def term_of(token: str) -> str:
+    """Term of a token; "" if it has none, a line break where no bigram may cross."""
+    return _term_of[token]
 
 
 def terms(tokens: Iterable[str]) -> list[str]:

@@ -1,0 +1,171 @@
+"""The tagger's decision: wide and deep paths, mixed and calibrated by cross-fitting.
+
+Letters for axes: N jobs, H columns of a row, C code, T tags.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from tqdm import tqdm
+
+from tagger.deep import DeepClassifier, DeepConfig
+from tagger.errors import DataError
+from tagger.labels import UNKNOWN, YES
+from tagger.splits import duplicate_groups, group_folds
+from tagger.thresholds import FEW_EXAMPLES, MIN_EXAMPLES, Decisions, fit_decisions, learnable, platt
+from tagger.wide import WideClassifier, WideConfig, known_counts
+
+FloatArray = npt.NDArray[np.floating[Any]]
+LabelArray = npt.NDArray[np.int8]
+
+_SHARES = tuple(step / 10 for step in range(11))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagConfig:
+    """What the classifier is made of."""
+
+    wide: bool = True
+    """Linear path from the row beside the network on the code; False is the plain chain."""
+    n_folds: int = 5
+    """Folds of the cross-fitting that chooses mixture, calibration and thresholds."""
+    review_share: float = 0.1
+    """Share of jobs, per tag, nearest to the threshold: left to a person. In [0, 1]."""
+    wide_config: WideConfig = field(default_factory=WideConfig)
+    deep_config: DeepConfig = field(default_factory=DeepConfig)
+
+    def __post_init__(self) -> None:
+        if self.n_folds < 2:
+            raise DataError(f"n_folds must be at least 2, got {self.n_folds}")
+        if not 0 <= self.review_share <= 1:
+            raise DataError(f"review_share must be in [0, 1], got {self.review_share}")
+
+
+class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Network on the code plus linear path from the row, mixed as out-of-fold logits say.
+
+    Both paths are fitted on all folds but one and asked about the one left out. On those logits
+    one share for the deep path is chosen by log loss (0 if the codes don't help, so they never
+    hurt), then a calibration, a threshold and a review band per tag. At last both paths are
+    fitted on everything.
+
+    References
+    ----------
+    Cheng et al., Wide & Deep Learning for Recommender Systems, 2016.
+    Wolpert, Stacked Generalization, 1992.
+    """
+
+    def __init__(self, config: TagConfig | None = None, *, seed: int = 0) -> None:
+        self.config = config
+        self.seed = seed
+
+    def fit(
+        self,
+        X: sparse.csr_array,
+        codes: npt.NDArray[np.float32],
+        Y: LabelArray,
+        *,
+        show_progress: bool = False,
+    ) -> Self:
+        """Fit both paths and everything after them.
+
+        Parameters
+        ----------
+        X : shape (N, H)
+        codes : shape (N, C)
+        Y : shape (N, T)
+            1 yes, 0 no, -1 unknown.
+
+        Raises
+        ------
+        DataError
+            If shapes differ or no tag has MIN_EXAMPLES yes and no.
+        """
+        config = self.config or TagConfig()
+        if not (X.shape[0] == len(codes) == len(Y)):
+            raise DataError(
+                f"rows, codes and labels must be as many: {X.shape[0]}, {len(codes)}, {len(Y)}"
+            )
+        if not learnable(Y).any():
+            raise DataError(
+                f"no tag has {MIN_EXAMPLES} jobs with it and {MIN_EXAMPLES} without: label more"
+            )
+        folds = group_folds(duplicate_groups(X, seed=self.seed), config.n_folds, seed=self.seed)
+        self.folds_ = folds
+        wide, deep = np.zeros(Y.shape), np.zeros(Y.shape)
+        steps = tqdm(
+            total=config.n_folds + 1, desc="classifier", disable=None if show_progress else True
+        )
+        with steps:
+            for fold in range(config.n_folds):
+                train, test = folds != fold, folds == fold
+                self._fit_paths(X[train], codes[train], Y[train], config)
+                wide[test], deep[test] = self._logits(X[test], codes[test])
+                steps.update()
+            self.share_ = _best_share(Y, wide, deep) if config.wide else 1.0
+            mixed = (1 - self.share_) * wide + self.share_ * deep
+            self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
+            self.oof_proba_ = self.decisions_.proba(mixed)
+            self._fit_paths(X, codes, Y, config)
+            steps.update()
+        self.history_ = self.deep_.history_
+        return self
+
+    def decision_function(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
+        """Mixed logits, not yet calibrated, shape (N, T)."""
+        wide, deep = self._logits(X, codes)
+        return (1 - self.share_) * wide + self.share_ * deep
+
+    def predict_proba(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
+        """Calibrated probabilities, shape (N, T), in [0, 1]."""
+        return self.decisions_.proba(self.decision_function(X, codes))
+
+    def _fit_paths(
+        self, X: sparse.csr_array, codes: FloatArray, Y: LabelArray, config: TagConfig
+    ) -> None:
+        if config.wide:
+            self.wide_ = WideClassifier(config.wide_config, seed=self.seed).fit(X, Y)
+        self.deep_ = DeepClassifier(config.deep_config, seed=self.seed).fit(
+            codes.astype(np.float32), Y
+        )
+
+    def _logits(self, X: sparse.csr_array, codes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        deep = self.deep_.decision_function(codes.astype(np.float32))
+        if not (self.config or TagConfig()).wide:
+            return np.zeros_like(deep), deep
+        return self.wide_.decision_function(X), deep
+
+
+def _best_share(Y: LabelArray, wide: FloatArray, deep: FloatArray) -> float:
+    """Share of the deep path with the smallest out-of-fold log loss after calibration."""
+    tags = np.flatnonzero(learnable(Y))
+
+    def log_loss(share: float) -> float:
+        losses = []
+        for tag in tags:
+            known = Y[:, tag] != UNKNOWN
+            yes = Y[known, tag] == YES
+            logit = (1 - share) * wide[known, tag] + share * deep[known, tag]
+            slope, offset = platt(yes, logit)
+            z = slope * logit + offset
+            losses.append(np.mean(np.logaddexp(0, np.where(yes, -z, z))))
+        return float(np.mean(losses))
+
+    return min(_SHARES, key=log_loss)
+
+
+def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
+    """What a user must know of tags with too few examples; empty for the others."""
+    remarks = {}
+    for tag, n_yes, n_no in zip(tags, *known_counts(Y), strict=True):
+        if min(n_yes, n_no) < MIN_EXAMPLES:
+            remarks[tag] = (
+                f"not learned: {n_yes} yes and {n_no} no, it takes {MIN_EXAMPLES} of each"
+            )
+        elif n_yes < FEW_EXAMPLES:
+            remarks[tag] = f"few examples ({n_yes} yes): scores and threshold are rough"
+    return remarks

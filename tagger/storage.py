@@ -1,0 +1,148 @@
+"""Model folders: arrays and `meta.json`, written beside and renamed into place, hashed, no pickle."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.errors import ModelError
+
+FORMAT = 1
+META = "meta.json"
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def jobtool_version() -> str:
+    try:
+        return version("jobtool")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, Any]) -> None:
+    """Write a model folder in one step: a reader sees the old one or the new one, whole.
+
+    Parameters
+    ----------
+    folder
+        Replaced if it is a model folder; anything else in its place is left alone.
+    arrays
+        File name without ending -> its arrays.
+
+    Raises
+    ------
+    ModelError
+        If something that is not a model stands there, or the disk refuses.
+    """
+    if (
+        folder.exists()
+        and not (folder / META).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
+    beside: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        for name, contents in arrays.items():
+            np.savez(beside / f"{name}.npz", **contents)
+        hashes = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
+        whole = {"format": FORMAT, "version": jobtool_version(), **meta, "sha256": hashes}
+        text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+        (beside / META).write_text(text, encoding="utf-8")
+        for path in beside.iterdir():
+            _flush(path)
+        _swap(beside, folder)
+    except OSError as error:
+        raise ModelError(f"can't write the model {folder}: {error}; nothing was changed") from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def load_meta(folder: Path) -> dict[str, Any]:
+    """`meta.json` of a model of this format.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or another program or version wrote it.
+    """
+    path = folder / META
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a model: it has no {META}. Train one: jobtool train")
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        found = meta["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} can't be read ({error}): restore or train it again") from error
+    if found != FORMAT:
+        raise ModelError(
+            f"{folder} has format {found}, this version reads {FORMAT}: train it again"
+        )
+    if not isinstance(meta.get("sha256"), dict):
+        raise ModelError(f"{path} names no files: restore the model or train it again")
+    return dict(meta)
+
+
+def load_arrays(folder: Path, meta: Mapping[str, Any]) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """All arrays of a model folder, by file name without ending, after every hash was checked.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or its contents are not those that were saved.
+    """
+    loaded = {}
+    for name, expected in meta["sha256"].items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise ModelError(f"{folder} lacks {name}: restore the model or train it again")
+        if _sha256(path) != expected:
+            raise ModelError(
+                f"{path} is not what was saved (its sha256 differs from {META}): "
+                "restore the model or train it again"
+            )
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                loaded[path.stem] = {key: arrays[key] for key in arrays.files}
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            raise ModelError(f"{path} can't be read: {error}") from error
+    return loaded
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _swap(beside: Path, folder: Path) -> None:
+    """Put `beside` in the place of `folder`, which comes back if that fails."""
+    os.chmod(beside, 0o755)
+    if not folder.exists():
+        beside.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    folder.rename(old / "model")
+    try:
+        beside.rename(folder)
+    except OSError:
+        (old / "model").rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)

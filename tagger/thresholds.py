@@ -1,0 +1,166 @@
+"""Calibration, thresholds and the band left to a person, per tag, from out-of-fold logits.
+
+Letters for axes: N jobs, T tags. Labels are 1 yes, 0 no, -1 unknown.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from tagger.labels import NO, UNKNOWN, YES
+
+FloatArray = npt.NDArray[np.floating[Any]]
+LabelArray = npt.NDArray[np.int8]
+BoolArray = npt.NDArray[np.bool_]
+
+MIN_EXAMPLES = 5
+"""A tag with fewer yes (or fewer no) is not learned; it says so instead of guessing."""
+
+
+FEW_EXAMPLES = 20
+"""A tag with fewer yes is learned, with a warning: its scores and threshold are rough."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """How logits become probabilities and tags, one value per tag, all of shape (T,) or (T, 2)."""
+
+    slope: FloatArray
+    offset: FloatArray
+    threshold: FloatArray
+    """A tag is given from this probability on; nan for a tag that was not learned."""
+    band: FloatArray
+    """Shape (T, 2): from band[t, 0] to band[t, 1] a person should look; nan if not learned."""
+
+    def proba(self, logits: FloatArray) -> FloatArray:
+        """Calibrated probabilities, (N, T) -> (N, T); the tag's frequency where not learned."""
+        return np.asarray(expit(logits * self.slope + self.offset))
+
+    def decide(self, proba: FloatArray) -> BoolArray:
+        """Which tags are given, (N, T)."""
+        return np.asarray(proba >= self.threshold)
+
+    def review(self, proba: FloatArray) -> BoolArray:
+        """Which cells lie in the band left to a person, (N, T)."""
+        return np.asarray((proba >= self.band[:, 0]) & (proba <= self.band[:, 1]))
+
+
+def learnable(Y: LabelArray) -> BoolArray:
+    """Which tags have enough examples, shape (T,)."""
+    return np.minimum((Y == YES).sum(axis=0), (Y == NO).sum(axis=0)) >= MIN_EXAMPLES
+
+
+def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.1) -> Decisions:
+    """Choose everything on logits of jobs that the model behind them has not seen.
+
+    Parameters
+    ----------
+    Y, logits : shape (N, T)
+    review_share
+        Share of the jobs whose probability lies nearest to a tag's threshold: its review band.
+    """
+    n_tags = Y.shape[1]
+    slope, offset = np.zeros(n_tags), np.zeros(n_tags)
+    threshold, band = np.full(n_tags, np.nan), np.full((n_tags, 2), np.nan)
+    enough = learnable(Y)
+    for tag in range(n_tags):
+        known = Y[:, tag] != UNKNOWN
+        yes, logit = Y[known, tag] == YES, logits[known, tag]
+        if not enough[tag]:
+            offset[tag] = np.log((yes.sum() + 0.5) / ((~yes).sum() + 0.5))
+            continue
+        slope[tag], offset[tag] = platt(yes, logit)
+        proba = expit(slope[tag] * logit + offset[tag])
+        # Few examples make a jagged F1: their labels are drawn towards what the model expects.
+        trust = yes.sum() / (yes.sum() + FEW_EXAMPLES)
+        threshold[tag] = f1_threshold(trust * yes + (1 - trust) * proba, proba)
+        distance = np.sort(np.abs(slope[tag] * logit + offset[tag] - _logit(threshold[tag])))
+        reach = distance[min(int(review_share * len(distance)), len(distance) - 1)]
+        band[tag] = expit(_logit(threshold[tag]) + np.array([-reach, reach]))
+    return Decisions(slope, offset, threshold, band)
+
+
+def platt(yes: BoolArray, logit: FloatArray) -> tuple[float, float]:
+    """Slope (not negative) and offset that turn a logit into a calibrated one.
+
+    Targets are pulled towards one half by one example each way, so that a few separable
+    examples don't give probabilities of 0 and 1.
+
+    References
+    ----------
+    Platt, Probabilistic Outputs for Support Vector Machines, 1999.
+    """
+    n_yes, n_no = int(yes.sum()), int((~yes).sum())
+    target = np.where(yes, (n_yes + 1) / (n_yes + 2), 1 / (n_no + 2))
+    spread = max(float(np.std(logit)), 1e-9)
+    scaled = logit / spread
+
+    def loss(x: FloatArray) -> tuple[float, FloatArray]:
+        z = x[0] * scaled + x[1]
+        error = expit(z) - target
+        value = np.mean(np.logaddexp(0, z) - target * z)
+        return float(value), np.array([np.mean(error * scaled), np.mean(error)])
+
+    start = np.array([1.0, np.log((n_yes + 1) / (n_no + 1))])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
+    return float(found.x[0] / spread), float(found.x[1])
+
+
+def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray) -> float:
+    """Threshold with the best F1, half way to the next lower probability.
+
+    Parameters
+    ----------
+    yes : shape (N,)
+        True and False, or how likely each is a yes, in [0, 1]: then the best expected F1.
+    proba : shape (N,)
+
+    References
+    ----------
+    Lipton, Elkan and Naryanaswamy, Optimal Thresholding of Classifiers to Maximize F1, 2014.
+
+    Examples
+    --------
+    >>> f1_threshold(np.array([True, True, False]), np.array([0.9, 0.5, 0.25]))
+    0.375
+    """
+    order = np.argsort(-proba, kind="stable")
+    ranked, hits = proba[order], np.cumsum(yes[order])
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal probabilities can't be told apart
+    best = int(np.argmax(f1))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)
+
+
+def cross_fitted_decisions(
+    Y: LabelArray, proba: FloatArray, folds: npt.NDArray[np.intp]
+) -> tuple[BoolArray, FloatArray]:
+    """Decisions on each fold by thresholds chosen on the other folds, for comparing methods.
+
+    Returns
+    -------
+    Decisions (N, T), and the thresholds' mean over folds (T,), nan where none was chosen.
+    """
+    decided = np.zeros(Y.shape, bool)
+    chosen = np.full((int(folds.max()) + 1, Y.shape[1]), np.nan)
+    for fold in range(len(chosen)):
+        other = folds != fold
+        for tag in range(Y.shape[1]):
+            known = other & (Y[:, tag] != UNKNOWN)
+            yes = Y[known, tag] == YES
+            if yes.any() and not yes.all():
+                chosen[fold, tag] = f1_threshold(yes, proba[known, tag])
+        decided[~other] = proba[~other] >= chosen[fold]
+    counted = np.maximum((~np.isnan(chosen)).sum(axis=0), 1)
+    mean = np.where(np.isnan(chosen).all(axis=0), np.nan, np.nansum(chosen, axis=0) / counted)
+    return decided, mean
+
+
+def _logit(proba: float) -> float:
+    safe = min(max(proba, 1e-9), 1 - 1e-9)
+    return float(np.log(safe / (1 - safe)))
