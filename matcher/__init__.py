@@ -1,1 +1,1 @@
-"""Who applies to what, ranked. Empty so far: prediction of applications comes with a later release."""
+"""Who applies to what, ranked. Empty so far: apply prediction comes with a later release."""

@@ -1,4 +1,4 @@
-"""Model folders: arrays and `meta.json`, written beside and renamed into place, hashed, no pickle."""
+"""Model folders: arrays and `meta.json`, hashed, written beside and renamed into place."""
 
 import hashlib
 import json

@@ -3,7 +3,7 @@
 Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row, C code, T tags.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -21,7 +21,7 @@ from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError
-from tagger.features import BATCH, Counted, Rows, RowStatistics, RowWeights, count
+from tagger.features import BATCH, Counted, RowStatistics, RowWeights, count
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.metrics import summary

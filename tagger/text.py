@@ -1,12 +1,12 @@
 """Posting text to tokens and terms: clean, split, normalise numbers, drop stop words, stem.
 
-Everything here is linear in the length of the text, whatever the text: each regular expression either
-stops at the next character of the kind it started with or has a bounded repeat.
+Everything here is linear in the length of the text, whatever the text: each regular expression
+either stops at the next character of the kind it started with or has a bounded repeat.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from html import unescape
 from importlib.resources import files
@@ -22,8 +22,8 @@ _MAX_UNESCAPE = 3  # "&amp;amp;lt;" has been seen in feeds; deeper is an attack,
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,31});")
 _MARKUP = re.compile(r"<!--|-->|</?([A-Za-z][A-Za-z0-9]*)[^<>]*>")
 _BLOCKS = frozenset(
-    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header hr "
-    "li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header "
+    "hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _HIDDEN = frozenset({"script", "style", "head", "template", "noscript"})
 
@@ -154,7 +154,7 @@ def tokenize(text: str) -> list[str]:
 
 
 class _TermOf(dict[str, str]):
-    """Token -> term, computed once a token; "" for a stop word, "\\n" where a bigram must not cross.
+    """Token -> term, computed once a token; "" for a stop word, "\\n" where no bigram may cross.
 
     Bounded, because a stream of postings brings new words for ever.
     """

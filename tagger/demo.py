@@ -1,0 +1,144 @@
+"""The packaged sample from end to end: train, measure on jobs kept aside, tag new ones, report."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from tagger.evaluate import evaluate_model
+
+from tagger.errors import DataError
+from tagger.features import RowStatistics
+from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
+from tagger.report import Evaluation, write_report
+from tagger.splits import duplicate_groups
+from tagger.storage import META
+from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagging import TaggedJob, TagWriter, tag_jobs
+
+HELD_OUT = 4
+"""One of so many labelled jobs is kept aside to measure on."""
+
+_MODEL, _LOGS, _TAGS, _REPORT = "model", "model.logs", "tags.jsonl", "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A job kept aside whose tags came out wrong."""
+
+    job: Job
+    wrong: tuple[str, ...]
+    """Given, but a person said no."""
+    missed: tuple[str, ...]
+    """Not given, but a person said yes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demo:
+    """What the demo did and where it put things."""
+
+    model: Path
+    tags: Path
+    report: Path
+    n_labelled: int
+    n_unlabelled: int
+    held_out: list[Job]
+    evaluation: Evaluation
+    """Of the jobs in `held_out`, which the model has not seen."""
+    mistakes: list[Mistake]
+    """All of those jobs with a wrong or missed tag."""
+    new: list[tuple[Job, TaggedJob]]
+    seconds: float
+
+
+def run_demo(
+    folder: Path,
+    *,
+    config: TaggerConfig | None = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> Demo:
+    """Train on three quarters of the packaged sample, measure on the rest, tag its new jobs.
+
+    Parameters
+    ----------
+    folder
+        Gets the model, the tags of the new jobs and the report; an earlier demo is replaced.
+
+    Raises
+    ------
+    DataError
+        If something else is in the folder.
+    """
+    started = time.monotonic()
+    _check_folder(folder)
+    known, unlabelled, new = read_sample()
+    train, held_out = hold_out(known)
+    tagger = JobTagger(config, seed=seed).fit(
+        train, unlabelled, show_progress=show_progress, log_dir=folder / _LOGS
+    )
+    tagger.save(folder / _MODEL)
+    model = tagger.model_
+    evaluation = evaluate_model(model, held_out)
+    write_report(folder / _REPORT, evaluation)
+    with TagWriter(folder / _TAGS, model.tags, explain=True) as writer:
+        tagged = list(tag_jobs(model, new, explain=True))
+        for one in tagged:
+            writer.write(one)
+    return Demo(
+        model=folder / _MODEL,
+        tags=folder / _TAGS,
+        report=folder / _REPORT,
+        n_labelled=len(train),
+        n_unlabelled=len(unlabelled),
+        held_out=held_out,
+        evaluation=evaluation,
+        mistakes=list(_mistakes(held_out, evaluation)),
+        new=list(zip(new, tagged, strict=True)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def read_sample() -> tuple[list[Job], list[Job], list[Job]]:
+    """Jobs of the packaged sample: labelled, unlabelled, and new ones to be tagged.
+
+    Examples
+    --------
+    >>> [len(jobs) for jobs in read_sample()]
+    [210, 78, 12]
+    """
+    data = resources.files("tagger").joinpath("data")
+    with resources.as_file(data) as folder, Rejects() as rejects:
+        labelled = read_labelled([folder / "sample_labelled.jsonl"], rejects=rejects)
+        unlabelled, new = (
+            list(iter_jobs(folder / f"sample_{name}.jsonl", rejects=rejects))
+            for name in ("unlabelled", "new")
+        )
+    return labelled, unlabelled, new
+
+
+def hold_out(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+    """Jobs to train on, and one in `HELD_OUT` to measure on; reposts stay together."""
+    counted = count_all(jobs)
+    statistics = RowStatistics()
+    statistics.add(counted)
+    aside = duplicate_groups(statistics.weights().weigh(counted)) % HELD_OUT == HELD_OUT - 1
+    pairs = list(zip(jobs, aside, strict=True))
+    return [job for job, out in pairs if not out], [job for job, out in pairs if out]
+
+
+def _mistakes(jobs: Sequence[Job], evaluation: Evaluation) -> Iterator[Mistake]:
+    tags = np.array(evaluation.tags)
+    for job, labels, given in zip(jobs, evaluation.Y, evaluation.decisions, strict=True):
+        wrong, missed = given & (labels == 0), ~given & (labels == 1)
+        if wrong.any() or missed.any():
+            yield Mistake(job, tuple(tags[wrong].tolist()), tuple(tags[missed].tolist()))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists() or (folder / _MODEL / META).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise DataError(f"{folder} exists and holds no earlier demo: name another --folder")

@@ -1,0 +1,110 @@
+"""From files of jobs to a saved tagger."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tagger.errors import ModelError
+from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
+from tagger.storage import META
+from tagger.tagger import JobTagger, TaggerConfig
+from tagger.tagging import tag_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingReport:
+    """What a training run did."""
+
+    model: str
+    """The model folder."""
+    logs: str
+    """Folder of the learning curves, one CSV per network."""
+    n_labelled: int
+    n_unlabelled: int
+    metrics: dict[str, float | None]
+    """Of jobs that each was left out of training once (cross-fitting), in [0, 1]."""
+    tags: list[dict[str, Any]]
+    """As `tagger.tagging.tag_table` gives them."""
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def train_tagger(
+    labelled: Sequence[Path],
+    model: Path,
+    *,
+    unlabelled: Sequence[Path] = (),
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    config: TaggerConfig | None = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> TrainingReport:
+    """Train on files and save the model.
+
+    Parameters
+    ----------
+    labelled, unlabelled
+        Files as `tagger.jobs` reads them; what the unlabelled ones say of tags is not read.
+    model
+        Folder to write; an older model in it is replaced when the new one is whole. Learning
+        curves go into a folder beside it, named like it with ``.logs`` after it.
+    rejects, columns, encoding
+        As in `tagger.jobs.iter_jobs`.
+
+    Raises
+    ------
+    DataError
+        If a file can't be used or no tag has enough examples.
+    ModelError
+        If something that is not a model stands in the place of `model`: before any work is done.
+    """
+    started = time.monotonic()
+    model = Path(os.path.abspath(model))  # not resolved: a link stays the name of what it links to
+    check_replaceable(model)
+    logs = model.with_name(model.name + ".logs")
+    jobs = read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding)
+    others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
+    tagger = JobTagger(config, seed=seed).fit(
+        jobs, others, show_progress=show_progress, log_dir=logs
+    )
+    tagger.save(model)
+    meta = tagger.model_.meta
+    return TrainingReport(
+        model=str(model),
+        logs=str(logs),
+        n_labelled=meta["data"]["labelled"],
+        n_unlabelled=meta["data"]["unlabelled"],
+        metrics=meta["metrics"],
+        tags=tag_table(tagger.model_),
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def iter_files(
+    paths: Sequence[Path],
+    *,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+) -> Iterator[Job]:
+    """Jobs of several files one after the other, without what is said of their tags."""
+    for path in paths:
+        yield from iter_jobs(
+            path, rejects=rejects, columns=columns, encoding=encoding, labels=False
+        )
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise ModelError unless a model may be written there: nothing, an empty folder or a model."""
+    if not folder.exists() or (folder / META).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
