@@ -289,7 +289,7 @@ def _checked_weight(X: sparse.csr_array, weight: npt.ArrayLike | None) -> FloatA
     checked = np.ones(X.shape[0]) if weight is None else np.asarray(weight, float)
     if checked.shape != (X.shape[0],) or not (checked >= 0).all() or not checked.any():
         raise DataError(f"sample_weight must be {X.shape[0]} numbers >= 0, not all 0")
-    return (checked / checked.mean()).astype(np.float32)
+    return np.asarray(checked / checked.mean(), np.float32)
 
 
 class _Drawn(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types

@@ -116,7 +116,7 @@ def _count_buckets(lists: list[list[str]]) -> Rows:
     buckets = (np.abs(hashes) % N_TERMS).astype(np.int32)
     starts = np.cumsum([0, *map(len, lists)]).astype(np.int32)
     ones = np.ones(len(hashes), np.float32)
-    rows = sparse.csr_array((ones, buckets, starts), shape=(len(lists), N_TERMS))
+    rows: Rows = sparse.csr_array((ones, buckets, starts), shape=(len(lists), N_TERMS))
     rows.sum_duplicates()
     return rows
 
@@ -163,7 +163,7 @@ def _pos_shares(batch: Sequence[JobTerms]) -> FloatArray:
     starts = np.flatnonzero(np.diff(sentence, prepend=0))
     tags = _pos_tagger().tag_ids(words, token_ids[~is_break], starts)
     found = counts(tags, job_of_token, len(batch))
-    return (found / np.maximum(found.sum(axis=1, keepdims=True), 1)).astype(np.float32)
+    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +203,7 @@ class RowWeights:
         """Rows of any number of jobs, shape (n_jobs, H)."""
         parts = list(self.iter_rows(jobs))
         if not parts:
-            return sparse.csr_array((0, N_COLUMNS), dtype=np.float32)
+            return self.weigh(count([]))
         return parts[0] if len(parts) == 1 else sparse.csr_array(sparse.vstack(parts, format="csr"))
 
     def iter_rows(self, jobs: Iterable[Job], *, batch: int = BATCH) -> Iterator[Rows]:

@@ -42,7 +42,7 @@ class Encoder:
 
     @property
     def n_codes(self) -> int:
-        return self._straight.shape[1]
+        return int(self._straight.shape[1])
 
     def __call__(self, rows: sparse.csr_array) -> FloatArray:
         """Codes of rows (B, H), shape (B, C)."""
@@ -99,7 +99,7 @@ def _convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:
 def _pool(x: FloatArray, pool: int) -> FloatArray:
     """ReLU and largest of every `pool` positions, (B, L, F) -> (B, L / pool, F)."""
     n, length, filters = x.shape
-    return np.maximum(x.reshape(n, length // pool, pool, filters).max(axis=2), 0)
+    return np.asarray(np.maximum(x.reshape(n, length // pool, pool, filters).max(axis=2), 0))
 
 
 def dense(x: FloatArray, layers: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
@@ -115,14 +115,15 @@ class DeepTagger:
     """Code to logits with the arrays of a trained deep classifier."""
 
     def __init__(self, arrays: Arrays) -> None:
-        self._mean, self._scale = (np.asarray(arrays[name]) for name in ("mean", "scale"))
-        self._straight = np.asarray(arrays["straight/kernel"])
+        self._mean: FloatArray = np.asarray(arrays["mean"], np.float32)
+        self._scale: FloatArray = np.asarray(arrays["scale"], np.float32)
+        self._straight: FloatArray = np.asarray(arrays["straight/kernel"], np.float32)
         self._dense = [*_layers(arrays, "dense"), _layer(arrays, "logits")]
 
     def __call__(self, codes: FloatArray) -> FloatArray:
         """Logits of codes (B, C), shape (B, T)."""
         standard = (codes - self._mean) * self._scale
-        return dense(standard, self._dense) + standard @ self._straight
+        return np.asarray(dense(standard, self._dense) + standard @ self._straight)
 
 
 def _layers(arrays: Arrays, name: str) -> list[tuple[FloatArray, FloatArray]]:
@@ -131,4 +132,5 @@ def _layers(arrays: Arrays, name: str) -> list[tuple[FloatArray, FloatArray]]:
 
 
 def _layer(arrays: Arrays, name: str) -> tuple[FloatArray, FloatArray]:
-    return np.asarray(arrays[f"{name}/kernel"]), np.asarray(arrays[f"{name}/bias"])
+    kernel, bias = (np.asarray(arrays[f"{name}/{part}"], np.float32) for part in ("kernel", "bias"))
+    return kernel, bias

@@ -167,7 +167,8 @@ class TagModel:
         if self.share == 1:
             return deep
         wide = np.asarray(rows @ self.wide_kernel[:-1]) + self.wide_kernel[-1]
-        return (1 - self.share) * wide + self.share * deep
+        mixed: FloatArray = (1 - self.share) * wide + self.share * deep
+        return mixed
 
 
 def _strongest(

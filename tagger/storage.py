@@ -55,7 +55,7 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         for name, contents in arrays.items():
-            np.savez(beside / f"{name}.npz", **contents)
+            np.savez(beside / f"{name}.npz", **dict[str, Any](contents))
         hashes = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
         whole = {"format": FORMAT, "version": jobtool_version(), **meta, "sha256": hashes}
         text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)

@@ -183,16 +183,14 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """
         model = TagModel.load(folder)
         saved = model.meta["config"]
-        loaded = cls(
-            TaggerConfig(
-                autoencoder=AutoencoderConfig(**_tuples(saved["autoencoder"])),
-                tags=_tag_config(saved["tags"]),
-                own_share=saved["own_share"],
-            ),
-            seed=model.meta["seed"],
+        config = TaggerConfig(
+            autoencoder=AutoencoderConfig(**_tuples(saved["autoencoder"])),
+            tags=_tag_config(saved["tags"]),
+            own_share=saved["own_share"],
         )
+        loaded = cls(config, seed=model.meta["seed"])
         loaded.model_, loaded.tags_ = model, model.tags
-        loaded.autoencoder_ = JobAutoencoder(loaded.config.autoencoder, seed=loaded.seed).restore(
+        loaded.autoencoder_ = JobAutoencoder(config.autoencoder, seed=loaded.seed).restore(
             model.arrays["encoder"], model.arrays["decoder"]
         )
         return loaded
@@ -262,10 +260,8 @@ def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
 
 def join_counted(parts: Sequence[Counted]) -> Counted:
     """Counted jobs one after the other."""
-    text, title = (
-        sparse.csr_array(sparse.vstack([part[place] for part in parts], format="csr"))
-        for place in (0, 1)
-    )
+    text = sparse.csr_array(sparse.vstack([part.text for part in parts], format="csr"))
+    title = sparse.csr_array(sparse.vstack([part.title for part in parts], format="csr"))
     return Counted(text, title, np.concatenate([part.measures for part in parts]))
 
 

@@ -22,8 +22,8 @@ _MAX_UNESCAPE = 3  # "&amp;amp;lt;" has been seen in feeds; deeper is an attack,
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,31});")
 _MARKUP = re.compile(r"<!--|-->|</?([A-Za-z][A-Za-z0-9]*)[^<>]*>")
 _BLOCKS = frozenset(
-    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header "
-    "hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 "
+    "header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _HIDDEN = frozenset({"script", "style", "head", "template", "noscript"})
 
@@ -45,9 +45,8 @@ _TYPOGRAPHY = str.maketrans(
         "\u2044": "/",  # what NFKC makes of the bar in one-half
     }
 )
-_CONTRACTIONS = (
-    (re.compile(r"\b([Ww])on't\b"), r"\1ill not"),
-    (re.compile(r"\b([Cc])an(?:'t|not)\b"), r"\1an not"),
+_IRREGULAR = (("won't", "will not"), ("Won't", "Will not"), ("an't", "an not"))
+_CONTRACTIONS = (  # each starts with a letter or sign of its own, so that the search is fast
     (re.compile(r"n't\b"), " not"),
     (re.compile(r"'re\b"), " are"),
     (re.compile(r"'ve\b"), " have"),
@@ -107,6 +106,8 @@ def clean(text: str) -> str:
         text = _NON_ASCII.sub(_nfkc, text).translate(_TYPOGRAPHY)
     text = _CONTROL.sub("", text.replace("\r", "\n"))
     if "'" in text:
+        for short, spelled in _IRREGULAR:
+            text = text.replace(short, spelled)
         for contraction, spelled in _CONTRACTIONS:
             text = contraction.sub(spelled, text)
     return text.strip()
@@ -181,7 +182,7 @@ def _term(token: str) -> str:
         return _NUMBER_WORDS[word]
     if word in stop_words():
         return ""
-    return _stemmer().stemWord(word)
+    return str(_stemmer().stemWord(word))
 
 
 def _number(token: str) -> str:

@@ -42,11 +42,12 @@ class Decisions:
 
     def decide(self, proba: FloatArray) -> BoolArray:
         """Which tags are given, (N, T)."""
-        return np.asarray(proba >= self.threshold)
+        given: BoolArray = proba >= self.threshold
+        return given
 
     def review(self, proba: FloatArray) -> BoolArray:
         """Which cells lie in the band left to a person, (N, T)."""
-        return np.asarray((proba >= self.band[:, 0]) & (proba <= self.band[:, 1]))
+        return np.asarray((proba >= self.band[:, 0]) & (proba <= self.band[:, 1]), bool)
 
 
 def learnable(Y: LabelArray) -> BoolArray:
