@@ -11,7 +11,7 @@ wait for scikit-learn to be imported.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, Self
 
 import mmh3
@@ -145,16 +145,21 @@ def measure(batch: Sequence[JobTerms]) -> FloatArray:
     return values
 
 
+class _Ids(dict[str, int]):
+    """Word -> its number, in order of appearance."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
 def _pos_shares(batch: Sequence[JobTerms]) -> FloatArray:
     """Share of each Penn tag among a job's tokens, shape (B, len(PENN_TAGS))."""
-    ids: dict[str, int] = {}
-    tokens = [
-        ids.setdefault(token, len(ids))
-        for job in batch
-        for token in (*job.title_tokens, "\n", *job.text_tokens, "\n")
-    ]
-    lengths = [len(job.title_tokens) + len(job.text_tokens) + 2 for job in batch]
-    words, token_ids = list(ids), np.array(tokens, np.int32)
+    ids = _Ids()
+    parts = [[*job.title_tokens, "\n", *job.text_tokens, "\n"] for job in batch]
+    lengths = [len(part) for part in parts]
+    token_ids = np.fromiter(map(ids.__getitem__, chain.from_iterable(parts)), np.int32)
+    words = list(ids)
     is_break = np.array([word == "\n" for word in words], bool)[token_ids]
     ends = np.array([word in _SENTENCE_ENDS for word in words], bool)[token_ids]
     job_of_token = np.repeat(np.arange(len(batch)), lengths)[~is_break]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TextIO, cast
 
+from tagger.display import signed
 from tagger.errors import DataError
 from tagger.features import BATCH
 from tagger.files import MAX_CHARS, TEXT_KINDS
@@ -169,6 +170,21 @@ def tag_table(model: TagModel) -> list[dict[str, Any]]:
         }
         for tag, threshold, band in zip(model.tags, model.thresholds, model.bands, strict=True)
     ]
+
+
+def describe(model: TagModel, folder: Path) -> dict[str, Any]:
+    """What is known of a saved model besides its tags, as plain values."""
+    meta = model.meta
+    return {
+        "model": str(folder),
+        "version": meta["version"],
+        "created": meta["created"],
+        "seed": meta["seed"],
+        "bytes": sum(path.stat().st_size for path in folder.iterdir()),
+        "n_labelled": meta["data"]["labelled"],
+        "n_unlabelled": meta["data"]["unlabelled"],
+        "metrics": meta["metrics"],
+    }
 
 
 def _plain(value: float) -> float | None:
@@ -336,14 +352,3 @@ def _joined(tags: Sequence[str]) -> str:
     if any(";" in tag or tag.startswith("[") for tag in tags):
         return json.dumps(tags, ensure_ascii=False)
     return "; ".join(tags)
-
-
-def signed(reasons: Iterable[Reason]) -> str:
-    """Reasons in one line.
-
-    Examples
-    --------
-    >>> signed([Reason("work from home", 1.234), Reason("office", -0.5)])
-    'work from home +1.2, office -0.5'
-    """
-    return ", ".join(f"{reason.term} {reason.effect:+.1f}" for reason in reasons)

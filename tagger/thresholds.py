@@ -42,8 +42,7 @@ class Decisions:
 
     def decide(self, proba: FloatArray) -> BoolArray:
         """Which tags are given, (N, T)."""
-        given: BoolArray = proba >= self.threshold
-        return given
+        return np.greater_equal(proba, self.threshold).astype(bool)
 
     def review(self, proba: FloatArray) -> BoolArray:
         """Which cells lie in the band left to a person, (N, T)."""

@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tagger.classifier import TagConfig
 from tagger.errors import ModelError
+from tagger.evaluate import cross_validate, evaluate_model
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
+from tagger.model import TagModel
+from tagger.report import Evaluation
 from tagger.storage import META
 from tagger.tagger import JobTagger, TaggerConfig
 from tagger.tagging import tag_table
@@ -67,9 +71,8 @@ def train_tagger(
         If something that is not a model stands in the place of `model`: before any work is done.
     """
     started = time.monotonic()
-    model = Path(os.path.abspath(model))  # not resolved: a link stays the name of what it links to
     check_replaceable(model)
-    logs = model.with_name(model.name + ".logs")
+    logs = Path(f"{os.path.normpath(model)}.logs")
     jobs = read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding)
     others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
     tagger = JobTagger(config, seed=seed).fit(
@@ -108,3 +111,50 @@ def check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir() or any(folder.iterdir()):
         raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
+
+
+def tagger_config(*, wide: bool = True) -> TaggerConfig:
+    """The usual configuration; without `wide` the plain chain: tags from the code alone."""
+    return TaggerConfig(tags=TagConfig(wide=wide))
+
+
+def evaluate_files(
+    labelled: Sequence[Path],
+    model: Path,
+    *,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+) -> Evaluation:
+    """Evaluate a saved model on files of jobs it was not trained on.
+
+    Tags that the model does not know are rejected.
+    """
+    loaded = TagModel.load(model)
+    jobs = read_labelled(
+        labelled, rejects=rejects, columns=columns, encoding=encoding, tags=loaded.tags
+    )
+    return evaluate_model(loaded, jobs)
+
+
+def cross_validate_files(
+    labelled: Sequence[Path],
+    *,
+    unlabelled: Sequence[Path] = (),
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    n_folds: int = 5,
+    config: TaggerConfig | None = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> Evaluation:
+    """Cross-validate training on files; see `tagger.evaluate.cross_validate`."""
+    return cross_validate(
+        read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding),
+        iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding),
+        config=config,
+        n_folds=n_folds,
+        seed=seed,
+        show_progress=show_progress,
+    )

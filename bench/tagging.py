@@ -1,0 +1,158 @@
+"""Quality of tags by cross-validation, ours beside simpler methods, same folds and thresholds.
+
+python bench/tagging.py [--data ../shared/data] [--unlabelled N] [--folds K] [--quick] [--json]
+                        [--check]
+
+Every method gives probabilities of jobs it was not trained on; average precision is taken over all
+jobs at once. Decisions on a fold use thresholds chosen on the other folds, the same way for all.
+Repeated postings stay in one fold. In brackets: 95% bootstrap intervals, repeats drawn together.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+import numpy.typing as npt
+from common import (
+    SETS,
+    Check,
+    LabelledSet,
+    Result,
+    Row,
+    add_folds,
+    add_unlabelled,
+    labelled_set,
+    run,
+    say,
+    tagger_config,
+    unlabelled_counted,
+)
+
+from tagger import metrics
+from tagger.baselines import LEARNED, SPARSE_STRENGTH, MaskedLogistic
+from tagger.classifier import TagClassifier
+from tagger.features import Counted
+from tagger.tagger import JobTagger, TaggerConfig, take_counted
+from tagger.thresholds import cross_fitted_decisions
+
+OURS, CHAIN, ABLATION = "jobtool", "jobtool, plain chain (wide=False)", "our row + log. regression"
+MIN_RATIO = 1.03
+"""Of ours to the best of the learned baselines."""
+
+FloatArray = npt.NDArray[np.floating]
+
+
+def main() -> int:
+    def options(parser: argparse.ArgumentParser) -> None:
+        add_unlabelled(parser)
+        add_folds(parser)
+
+    return run(__doc__ or "", measure, options=options)
+
+
+def measure(args: argparse.Namespace) -> Result:
+    more, config = unlabelled_counted(args), tagger_config(args)
+    tables, checks = {}, []
+    for name in SETS:
+        data = labelled_set(args, name)
+        folds = data.folds(2 if args.quick else 5)
+        n_run = min(args.folds or 5, int(folds.max()) + 1)
+        rows = scores(data, folds, out_of_fold(data, folds, n_run, more, config), n_run)
+        title = f"{name}: {len(data.Y):,} jobs, {len(data.tags)} tags, {n_run} folds"
+        tables[f"{title}, {len(more.measures):,} unlabelled"] = rows
+        checks += ratio_checks(name, rows)
+    return Result(tables, checks)
+
+
+def out_of_fold(
+    data: LabelledSet,
+    folds: npt.NDArray[np.intp],
+    n_run: int,
+    more: Counted,
+    config: TaggerConfig,
+) -> dict[str, FloatArray]:
+    """Method -> probabilities (N, T); zeros in folds that were not run."""
+    names = [OURS, CHAIN, *(baseline.name for baseline in LEARNED), ABLATION]
+    proba = {name: np.zeros(data.Y.shape) for name in names}
+    for fold in range(n_run):
+        began = time.perf_counter()
+        train, test = folds != fold, folds == fold
+        for name, found in of_fold(data, train, test, more, config).items():
+            proba[name][test] = found
+        say(f"{data.name}: fold {fold + 1} of {n_run}, {time.perf_counter() - began:.0f} s")
+    return proba
+
+
+def of_fold(
+    data: LabelledSet,
+    train: npt.NDArray[np.bool_],
+    test: npt.NDArray[np.bool_],
+    more: Counted,
+    config: TaggerConfig,
+) -> dict[str, FloatArray]:
+    counted, Y = take_counted(data.sample.counted, train), data.Y[train]
+    tagger = JobTagger(config).fit_counted(counted, Y, data.tags, more)
+    model = tagger.model_
+    rows = model.row_weights.weigh(counted)
+    asked = model.row_weights.weigh(take_counted(data.sample.counted, test))
+    chain = TagClassifier(_plain(config)).fit(rows, model.encoder(rows), Y)
+    found = {
+        OURS: model.proba_of_rows(asked),
+        CHAIN: chain.predict_proba(asked, model.encoder(asked)),
+        ABLATION: MaskedLogistic(SPARSE_STRENGTH).fit(rows, Y).predict_proba(asked),
+    }
+    sample, held_out = data.sample.take(train), data.sample.take(test)
+    for baseline in LEARNED:
+        found[baseline.name] = baseline().fit(sample, Y, more).predict_proba(held_out)
+    return found
+
+
+def _plain(config: TaggerConfig) -> object:
+    from dataclasses import replace
+
+    return replace(config.tags, wide=False)
+
+
+def scores(
+    data: LabelledSet, folds: npt.NDArray[np.intp], proba: dict[str, FloatArray], n_run: int
+) -> list[Row]:
+    """One row per method; the ratio is to the best of the learned baselines."""
+    seen = folds < n_run
+    Y, groups, fold = data.Y[seen], data.groups[seen], folds[seen]
+    rows = []
+    for name, P in proba.items():
+        D, _ = cross_fitted_decisions(Y, P[seen], fold)
+        found = metrics.bootstrap(Y, P[seen], D, groups=groups)
+        rows.append(
+            {
+                "method": name,
+                "mean AP": found.mean_average_precision.value,
+                "AP 95%": _bounds(found.mean_average_precision),
+                "macro F1": found.macro_f1.value,
+                "F1 95%": _bounds(found.macro_f1),
+                "micro F1": found.micro_f1.value,
+            }
+        )
+    peers = {baseline.name for baseline in LEARNED}
+    for score in ("mean AP", "macro F1"):
+        best = max(row[score] for row in rows if row["method"] in peers)
+        for row in rows:
+            row[f"{score} ratio"] = row[score] / best
+    return rows
+
+
+def ratio_checks(name: str, rows: list[Row]) -> list[Check]:
+    ours = next(row for row in rows if row["method"] == OURS)
+    return [
+        Check(f"{name}: {score} / best baseline", ours[f"{score} ratio"], low=MIN_RATIO)
+        for score in ("mean AP", "macro F1")
+    ]
+
+
+def _bounds(interval: metrics.Interval) -> str:
+    return f"{interval.low:.3f}-{interval.high:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

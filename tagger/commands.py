@@ -1,0 +1,330 @@
+"""The tagger's part of the command line: parse, call, print.
+
+What is slow to import is imported inside the commands, so that `--help` answers at once.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tagger import display
+
+if TYPE_CHECKING:
+    from tagger.jobs import Job, Rejects
+
+REJECTED = 3
+"""Exit code where all went well but for some rows."""
+
+app = typer.Typer(rich_markup_mode=None)
+
+Labelled = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="LABELLED...",
+        help="Jobs with tags: .csv, .tsv, .jsonl (each also .gz) or .parquet; "
+        "one row per job, or one row per job and tag.",
+    ),
+]
+ModelDir = Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="The model folder.")]
+Unlabelled = Annotated[
+    list[Path] | None,
+    typer.Option("--unlabelled", "-u", metavar="FILE", help="More jobs; may be repeated."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        "-c",
+        metavar="OURS=YOURS",
+        help="What a column is called in your files, such as text=description; may be repeated.",
+    ),
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+RejectFile = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="FILE", help="Write down rejected rows as JSON lines."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
+Plain = Annotated[
+    bool, typer.Option("--plain-chain", help="Tag from the code alone, without the wide path.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def train(
+    labelled: Labelled,
+    unlabelled: Unlabelled = None,
+    model: ModelDir = Path("model"),
+    seed: Seed = 0,
+    column: Columns = None,
+    encoding: Encoding = "utf-8",
+    rejects: RejectFile = None,
+    plain_chain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a tagger on jobs with tags and save it.
+
+    Learning curves go into DIR.logs. A job without tags among LABELLED counts as unlabelled.
+    """
+    columns = _columns(column)
+    _load_keras()
+    from tagger.training import tagger_config, train_tagger
+
+    with _collected(rejects, *labelled, *(unlabelled or ())) as rejected:
+        report = train_tagger(
+            labelled,
+            model,
+            unlabelled=unlabelled or (),
+            rejects=rejected,
+            columns=columns,
+            encoding=encoding,
+            config=tagger_config(wide=not plain_chain),
+            seed=seed,
+            show_progress=True,
+        )
+        if as_json:
+            return display.print_json({**report.to_json(), "rejected": rejected.count})
+        display.print_training(report)
+
+
+@app.command()
+def tag(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[POSTING|JOBS]",
+            help="One posting (text or HTML; - or nothing for standard input), or a file of jobs "
+            "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
+        ),
+    ] = None,
+    model: ModelDir = Path("model"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
+            "Without it JSON lines are printed.",
+        ),
+    ] = None,
+    title: Annotated[str, typer.Option(help="Title of one posting.")] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
+    ] = False,
+    column: Columns = None,
+    encoding: Encoding = "utf-8",
+    rejects: RejectFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tag one posting, or a file of jobs.
+
+    Rejected rows go to FILE.rejects.jsonl unless --rejects names another file.
+    """
+    columns = _columns(column)
+    from tagger.model import TagModel
+    from tagger.tagging import check_apart, is_table, iter_tagged, tag_file, tag_jobs
+
+    if source is None or not is_table(source):
+        if output or column or rejects:
+            raise typer.BadParameter("--output, --column and --rejects are for files of jobs")
+        job = _read_posting(source, title, encoding)
+        loaded = TagModel.load(model)
+        tagged = next(tag_jobs(loaded, [job], explain=explain))
+        if as_json:
+            return typer.echo(tagged.to_line(), nl=False)
+        return display.print_posting(tagged, loaded)
+    if title:
+        raise typer.BadParameter("--title is for one posting; jobs in a file have their own")
+    if output:
+        rejects = rejects or output.with_name(f"{output.name}.rejects.jsonl")
+        check_apart(rejects, output)
+    loaded = TagModel.load(model)
+    with _collected(rejects, source) as rejected:
+        options: dict[str, Any] = {
+            "rejects": rejected,
+            "columns": columns,
+            "encoding": encoding,
+            "explain": explain,
+            "show_progress": True,
+        }
+        if not output:
+            for tagged in iter_tagged(loaded, source, **options):
+                sys.stdout.write(tagged.to_line())
+            return
+        n_jobs = tag_file(loaded, source, output, **options)
+        if as_json:
+            return display.print_json(
+                {"output": str(output), "jobs": n_jobs, "rejected": rejected.count}
+            )
+        typer.echo(f"Tagged {display.n_of(n_jobs, 'job')}: {output}")
+
+
+@app.command()
+def evaluate(
+    labelled: Labelled,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", "-m", metavar="DIR", help="Evaluate this model, on new jobs."),
+    ] = None,
+    unlabelled: Unlabelled = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a report to look at.")
+    ] = None,
+    seed: Seed = 0,
+    column: Columns = None,
+    encoding: Encoding = "utf-8",
+    rejects: RejectFile = None,
+    plain_chain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good the tags are, beside simpler methods.
+
+    With --model: of that model on jobs it was not trained on. Without: of training on these jobs,
+    by cross-validation; repeated postings stay in one fold.
+    """
+    if model and (unlabelled or plain_chain):
+        raise typer.BadParameter("--unlabelled and --plain-chain are for cross-validation")
+    columns = _columns(column)
+    _load_keras()
+    from tagger.report import write_report
+    from tagger.training import cross_validate_files, evaluate_files, tagger_config
+
+    with _collected(rejects, *labelled, *(unlabelled or ())) as rejected:
+        files: dict[str, Any] = {"rejects": rejected, "columns": columns, "encoding": encoding}
+        if model:
+            _tell("Jobs that the model was trained on make it look better than it is.")
+            evaluation = evaluate_files(labelled, model, **files)
+        else:
+            evaluation = cross_validate_files(
+                labelled,
+                unlabelled=unlabelled or (),
+                n_folds=folds,
+                config=tagger_config(wide=not plain_chain),
+                seed=seed,
+                show_progress=True,
+                **files,
+            )
+        if report:
+            write_report(report, evaluation)
+        if as_json:
+            return display.print_json(evaluation.to_json())
+        display.print_evaluation(evaluation)
+        if report:
+            typer.echo(f"\nReport: {report}")
+
+
+@app.command()
+def info(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model knows, after checking that it is whole."""
+    from tagger.model import TagModel
+    from tagger.tagging import describe, tag_table
+
+    loaded = TagModel.load(model)
+    facts, tags = describe(loaded, model), tag_table(loaded)
+    if as_json:
+        return display.print_json({**facts, "tags": tags, "config": loaded.meta["config"]})
+    display.print_model(facts, tags)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Gets the model, the tags and the report.")
+    ] = Path("jobtool-demo"),
+    seed: Seed = 0,
+) -> None:
+    """Train on the packaged sample, tag new postings and write a report, in about two minutes."""
+    _load_keras()
+    from tagger.demo import run_demo
+
+    typer.echo("Training on a packaged sample of made-up postings; this takes a minute or two.")
+    display.print_demo(run_demo(folder, seed=seed, show_progress=True))
+
+
+# ---- what the commands share
+
+
+@contextmanager
+def _collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
+    """Collect rejected rows; at the end tell of them and leave with their exit code."""
+    from tagger.jobs import Rejects
+
+    if path:
+        _forget(path, inputs)
+    with Rejects(path) as rejects:
+        try:
+            yield rejects
+        finally:
+            if rejects.count:
+                more = rejects.count - len(rejects.first)
+                _tell(
+                    f"{display.n_of(rejects.count, 'rejected row')}:",
+                    *(f"  {r}" for r in rejects.first),
+                )
+                if more:
+                    _tell(f"  and {more:,} more")
+                if path:
+                    _tell(f"All of them: {path}")
+    if rejects.count:
+        raise typer.Exit(REJECTED)
+
+
+def _forget(path: Path, inputs: Iterable[Path]) -> None:
+    """Remove the rejects of an earlier run: they would pass as those of this one."""
+    from tagger.tagging import check_apart
+
+    check_apart(path, *inputs)
+    if path.is_file():
+        path.unlink()
+
+
+def _columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
+    split = [pair.partition("=") for pair in pairs or ()]
+    for ours, _, yours in split:
+        if not ours or not yours:
+            raise typer.BadParameter(f"write --column OURS=YOURS, not {ours + yours!r}")
+    return {ours.strip(): yours for ours, _, yours in split} or None
+
+
+def _load_keras() -> None:
+    """Import Keras without what TensorFlow's C++ part writes to standard error meanwhile."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many small networks
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _read_posting(source: Path | None, title: str, encoding: str) -> "Job":
+    from tagger.tagging import read_posting
+
+    if source is None and sys.stdin.isatty():
+        raise typer.BadParameter("name a file, or pipe a posting into standard input")
+    if source is None or str(source) == "-":
+        name = "standard input"
+        return read_posting(sys.stdin.buffer, name=name, title=title, encoding=encoding)
+    with source.open("rb") as stream:
+        return read_posting(stream, name=str(source), title=title, encoding=encoding)
+
+
+def _tell(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line, err=True)

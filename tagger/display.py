@@ -1,0 +1,237 @@
+"""What the commands print: plain sentences, and tables by rich."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from tagger.demo import Demo
+    from tagger.model import Reason, TagModel
+    from tagger.report import Evaluation
+    from tagger.tagging import TaggedJob
+    from tagger.training import TrainingReport
+
+N_SHOWN = 10
+"""Tags of a posting that are shown even where they are neither given nor in doubt."""
+N_REASONS = 4
+N_MISTAKES = 6
+NOTHING = "\N{EN DASH}"  # stands where a number is not defined
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_training(report: "TrainingReport") -> None:
+    typer.echo(f"{_trained(report.to_json())} in {report.seconds:.0f} s.\n")
+    _print_tags(report.tags)
+    typer.echo(
+        f"\n{_metrics(report.metrics)}\n\n"
+        f"Model:           {report.model}\n"
+        f"Learning curves: {report.logs}\n"
+        f"Next:            jobtool tag --model {report.model} POSTING.txt"
+    )
+
+
+def print_model(facts: Mapping[str, Any], tags: Sequence[Mapping[str, Any]]) -> None:
+    typer.echo(
+        f"{facts['model']}: whole, {facts['bytes'] / 1e6:.0f} MB, made by jobtool "
+        f"{facts['version']} on {facts['created']}, seed {facts['seed']}\n{_trained(facts)}.\n"
+    )
+    _print_tags(tags)
+    typer.echo(f"\n{_metrics(facts['metrics'])}")
+
+
+def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
+    """All tags that are given or in doubt, and the next best up to `N_SHOWN`."""
+    thresholds = dict(zip(model.tags, model.thresholds.tolist(), strict=True))
+    ranked = sorted(tagged.scores, key=lambda tag: -tagged.scores[tag])
+    told = {*tagged.tags, *tagged.review}
+    shown = [tag for place, tag in enumerate(ranked) if tag in told or place < N_SHOWN]
+    reasons = tagged.reasons
+    rows = [
+        [
+            tag,
+            f"{tagged.scores[tag]:.3f}",
+            _score(thresholds[tag], 3),
+            _verdict(tagged, tag, thresholds[tag]),
+            *([] if reasons is None else _raised_lowered(reasons[tag])),
+        ]
+        for tag in shown
+    ]
+    words = () if reasons is None else ("raised by", "lowered by")
+    print_table(("tag", "proba", "threshold", "verdict", *words), rows, right=(1, 2))
+    if len(shown) < len(ranked):
+        rest = tagged.scores[next(tag for tag in ranked if tag not in shown)]
+        typer.echo(f"{n_of(len(ranked) - len(shown), 'more tag')}, at most {rest:.3f}")
+
+
+def print_evaluation(evaluation: "Evaluation") -> None:
+    for name, value in evaluation.info.items():
+        typer.echo(f"{name}: {value}")
+    typer.echo("\nScores with 95% intervals:")
+    _print_scores(evaluation)
+    tags = [
+        (
+            row["tag"],
+            row["support"],
+            row["predicted"],
+            *(_score(row[name]) for name in ("threshold", "precision", "recall", "f1")),
+            _score(row["average_precision"]),
+            row["remark"],
+        )
+        for row in evaluation.tag_rows
+    ]
+    names = ("tag", "jobs", "given", "threshold", "precision", "recall", "F1", "AP", "remark")
+    typer.echo(f"\nTags, as {evaluation.name} gives them:")
+    print_table(names, tags, right=range(1, 8))
+
+
+def print_demo(demo: "Demo") -> None:
+    n_aside = len(demo.held_out)
+    typer.echo(
+        f"\nTrained on {demo.n_labelled} postings with tags and {demo.n_unlabelled} without. "
+        f"Scores on {n_aside} postings\nthat were kept aside, beside simpler methods:\n"
+    )
+    _print_scores(demo.evaluation)
+    typer.echo(f"\n{len(demo.mistakes)} of the {n_aside} got a wrong tag or miss one, such as:\n")
+    print_table(
+        ("posting kept aside", "wrongly given", "missed"),
+        [
+            (_short(m.job.title), ", ".join(m.wrong), ", ".join(m.missed))
+            for m in demo.mistakes[:N_MISTAKES]
+        ],
+    )
+    typer.echo("\nTags for new postings, which nobody has tagged:\n")
+    print_table(
+        ("new posting", "tags given", "in doubt: a person should look"),
+        [
+            (_short(job.title), ", ".join(tagged.tags), ", ".join(tagged.review))
+            for job, tagged in demo.new
+        ],
+    )
+    typer.echo(
+        f"\nSo few postings make a rough tagger; yours will be better with more of your own.\n\n"
+        f"Report: {demo.report} (open it in a browser)\n"
+        f"Tags:   {demo.tags}\nModel:  {demo.model}\n"
+        f"Took {demo.seconds:.0f} s. Now try:\n\n"
+        f'  echo "Night nurse, three nights a week, $38/hr" | '
+        f"jobtool tag --model {demo.model} --explain\n"
+        f"  jobtool info {demo.model}\n"
+        f"  jobtool train YOUR_JOBS.csv --model model"
+    )
+
+
+def print_table(
+    names: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
+) -> None:
+    """A table as wide as the terminal allows; `right` are the columns of numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    right = set(right)
+    for place, name in enumerate(names):
+        side: Literal["left", "right"] = "right" if place in right else "left"
+        table.add_column(name, justify=side, no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*(_printable(str(cell)) for cell in row))
+    # Tags and postings are not ours: nothing in them may act as markup.
+    Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def n_of(count: int, thing: str) -> str:
+    """A count with its noun.
+
+    Examples
+    --------
+    >>> n_of(1, "job"), n_of(2000, "job")
+    ('1 job', '2,000 jobs')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _print_scores(evaluation: "Evaluation") -> None:
+    names = ("mean_average_precision", "macro_f1", "micro_f1")
+    rows = [
+        (row["method"], *(_interval(row, name) for name in names)) for row in evaluation.score_rows
+    ]
+    print_table(("method", "mean AP", "macro F1", "micro F1"), rows)
+
+
+def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (row["tag"], row["yes"], row["no"], _score(row["threshold"], 3), row["remark"])
+        for row in tags
+    ]
+    print_table(("tag", "yes", "no", "threshold", "remark"), rows, right=(1, 2, 3))
+
+
+def _trained(facts: Mapping[str, Any]) -> str:
+    return (
+        f"Trained on {n_of(facts['n_labelled'], 'job')} with tags "
+        f"and {facts['n_unlabelled']:,} without"
+    )
+
+
+def _metrics(metrics: Mapping[str, float | None]) -> str:
+    return (
+        f"mean AP {_score(metrics['mean_average_precision'], 3)}, "
+        f"macro F1 {_score(metrics['macro_f1'], 3)}, micro F1 {_score(metrics['micro_f1'], 3)} "
+        "on jobs that were left out of training in turn"
+    )
+
+
+def _verdict(tagged: "TaggedJob", tag: str, threshold: float) -> str:
+    if threshold != threshold:
+        return "not learned"
+    said = ["given"] if tag in tagged.tags else []
+    return ", ".join([*said, "in doubt"] if tag in tagged.review else said)
+
+
+def _raised_lowered(reasons: "Sequence[Reason]") -> tuple[str, str]:
+    """The strongest terms that raised a tag and those that lowered it, weak ones left out."""
+    strong = [reason for reason in reasons if abs(reason.effect) >= 0.05]
+    raised = [reason for reason in strong if reason.effect > 0]
+    lowered = [reason for reason in strong if reason.effect < 0]
+    return signed(raised[:N_REASONS]), signed(lowered[:N_REASONS])
+
+
+def signed(reasons: "Iterable[Reason]") -> str:
+    """Reasons in one line.
+
+    Examples
+    --------
+    >>> from tagger.model import Reason
+    >>> signed([Reason("work from home", 1.234), Reason("office", -0.5)])
+    'work from home +1.2, office -0.5'
+    """
+    return ", ".join(f"{reason.term} {reason.effect:+.1f}" for reason in reasons)
+
+
+def _interval(row: Mapping[str, Any], name: str) -> str:
+    low, high = _score(row[f"{name}_low"]), _score(row[f"{name}_high"])
+    return f"{_score(row[name])} [{low}, {high}]"
+
+
+def _score(value: float | None, digits: int = 2) -> str:
+    return NOTHING if value is None or value != value else f"{value:.{digits}f}"
+
+
+def _short(title: str) -> str:
+    title = title.strip() or "(no title)"
+    return title if len(title) <= 44 else f"{title[:43]}…"
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would act on.
+
+    Examples
+    --------
+    >>> _printable("a\\x1b[31mb")
+    'a\\ufffd[31mb'
+    """
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,208 @@
+"""How good a tagger is on jobs it has not seen, beside simpler methods.
+
+Letters for axes: N jobs, H columns of a row, T tags.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from tagger.baselines import LEARNED, Sample, plain_texts, simple_baselines
+from tagger.classifier import tag_remarks
+from tagger.errors import DataError
+from tagger.features import Counted, RowStatistics
+from tagger.jobs import Job
+from tagger.labels import encode_labels, tag_list
+from tagger.model import TagModel
+from tagger.report import Evaluation
+from tagger.splits import duplicate_groups, group_folds
+from tagger.storage import jobtool_version
+from tagger.tagger import JobTagger, TaggerConfig, count_all, take_counted
+from tagger.thresholds import cross_fitted_decisions
+from tagger.wide import known_counts
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.intp]
+
+
+def cross_validate(
+    labelled: Sequence[Job],
+    unlabelled: Iterable[Job] = (),
+    *,
+    config: TaggerConfig | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> Evaluation:
+    """Train `n_folds` times without a fold and ask about that fold.
+
+    Nothing of a held-out fold is seen in training: row weights, codes, classifier, calibration and
+    thresholds all come from the other folds and the unlabelled jobs. Our decisions are those of
+    each fold's model as it would run; the baselines get thresholds cross-fitted on their scores.
+
+    Parameters
+    ----------
+    labelled
+        Jobs with tags; those without any label count as unlabelled ones.
+    unlabelled
+        Jobs for the codes alone.
+
+    Raises
+    ------
+    DataError
+        If there are fewer jobs than folds, repeats counted once, or a fold's training jobs hold no
+        tag with enough examples.
+    """
+    labelled = list(labelled)
+    own = [job for job in labelled if job.tags is not None]
+    tags = tag_list(own)
+    if not tags:
+        raise DataError(f"none of the {len(labelled)} jobs has a tag: nothing to evaluate")
+    Y = encode_labels(own, tags)
+    sample = Sample(plain_texts(own), count_all(own, show_progress=show_progress))
+    more = count_all(
+        (job for jobs in (labelled, unlabelled) for job in jobs if _is_other(job, jobs, labelled)),
+        show_progress=show_progress,
+    )
+    groups = groups_of(sample.counted, seed=seed)
+    folds = checked_folds(groups, n_folds, seed=seed)
+
+    proba, decisions, review = np.zeros(Y.shape), np.zeros(Y.shape, bool), np.zeros(Y.shape, bool)
+    theirs = {baseline.name: np.zeros(Y.shape) for baseline in LEARNED}
+    models: list[TagModel] = []
+    for fold in range(n_folds):
+        train, test = folds != fold, folds == fold
+        tagger = JobTagger(config, seed=seed).fit_counted(
+            take_counted(sample.counted, train), Y[train], tags, more, show_progress=show_progress
+        )
+        model = tagger.model_
+        proba[test] = proba_of(model, take_counted(sample.counted, test))
+        decisions[test], review[test] = model.decide(proba[test]), model.review(proba[test])
+        for baseline in LEARNED:
+            fitted = baseline(seed=seed).fit(sample.take(train), Y[train], more)
+            theirs[baseline.name][test] = fitted.predict_proba(sample.take(test))
+        if not models:
+            codes = model.encoder(model.row_weights.weigh(sample.counted))
+            histories = tagger.histories_
+        models.append(model)
+    return Evaluation(
+        tags=tags,
+        Y=Y,
+        proba=proba,
+        decisions=decisions,
+        thresholds=_mean_known([model.thresholds for model in models]),
+        review=review,
+        bands=_mean_known([model.bands for model in models]),
+        groups=groups,
+        baselines={
+            **simple_baselines(*known_counts(Y), len(Y)),
+            **{name: (P, cross_fitted_decisions(Y, P, folds)[0]) for name, P in theirs.items()},
+        },
+        codes=codes,
+        histories=histories,
+        remarks=_fold_remarks(tag_remarks(Y, tags), tags, models),
+        info={
+            "how": f"{n_folds}-fold cross-validation; repeated postings stay in one fold",
+            "labelled jobs": f"{len(own):,}, {_n_repeats(groups):,} of them repeats of another",
+            "unlabelled jobs": f"{len(more.measures):,}",
+            "thresholds": "of each fold's model; the table shows their means",
+            "codes and learning curves": "of the first fold's model",
+            "seed": str(seed),
+            "version": jobtool_version(),
+        },
+        seed=seed,
+    )
+
+
+def evaluate_model(model: TagModel, labelled: Sequence[Job]) -> Evaluation:
+    """Evaluate a saved model on jobs it was not trained on.
+
+    The baselines know what the model's folder says of its training data: how frequent each tag was.
+
+    Raises
+    ------
+    DataError
+        If no job has a label, or one has a tag that the model does not know.
+    """
+    own = [job for job in labelled if job.tags is not None]
+    if not own:
+        raise DataError(f"none of the {len(labelled)} jobs has labels: nothing to compare with")
+    Y = encode_labels(own, model.tags)
+    rows = model.rows(own)
+    proba = model.proba_of_rows(rows)
+    groups = duplicate_groups(rows)
+    data = model.meta["data"]
+    counts = [np.array([data[kind][tag] for tag in model.tags]) for kind in ("yes", "no")]
+    return Evaluation(
+        tags=model.tags,
+        Y=Y,
+        proba=proba,
+        decisions=model.decide(proba),
+        thresholds=model.thresholds,
+        review=model.review(proba),
+        bands=model.bands,
+        groups=groups,
+        baselines=simple_baselines(counts[0], counts[1], len(own)),
+        codes=model.encoder(rows),
+        remarks=model.remarks,
+        info={
+            "how": "a saved model on jobs held out by whoever chose the file",
+            "labelled jobs": f"{len(own):,}, {_n_repeats(groups):,} of them repeats of another",
+            "model trained on": f"{data['labelled']:,} labelled and {data['unlabelled']:,} other "
+            f"jobs, {model.meta['created']}, version {model.meta['version']}",
+            "version": jobtool_version(),
+        },
+    )
+
+
+def groups_of(counted: Counted, *, seed: int = 0) -> Ints:
+    """Group of each job, shape (N,); near-duplicates share one."""
+    statistics = RowStatistics()
+    statistics.add(counted)
+    return duplicate_groups(statistics.weights().weigh(counted), seed=seed)
+
+
+def checked_folds(groups: Ints, n_folds: int, *, seed: int = 0) -> Ints:
+    """Fold of each job, shape (N,); DataError if a fold would be empty."""
+    n_groups = len(np.unique(groups))
+    if not 2 <= n_folds <= n_groups:
+        raise DataError(
+            f"n_folds must be from 2 to the number of different jobs, {n_groups}, got {n_folds}"
+        )
+    return group_folds(groups, n_folds, seed=seed)
+
+
+def proba_of(model: TagModel, counted: Counted) -> FloatArray:
+    """Probabilities (N, T) of jobs that are counted already."""
+    return model.proba_of_rows(sparse.csr_array(model.row_weights.weigh(counted)))
+
+
+def _is_other(job: Job, jobs: object, labelled: object) -> bool:
+    return jobs is not labelled or job.tags is None
+
+
+def _n_repeats(groups: Ints) -> int:
+    return len(groups) - len(np.unique(groups))
+
+
+def _mean_known(values: Sequence[FloatArray]) -> FloatArray:
+    """Mean over folds, leaving out nan; nan where every fold has nan."""
+    stacked = np.stack(values)
+    known = ~np.isnan(stacked)
+    total, n = np.where(known, stacked, 0).sum(axis=0), known.sum(axis=0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def _fold_remarks(
+    remarks: dict[str, str], tags: Sequence[str], models: Sequence[TagModel]
+) -> dict[str, str]:
+    """Add how often a tag could not be learned because too few examples were left."""
+    n_missing = np.isnan([model.thresholds for model in models]).sum(axis=0)
+    found = dict(remarks)
+    for tag, n in zip(tags, n_missing.tolist(), strict=True):
+        if n and not found.get(tag, "").startswith("not learned"):
+            found[tag] = f"too few examples to learn it in {n} of {len(models)} folds"
+    return found

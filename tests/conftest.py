@@ -1,0 +1,79 @@
+"""Small models shared by all tests that need one: training one takes some seconds."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before anything imports TensorFlow: no log lines between the tests, no GPU for 8 units.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# A busy machine is slow now and then; the same examples each time, so that a run can be repeated.
+settings.register_profile("jobtool", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "jobtool"))
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> object:
+    """A `TaggerConfig` of networks 8 units wide and few epochs."""
+    from tagger.autoencoder import AutoencoderConfig
+    from tagger.classifier import TagConfig
+    from tagger.deep import DeepConfig
+    from tagger.tagger import TaggerConfig
+
+    return TaggerConfig(
+        autoencoder=AutoencoderConfig(code=8, filters=(2, 2, 2, 2), hidden=(8,), epochs=1),
+        tags=TagConfig(n_folds=2, deep_config=DeepConfig(hidden=(8,), epochs=2)),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_demo(tmp_path_factory: pytest.TempPathFactory, tiny_config: object) -> object:
+    """What `jobtool demo` does, with a tiny model."""
+    from tagger.demo import run_demo
+
+    return run_demo(tmp_path_factory.mktemp("demo"), config=tiny_config)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_demo: object) -> Path:
+    """Folder of a model trained on three quarters of the packaged sample."""
+    return tiny_demo.model
+
+
+@pytest.fixture(scope="session")
+def tiny_jobs() -> tuple[object, ...]:
+    """60 labelled jobs of four made-up kinds, one in four partly labelled; "rare" is on two."""
+    from tagger.jobs import Job
+
+    kinds = (
+        ("care", "Nurse", "night shifts on our hospital ward; patients come first"),
+        ("software", "Python developer", "build web services in Python and ship them daily"),
+        ("driving", "Truck driver", "deliver parcels in a van; clean driving licence required"),
+        ("kitchen", "Line cook", "prepare soups and sauces in a busy restaurant kitchen"),
+    )
+    places = "Northport Ashby Millvale Dunmore Eastwick Harrow Lindale Oakham Perth Quorn".split()
+    jobs = []
+    for i in range(60):
+        tag, title, duty = kinds[i % 4]
+        place, years = places[i * 7 % 10], i * 13 % 17
+        text = f"<p>{duty}</p> Work in {place}, site {i}. {years}+ years, ${years + 12}.50 an hour."
+        tags = (tag, "remote") if i % 3 == 0 else (tag,)
+        text += " Work from home, fully remote." if i % 3 == 0 else " On site only."
+        if i in (5, 6):
+            tags = (*tags, "rare")
+        not_tags = tuple(kind[0] for kind in kinds if kind[0] != tag) if i % 16 == 0 else None
+        jobs.append(Job(str(i), title, text, tags=tags, not_tags=not_tags))
+    return tuple(jobs)
+
+
+@pytest.fixture(scope="session")
+def tiny_tagger(tiny_config: object, tiny_jobs: tuple[object, ...]) -> object:
+    """A `JobTagger` trained on `tiny_jobs` and three unlabelled ones. Not to be changed."""
+    from tagger.jobs import Job
+    from tagger.tagger import JobTagger
+
+    unlabelled = [Job(f"u{i}", "Baker", f"bread and cakes, shop {i}") for i in range(3)]
+    return JobTagger(tiny_config, seed=0).fit(tiny_jobs, unlabelled)

@@ -1,0 +1,82 @@
+"""The packaged sample: big, small and varied enough, and what the demo makes of it."""
+
+from importlib import resources
+
+import numpy as np
+
+from tagger.demo import Demo, hold_out, read_sample
+from tagger.features import RowStatistics
+from tagger.jobs import Job
+from tagger.labels import encode_labels
+from tagger.metrics import summary
+from tagger.splits import duplicate_groups
+from tagger.tagger import count_all
+from tagger.text import clean
+
+ROWS = ("labelled", "unlabelled", "new")
+
+
+def everything() -> list[Job]:
+    return [job for part in read_sample() for job in part]
+
+
+def groups_of(jobs: list[Job]) -> np.ndarray:
+    statistics = RowStatistics()
+    statistics.add(counted := count_all(jobs))
+    return duplicate_groups(statistics.weights().weigh(counted))
+
+
+def test_the_sample_is_as_big_as_promised() -> None:
+    jobs = everything()
+    files = [resources.files("tagger").joinpath(f"data/sample_{name}.jsonl") for name in ROWS]
+    assert len({job.id for job in jobs}) == len(jobs) >= 250
+    assert len({tag for job in jobs for tag in job.tags or ()}) >= 12
+    assert sum(len(file.read_bytes()) for file in files) <= 500_000
+
+
+def test_the_sample_holds_every_kind_of_row() -> None:
+    labelled, unlabelled, new = read_sample()
+    assert sum(job.not_tags is not None for job in labelled) >= 10
+    assert sum(job.tags == () and job.not_tags is None for job in labelled) >= 10
+    assert sum(len(job.tags or ()) >= 3 for job in labelled) >= 50
+    assert {job.tags for job in (*unlabelled, *new)} == {None}
+    assert sum("<p>" in job.text or "<br>" in job.text for job in everything()) >= 15
+    assert sum("&lt;" in job.text for job in everything()) >= 3
+    assert any(not job.title for job in everything())
+
+
+def test_no_markup_is_left_in_the_cleaned_sample() -> None:
+    cleaned = [clean(job.text) for job in everything()]
+    assert not [text for text in cleaned if "&lt;" in text or "<p>" in text or "</li>" in text]
+
+
+def test_some_postings_repeat_others_but_no_new_one_does() -> None:
+    labelled, unlabelled, new = read_sample()
+    groups = groups_of([*labelled, *unlabelled, *new])
+    assert len(set(groups)) < len(groups)
+    assert not {*groups[-len(new) :]} & {*groups[: -len(new)]}
+
+
+def test_reposts_are_held_out_together() -> None:
+    train, held_out = hold_out(read_sample()[0])
+    groups = groups_of([*train, *held_out])
+    assert 0.2 <= len(held_out) / len(groups) <= 0.3
+    assert not {*groups[: len(train)]} & {*groups[len(train) :]}
+
+
+def test_a_tiny_model_beats_the_prior_on_jobs_it_has_not_seen(tiny_demo: Demo) -> None:
+    evaluation, held_out = tiny_demo.evaluation, tiny_demo.held_out
+    Y = encode_labels(held_out, evaluation.tags)
+    train, _ = hold_out(read_sample()[0])
+    known = encode_labels(train, evaluation.tags)
+    prior = np.tile((known == 1).sum(axis=0) / (known >= 0).sum(axis=0), (len(Y), 1))
+    of_prior = summary(Y, prior, prior >= 0.5)
+    assert evaluation.summary.mean_average_precision > of_prior.mean_average_precision + 0.2
+    assert evaluation.summary.macro_f1 > of_prior.macro_f1 + 0.2
+
+
+def test_the_demo_leaves_a_model_tags_and_a_report(tiny_demo: Demo) -> None:
+    assert "pay-stated" in tiny_demo.report.read_text("utf-8")
+    assert len(tiny_demo.tags.read_text("utf-8").splitlines()) == len(tiny_demo.new) == 12
+    assert (tiny_demo.model / "meta.json").is_file()
+    assert 0 < len(tiny_demo.mistakes) <= len(tiny_demo.held_out)

@@ -1,0 +1,148 @@
+"""Tagging jobs in batches and writing them, without the command line around it."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tagger import tagging
+from tagger.errors import DataError
+from tagger.jobs import Job, Rejects, read_labelled
+from tagger.model import Reason, TagModel
+from tagger.tagging import (
+    BATCH,
+    TaggedJob,
+    TagWriter,
+    is_table,
+    read_posting,
+    tag_file,
+    tag_jobs,
+    tag_table,
+)
+
+REMOTE = TaggedJob("1", ("remote",), ("sales",), {"remote": 0.9, "sales": 0.25})
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path) -> TagModel:
+    return TagModel.load(tiny_model)
+
+
+def numbered(n: int, text: str = "night nurse") -> Iterator[Job]:
+    return (Job(str(i), text=f"{text} {i}") for i in range(n))
+
+
+def write(output: Path, *rows: TaggedJob, explain: bool = False) -> Path:
+    with TagWriter(output, ("remote", "sales"), explain=explain) as writer:
+        for row in rows:
+            writer.write(row)
+    return output
+
+
+def test_order_and_number_of_jobs_are_kept_over_batches(model: TagModel) -> None:
+    ids = [tagged.id for tagged in tag_jobs(model, numbered(BATCH + 3))]
+    assert ids == [str(i) for i in range(BATCH + 3)]
+
+
+def test_the_first_tags_come_before_the_last_job_is_read(model: TagModel) -> None:
+    jobs = numbered(3 * BATCH)
+    next(tag_jobs(model, jobs))
+    assert next(jobs).id == str(BATCH)
+
+
+def test_huge_postings_make_small_batches(model: TagModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagging, "BATCH_CHARS", 100)
+    jobs = numbered(10, "nurse " * 20)
+    next(tag_jobs(model, jobs))
+    assert next(jobs).id == "1"
+
+
+def test_a_job_alone_and_in_a_batch_gets_the_same(model: TagModel) -> None:
+    jobs = [Job("a", "Cook", "£12/hr"), Job("b", text="x"), Job("c", "Nurse", "BSN required")]
+    together = list(tag_jobs(model, jobs))
+    alone = [next(tag_jobs(model, [job])) for job in jobs]
+    assert [one.tags for one in together] == [one.tags for one in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=2e-6)
+
+
+def test_given_tags_are_those_at_or_above_their_threshold(model: TagModel) -> None:
+    thresholds = {row["tag"]: row["threshold"] for row in tag_table(model)}
+    for one in tag_jobs(model, numbered(5, "Cook, £12/hr, part-time")):
+        assert one.tags == tuple(tag for tag, p in one.scores.items() if p >= thresholds[tag])
+
+
+def test_written_csv_reads_back_as_the_same_tags(tmp_path: Path) -> None:
+    odd = TaggedJob("2", ("a;b", "[c]"), (), {"remote": 0.0, "sales": 1.0})
+    path = write(tmp_path / "tags.csv", REMOTE, odd)
+    rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+    assert rows[0] == {
+        "id": "1",
+        "tags": "remote",
+        "review": "sales",
+        "score:remote": "0.9",
+        "score:sales": "0.25",
+    }
+    path.write_text(path.read_text("utf-8").replace("score:remote", "text"), "utf-8")
+    with Rejects() as rejects:
+        jobs = read_labelled([path], rejects=rejects)
+    assert [job.tags for job in jobs] == [("remote",), ("[c]", "a;b")]
+
+
+def test_csv_gives_reasons_of_tags_given_or_in_doubt(tmp_path: Path) -> None:
+    reasons = {"remote": [Reason("home", 1.0)], "sales": [Reason("shop", -1.0)]}
+    given = TaggedJob("1", ("remote",), (), {"remote": 0.9, "sales": 0.1}, reasons)
+    text = write(tmp_path / "tags.csv", given, explain=True).read_text("utf-8")
+    assert text.splitlines()[1] == "1,remote,,0.9,0.1,remote: home +1.0"
+
+
+def test_the_same_tags_make_the_same_gzip_file(tmp_path: Path) -> None:
+    one, two = (write(tmp_path / f"{n}.jsonl.gz", REMOTE).read_bytes() for n in "ab")
+    assert one == two
+    assert json.loads(gzip.decompress(one)) == REMOTE.to_json()
+
+
+def test_half_a_surrogate_pair_is_written_as_json_knows_it(tmp_path: Path) -> None:
+    odd = TaggedJob("\ud800", (), (), {})
+    assert json.loads(write(tmp_path / "tags.jsonl", odd).read_bytes())["id"] == "\ud800"
+
+
+def test_an_output_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must end in \.jsonl, \.ndjson, \.csv"):
+        TagWriter(tmp_path / "tags.xlsx", ())
+
+
+def test_an_output_that_cannot_be_written_is_named(model: TagModel, tmp_path: Path) -> None:
+    source = tmp_path / "jobs.jsonl"
+    source.write_text('{"text": "nurse"}\n')
+    with Rejects() as rejects, pytest.raises(DataError, match=r"can't write .*no.tags\.csv: No"):
+        tag_file(model, source, tmp_path / "no" / "tags.csv", rejects=rejects)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"%PDF-1.7", "is a PDF"),
+        (b"PK\x03\x04...", "Word, Excel or zip"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        ("nurse".encode("utf-16"), "pass --encoding utf-16"),
+        (b"caf\xe9", "byte 4 does not fit"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_advice(data: bytes, problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        read_posting(io.BytesIO(data), name="cv")
+
+
+def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
+    assert read_posting(io.BytesIO(b"\xef\xbb\xbfnurse"), name="x").text == "nurse"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.JSONL", "a.tsv.gz", "a.parquet"])
+def test_files_of_jobs_are_known_by_their_names(name: str) -> None:
+    assert is_table(Path(name))
+    assert not is_table(Path(f"{name}.txt"))

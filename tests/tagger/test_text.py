@@ -1,0 +1,235 @@
+"""Text to terms: ordinary postings, and text that was made to hurt."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagger import text as module
+from tagger.text import clean, stop_words, term_of, terms, tokenize
+
+LONG = 300_000  # quadratic work at 10 ns a step would take a quarter of an hour
+pieces = st.sampled_from(
+    "< > & ; ' \" - --> <!-- <p> </p> <li> <script> </script> &amp; &lt; &#8217; &#x27; &nbsp; n't "
+    "won't 's 3 10 1,000 $18.50 80k % + to . , ! ? \u2022 \u2019 \u00bd \u00b2 \u0663 "
+    "\u1369 \u0301 \x00 \ud800 \ufb01 \uff1c Nurse C++ http:// www.x.org \n \r \t".split(" ")
+)
+messy = st.lists(pieces | st.text(max_size=5), max_size=20).map("".join)
+
+
+def found(text: str) -> list[str]:
+    """Terms of a text as it came."""
+    return terms(tokenize(clean(text)))
+
+
+# Markup
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>Night <b class='x'>nurse</b></p>",
+        "&lt;p&gt;Night nurse&lt;/p&gt;",
+        "&amp;lt;p&amp;gt;Night nurse&amp;lt;/p&amp;gt;",
+        "<!-- draft <p>cook</p> --><DIV>Night nurse</DIV >",
+        "<style>p {color: red}</style>Night nurse<script>if (a < b) cook()</script>",
+        "Night nurse<script>never closed",
+        "Night nurse<!-- never closed",
+    ],
+)
+def test_only_what_a_reader_sees_is_kept(html: str) -> None:
+    assert clean(html) == "Night nurse"
+
+
+def test_block_tags_are_line_breaks_and_others_are_nothing() -> None:
+    assert clean("<ul><li>lif<b>ting</b></li><li>typing</li></ul>").split() == ["lifting", "typing"]
+    assert "\n" in clean("<li>lifting</li><li>typing</li>")
+
+
+def test_what_only_looks_like_markup_stays() -> None:
+    assert clean("5 < 6 & 7 > 6, R&D -->") == "5 < 6 & 7 > 6, R&D -->"
+
+
+# Characters
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        ("\ufb01nance", "finance"),  # NFKC: a ligature
+        ("\uff23\uff21\uff24", "CAD"),  # full width
+        ("e\u0301lan", "\u00e9lan"),
+        ("\u201cteam\u201d \u2013 R\u2019D", '"team" - R\'D'),
+        ("a\u00a0b", "a b"),
+        ("soft\u00adware\u200b", "software"),
+        ("a\x00b\x07", "ab"),
+        ("one \ud83d two", "one ? two"),  # half of an emoji
+    ],
+)
+def test_characters_are_made_plain(raw: str, plain: str) -> None:
+    assert clean(raw) == plain
+
+
+def test_bullets_begin_a_line() -> None:
+    assert clean("Duties: \u2022 cook \u25aa clean \uf0b7 shop").count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("short", "spelled"),
+    [
+        ("you won't", "you will not"),
+        ("We can\u2019t", "We can not"),
+        ("doesn't", "does not"),
+        ("we're, they've, you'll, I'm, I'd", "we are, they have, you will, I am, I would"),
+    ],
+)
+def test_contractions_are_spelled_out(short: str, spelled: str) -> None:
+    assert clean(short) == spelled
+
+
+# Tokens and terms
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [
+        ("5+", "5+"),
+        ("3-5", "3-5"),
+        ("3 to 5", "3-5"),
+        ("3 \u2013 5", "3-5"),
+        ("$18.50", "money:2"),
+        ("$ 80k", "money:5"),
+        ("\u00a31,000,000", "money:7"),
+        ("80k", "number:5"),
+        ("2019", "number:4"),
+        ("20 %", "number:%"),
+        ("three", "3"),
+        ("3rd", "3"),
+        ("\u0663", "3"),  # Arabic-Indic
+        ("C++", "c++"),
+    ],
+)
+def test_numbers_keep_what_tags_hang_on(text: str, term: str) -> None:
+    assert found(text) == [term]
+
+
+def test_words_that_decide_are_no_stop_words() -> None:
+    assert not stop_words() & {"no", "not", "must", "per", "without", "driver"}
+    assert {"the", "and", "of"} <= stop_words()
+    assert len(stop_words()) < 150
+
+
+def test_bigrams_stay_inside_a_sentence_and_pass_over_stop_words() -> None:
+    assert found("Lead the team. Lift\nboxes") == ["lead", "team", "lift", "box", "lead team"]
+
+
+def test_stems_are_those_of_nltk() -> None:
+    """NLTK has an older edition of the algorithm: "university" is "univers" there."""
+    from nltk.stem.snowball import EnglishStemmer
+
+    words = (
+        "nursing nurses organised communities driving driver experienced skills "
+        "managing manager bakery relational happily warehouses technician "
+        "benefits qualified selling dyeing generously"
+    ).split()
+    assert [term_of(word) for word in words] == list(map(EnglishStemmer().stem, words))
+
+
+def test_long_words_are_cut() -> None:
+    assert max(map(len, tokenize("x" * 1000))) == module.MAX_WORD
+
+
+@given(messy)
+def test_any_text_gives_terms(text: str) -> None:
+    assert all(term and term == term.strip() for term in found(text))
+    clean(text).encode()  # no lone surrogate is left
+
+
+@given(messy)
+def test_tokens_and_terms_take_text_that_was_not_cleaned(text: str) -> None:
+    assert all(terms(tokenize(text)))
+
+
+@given(st.text(alphabet=st.characters(categories=["Nd", "Nl", "No"]), max_size=50))
+def test_any_digits_are_numbers_or_words(digits: str) -> None:
+    assert all(isinstance(term, str) for term in found(digits))
+
+
+@given(st.text())
+def test_tokens_lose_nothing_but_space_and_underscores(text: str) -> None:
+    squeezed = re.compile(r"[\s_]+")
+    assert squeezed.sub("", "".join(tokenize(text))) == squeezed.sub("", text)
+
+
+# Linear in the length: what is far away doesn't change what a line becomes, so each part is
+# worked on once; and long texts of each crafted kind end at all (pytest-timeout).
+
+lines = st.lists(
+    st.text(alphabet=st.characters(exclude_characters="<>&", exclude_categories=["Cs"]))
+    | st.sampled_from(["<p>We don't</p>", "Fish &amp; chips", "5 < 6", "\u2022 C++, 3 to 5 years"]),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(lines)
+def test_each_line_is_cleaned_for_itself(parts: list[str]) -> None:
+    def squeezed(text: str) -> str:
+        return re.sub(r"\s*\n\s*", "\n", text).strip()
+
+    apart = "\n".join(clean(part) for part in parts)
+    assert squeezed(clean("\n".join(parts))) == squeezed(apart)
+
+
+CRAFTED = {
+    "less-than signs": "<",
+    "open tags": "<div>",
+    "tags that never end": "<a ",
+    "comments opened": "<!--",
+    "comments closed": "-->",
+    "entities": "&lt;",
+    "ampersands": "&",
+    "entity that never ends": "&a",
+    "combining marks": "\u0301",
+    "mixed combining marks": "\u0301\u0323",
+    "longest expansions": "\ufdfa" + " " * 9,
+    "digits": "1",
+    "digits and commas": "1,",
+    "ranges": "1-",
+    "range words": "3 to ",
+    "money": "$1",
+    "apostrophes": "'",
+    "contractions": "n't",
+    "letters": "a",
+    "addresses": "http://",
+    "address begins": "www.",
+    "pluses": "c+",
+    "spaces": " ",
+    "line breaks": "\r",
+    "NUL": "\x00",
+    "surrogates": "\udcff",
+    "emoji": "\U0001f600",
+}
+
+
+@pytest.mark.parametrize("unit", CRAFTED.values(), ids=CRAFTED.keys())
+@pytest.mark.timeout(60)
+def test_crafted_characters_end(unit: str) -> None:
+    found((unit * LONG)[:LONG])
+
+
+@pytest.mark.parametrize("start", ["<", "</", "&#", "&#x", "&", "$", "<!--", "http://", "&amp;&#"])
+@pytest.mark.parametrize("unit", ["a", "1"])
+@pytest.mark.timeout(60)
+def test_what_never_closes_ends(start: str, unit: str) -> None:
+    found(start + unit * LONG)
+
+
+def test_deep_nesting_is_read_like_any_other() -> None:
+    assert clean("<div>" * 100_000 + "Nurse" + "</div>" * 100_000) == "Nurse"
+
+
+def test_a_posting_of_10_mb_is_read() -> None:
+    line = "<li>Night nurse, 3 to 5 years &amp; more; we don\u2019t ask for $18.50.</li>\n"
+    assert clean(line * (10_000_000 // len(line))).count("Night nurse") == 10_000_000 // len(line)
