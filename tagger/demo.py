@@ -13,6 +13,7 @@ from tagger.errors import DataError
 from tagger.evaluate import checked_folds, evaluate_model, groups_of
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.labels import encode_labels
+from tagger.model import TagModel
 from tagger.report import Evaluation, write_report
 from tagger.storage import META
 from tagger.tagger import JobTagger, TaggerConfig, count_all
@@ -81,7 +82,7 @@ def run_demo(
         train, unlabelled, show_progress=show_progress, log_dir=folder / _LOGS
     )
     tagger.save(folder / _MODEL)
-    model = tagger.model_
+    model = TagModel.load(folder / _MODEL)
     evaluation = replace(
         _beside_baselines(evaluate_model(model, held_out), train, held_out, unlabelled, seed),
         histories=tagger.histories_,
@@ -145,7 +146,8 @@ def _beside_baselines(
     found = dict(evaluation.baselines)
     for baseline in LEARNED:
         proba = baseline(seed=seed).fit(known, Y, more).predict_proba(asked)
-        found[baseline.name] = (proba, cross_fitted_decisions(evaluation.Y, proba, folds)[0])
+        decisions, _ = cross_fitted_decisions(np.asarray(evaluation.Y, np.int8), proba, folds)
+        found[baseline.name] = (proba, decisions)
     how = {
         "how": "jobs kept aside from the packaged sample; repeated postings stay together",
         "thresholds": "ours chosen in training; the learned baselines' by cross-fitting on the "

@@ -39,7 +39,7 @@ MEASURES_WEIGHT = 0.03
 """One standard deviation of a measure beside a term part of length 1."""
 
 _SHAPES = ("digit", "upper", "lower", "space", "punctuation", "other")
-_SIZES = ("characters", "tokens", "sentences", "title_tokens", "breaks_per_token", "distinct_terms")
+_SIZES = ("characters", "tokens", "stops", "title_tokens", "breaks_per_token", "distinct_terms")
 MEASURES = (
     *(f"pos:{tag}" for tag in PENN_TAGS),
     *(f"share:{shape}" for shape in _SHAPES),
@@ -92,6 +92,13 @@ def _pos_tagger() -> PosTagger:
     return PosTagger.load()
 
 
+def batches(jobs: Iterable[Job], size: int = BATCH) -> Iterator[list[Job]]:
+    """Jobs in lists of at most `size`, as they come."""
+    stream = iter(jobs)
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
 class Counted(NamedTuple):
     """What was counted in B jobs; `RowWeights` makes rows of it."""
 
@@ -131,13 +138,13 @@ def measure(batch: Sequence[JobTerms]) -> FloatArray:
         raw = np.frombuffer(job.cleaned.encode(), np.uint8)
         shapes = np.bincount(_SHAPE_OF_BYTE[raw], minlength=len(_SHAPES))
         row[shares:sizes] = shapes / max(len(raw), 1)
-        tokens = job.text_tokens
-        n_breaks = tokens.count("\n")
-        n_sentences = n_breaks + tokens.count(".") + tokens.count("!") + tokens.count("?")
+        text, tokens = job.cleaned, job.text_tokens
+        n_breaks = text.count("\n")
+        n_stops = text.count(".") + text.count("!") + text.count("?") + n_breaks
         row[sizes : sizes + len(_SIZES)] = (
-            np.log1p(len(job.cleaned)),
+            np.log1p(len(text)),
             np.log1p(len(tokens)),
-            np.log1p(n_sentences),
+            np.log1p(n_stops),
             np.log1p(len(job.title_tokens)),
             n_breaks / max(len(tokens), 1),
             len(set(tokens)) / max(len(tokens), 1),
@@ -213,8 +220,7 @@ class RowWeights:
 
     def iter_rows(self, jobs: Iterable[Job], *, batch: int = BATCH) -> Iterator[Rows]:
         """Rows in batches, as jobs come; memory stays flat however many there are."""
-        stream = iter(jobs)
-        while some := list(islice(stream, batch)):
+        for some in batches(jobs, batch):
             yield self.weigh(count(some))
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -55,7 +55,7 @@ class Encoder:
     def _bent(self, rows: sparse.csr_array) -> FloatArray:
         x = self._first_convolution(rows)
         for kernel, bias in self._convs[1:]:
-            x = _pool(_convolve(x, kernel) + bias, self._pool)
+            x = _pool(_convolve(x, kernel), bias, self._pool)
         return dense(x.reshape(len(x), -1), self._dense)
 
     def _first_convolution(self, rows: sparse.csr_array) -> FloatArray:
@@ -81,7 +81,7 @@ class Encoder:
             shape=(n * length, width * channels),
         )
         convolved = windows @ kernel.reshape(width * channels, filters)
-        return _pool(convolved.reshape(n, length, filters) + bias, self._pool)
+        return _pool(convolved.reshape(n, length, filters), bias, self._pool)
 
 
 def _convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:
@@ -94,10 +94,14 @@ def _convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:
     return (flat @ kernel.reshape(-1, filters)).reshape(*x.shape[:2], filters)
 
 
-def _pool(x: FloatArray, pool: int) -> FloatArray:
-    """ReLU and largest of every `pool` positions, (B, L, F) -> (B, L / pool, F)."""
+def _pool(x: FloatArray, bias: FloatArray, pool: int) -> FloatArray:
+    """Largest of every `pool` positions, bias, ReLU: (B, L, F) -> (B, L / pool, F)."""
     n, length, filters = x.shape
-    return np.asarray(np.maximum(x.reshape(n, length // pool, pool, filters).max(axis=2), 0))
+    apart = x.reshape(n, length // pool, pool, filters)
+    largest = apart[:, :, 0]
+    for place in range(1, pool):  # several times faster than max(axis=2)
+        largest = np.maximum(largest, apart[:, :, place])
+    return np.asarray(np.maximum(largest + bias, 0))
 
 
 def dense(x: FloatArray, layers: list[tuple[FloatArray, FloatArray]]) -> FloatArray:

@@ -6,7 +6,6 @@ Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row, C code
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +20,7 @@ from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError
-from tagger.features import BATCH, Counted, RowStatistics, RowWeights, count
+from tagger.features import Counted, RowStatistics, RowWeights, batches, count
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.metrics import summary
@@ -250,9 +249,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
 def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
     """Count any number of jobs in batches; their texts are not kept."""
-    stream, parts = iter(jobs), []
+    parts = []
     with tqdm(desc="reading", unit="job", disable=None if show_progress else True) as bar:
-        while batch := list(islice(stream, BATCH)):
+        for batch in batches(jobs):
             parts.append(count(batch))
             bar.update(len(batch))
     return join_counted(parts or [count([])])

@@ -72,8 +72,7 @@ class TaggedJob:
 
 def tag_jobs(model: TagModel, jobs: Iterable[Job], *, explain: bool = False) -> Iterator[TaggedJob]:
     """Tag jobs in batches, order kept; memory stays flat however many there are."""
-    for batch in _batches(jobs):
-        proba = model.predict_proba(batch)
+    for batch, proba in model.iter_proba(_batches(jobs)):
         given, review = model.decide(proba), model.review(proba)
         for job, row, yes, unsure in zip(batch, proba, given, review, strict=True):
             yield TaggedJob(

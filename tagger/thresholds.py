@@ -42,7 +42,7 @@ class Decisions:
 
     def decide(self, proba: FloatArray) -> BoolArray:
         """Which tags are given, (N, T)."""
-        return np.greater_equal(proba, self.threshold).astype(bool)
+        return np.asarray(proba >= self.threshold, np.bool_)
 
     def review(self, proba: FloatArray) -> BoolArray:
         """Which cells lie in the band left to a person, (N, T)."""

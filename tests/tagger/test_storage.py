@@ -1,5 +1,6 @@
 """Model folders: whole, or not there."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -29,10 +30,7 @@ def load(folder: Path) -> dict[str, Any]:
 def test_what_was_saved_comes_back(model: Path) -> None:
     assert load_meta(model)["tags"] == ["x"]
     loaded = load(model)
-    assert {name: list(arrays) for name, arrays in loaded.items()} == {
-        "one": ["a"],
-        "two": ["b", "c"],
-    }
+    assert [list(loaded[name]) for name in sorted(loaded)] == [["a"], ["b", "c"]]
     assert (loaded["two"]["b"] == ARRAYS["two"]["b"]).all()
 
 
@@ -165,7 +163,7 @@ def test_another_format_is_refused_with_advice(model: Path) -> None:
 
 @pytest.mark.parametrize("place", ["nowhere", "."])
 def test_no_model_is_refused_with_advice(tmp_path: Path, place: str) -> None:
-    with pytest.raises(ModelError, match="is not a model: it has no meta.json"):
+    with pytest.raises(ModelError, match="is not a model: it has no meta"):
         load_meta(tmp_path / place)
 
 
@@ -182,9 +180,8 @@ def test_files_outside_the_folder_are_refused(model: Path) -> None:
 
 
 def hashed(model: Path, name: str) -> dict[str, Any]:
-    from tagger.storage import _sha256
-
-    return {"sha256": {name: _sha256(model / name)}}
+    digest = hashlib.sha256((model / name).read_bytes()).hexdigest()
+    return {"sha256": {name: digest}}
 
 
 def test_pickled_objects_are_refused(model: Path) -> None:

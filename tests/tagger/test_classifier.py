@@ -1,0 +1,168 @@
+"""Wide path, deep path, and what is made of the two."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from tagger.classifier import TagClassifier, TagConfig, tag_remarks
+from tagger.deep import DeepClassifier, DeepConfig, masked_loss
+from tagger.errors import DataError
+from tagger.wide import WideClassifier
+
+DEEP = DeepConfig(hidden=(8,), epochs=3, batch=16)
+CONFIG = TagConfig(n_folds=2, deep_config=DEEP)
+Data = tuple[sparse.csr_array, np.ndarray, np.ndarray]
+
+
+@pytest.fixture
+def data() -> Data:
+    """Rows (60, 40), codes (60, 4) and labels of three tags; tag 2 is on two jobs only.
+
+    Tag 0 hangs on column 0 of the row, tag 1 on number 0 of the code.
+    """
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((60, 40)) < 0.2, 1, 0).astype(np.float32)
+    X[:, 0] = np.arange(60) % 2
+    codes = rng.normal(size=(60, 4)).astype(np.float32)
+    Y = np.stack([X[:, 0], codes[:, 0] > 0, np.arange(60) < 2], axis=1).astype(np.int8)
+    return sparse.csr_array(X), codes, Y
+
+
+# Labels nobody gave
+
+
+def test_the_wide_path_learns_a_tag_from_its_known_labels_alone(data: Data) -> None:
+    X, _, Y = data
+    Y[::3, 0] = -1
+    known = Y[:, 0] != -1
+    masked, alone = WideClassifier().fit(X, Y), WideClassifier().fit(X[known], Y[known])
+    assert (masked.coef_[:, 0] == alone.coef_[:, 0]).all()
+    assert masked.intercept_[0] == alone.intercept_[0]
+
+
+def test_the_loss_of_an_unknown_cell_is_nothing() -> None:
+    loss = masked_loss(np.array([1, 5], np.float32))
+    labels = np.array([[1, -1], [-1, -1]], np.float32)
+    before = np.asarray(loss(labels, np.array([[0.5, 3], [1, 1]], np.float32)))
+    after = np.asarray(loss(labels, np.array([[0.5, -99], [-7, 8]], np.float32)))
+    assert (before == after).all()
+    np.testing.assert_allclose(before, [np.log1p(np.exp(-0.5)), 0], rtol=1e-6)
+
+
+def test_a_yes_weighs_as_much_as_asked_and_the_loss_is_a_mean_over_known_cells() -> None:
+    loss = masked_loss(np.array([1, 5], np.float32))
+    value = np.asarray(loss(np.array([[1, 1], [0, 0]], np.float32), np.zeros((2, 2), np.float32)))
+    np.testing.assert_allclose(value, np.log(2) * np.array([3, 1]), rtol=1e-6)
+
+
+def test_jobs_without_any_label_teach_the_network_nothing(data: Data) -> None:
+    _, codes, Y = data
+    Y[::4] = -1
+    other = codes.copy()
+    other[::4] = codes[::4][::-1]  # the mean and spread of all codes, which are used, stay
+    one, two = (DeepClassifier(DEEP).fit(X, Y).network_.get_weights() for X in (codes, other))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_unknown_cells_have_no_say_in_the_mixture(data: Data) -> None:
+    X, codes, Y = data
+    Y[10:20, 1] = -1
+    fitted = TagClassifier(CONFIG).fit(X, codes, Y)
+    assert 0 <= fitted.share_ <= 1
+    assert fitted.oof_proba_.shape == Y.shape
+    assert np.isfinite(fitted.oof_proba_).all()
+
+
+# Learning
+
+
+def test_the_wide_path_finds_the_column_that_tells(data: Data) -> None:
+    X, _, Y = data
+    fitted = WideClassifier().fit(X, Y)
+    assert np.abs(fitted.coef_[:, 0]).argmax() == 0
+    assert ((fitted.decision_function(X)[:, 0] > 0) == (Y[:, 0] == 1)).all()
+
+
+def test_a_tag_with_one_kind_of_label_gets_zeros(data: Data) -> None:
+    X, _, Y = data
+    Y[:, 2] = 0
+    fitted = WideClassifier().fit(X, Y)
+    assert not fitted.coef_[:, 2].any()
+    assert fitted.intercept_[2] == 0
+
+
+def test_the_network_learns(data: Data) -> None:
+    _, codes, Y = data
+    fitted = DeepClassifier(DeepConfig(hidden=(8,), epochs=60, batch=16)).fit(codes, Y)
+    right = (fitted.decision_function(codes)[:, 1] > 0) == (Y[:, 1] == 1)
+    assert right.mean() > 0.9
+    assert fitted.history_[-1]["loss"] < fitted.history_[0]["loss"]
+
+
+def test_codes_that_say_nothing_are_left_out_of_the_mixture(data: Data) -> None:
+    X, codes, Y = data
+    fitted = TagClassifier(CONFIG).fit(X, np.zeros_like(codes), Y[:, :1])
+    assert fitted.share_ < 0.5
+    proba = fitted.predict_proba(X, np.zeros_like(codes))
+    assert ((proba[:, 0] > 0.5) == (Y[:, 0] == 1)).all()
+
+
+def test_the_plain_chain_has_no_wide_path(data: Data) -> None:
+    X, codes, Y = data
+    fitted = TagClassifier(TagConfig(wide=False, n_folds=2, deep_config=DEEP)).fit(X, codes, Y)
+    assert fitted.share_ == 1
+    assert not hasattr(fitted, "wide_")
+    assert (fitted.predict_proba(X, codes) == fitted.predict_proba(X * 0, codes)).all()
+
+
+# Rare tags, in the open
+
+
+def test_a_rare_tag_says_so_and_is_never_given(data: Data) -> None:
+    X, codes, Y = data
+    fitted = TagClassifier(CONFIG).fit(X, codes, Y)
+    assert np.isnan(fitted.decisions_.threshold).tolist() == [False, False, True]
+    assert not fitted.decisions_.decide(fitted.predict_proba(X, codes))[:, 2].any()
+    assert tag_remarks(Y, ("a", "b", "c")) == {
+        "c": "not learned: 2 yes and 58 no, it takes 5 of each"
+    }
+
+
+def test_few_examples_are_a_warning() -> None:
+    Y = np.array([[1]] * 19 + [[0]] * 30, np.int8)
+    assert tag_remarks(Y, ("a",)) == {"a": "few examples (19 yes): scores and threshold are rough"}
+
+
+# Errors
+
+
+def test_labels_that_teach_nothing_are_an_error(data: Data) -> None:
+    X, codes, Y = data
+    with pytest.raises(DataError, match="no tag has 5 jobs with it and 5 without: label more"):
+        TagClassifier(CONFIG).fit(X, codes, Y[:, 2:])
+
+
+def test_different_numbers_of_jobs_are_an_error(data: Data) -> None:
+    X, codes, Y = data
+    with pytest.raises(DataError, match="must be as many: 60, 59, 60"):
+        TagClassifier(CONFIG).fit(X, codes[:-1], Y)
+
+
+def test_postings_that_are_all_the_same_are_an_error(data: Data) -> None:
+    X, codes, Y = data
+    same = sparse.csr_array(np.ones(X.shape, np.float32))
+    with pytest.raises(DataError, match="different"):
+        TagClassifier(CONFIG).fit(same, codes, Y)
+
+
+@pytest.mark.parametrize("wrong", [{"n_folds": 1}, {"review_share": -0.1}, {"review_share": 1.1}])
+def test_a_configuration_is_valid_once_built(wrong: dict[str, float]) -> None:
+    with pytest.raises(DataError, match="must be"):
+        TagConfig(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"epochs": 0}, {"batch": 0}, {"hidden": (0,)}])
+def test_a_network_is_valid_once_configured(wrong: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="must be"):
+        DeepConfig(**wrong)
