@@ -71,7 +71,7 @@ def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
 def print_evaluation(evaluation: "Evaluation") -> None:
     for name, value in evaluation.info.items():
         typer.echo(f"{name}: {value}")
-    typer.echo("\nScores with 95% intervals:")
+    typer.echo()
     _print_scores(evaluation)
     tags = [
         (
@@ -155,11 +155,19 @@ def n_of(count: int, thing: str) -> str:
 
 
 def _print_scores(evaluation: "Evaluation") -> None:
-    names = ("mean_average_precision", "macro_f1", "micro_f1")
     rows = [
-        (row["method"], *(_interval(row, name) for name in names)) for row in evaluation.score_rows
+        (
+            row["method"],
+            _score(row["mean_average_precision"], 3),
+            f"{_score(row['mean_average_precision_low'])} to "
+            f"{_score(row['mean_average_precision_high'])}",
+            _score(row["macro_f1"], 3),
+            _score(row["micro_f1"], 3),
+        )
+        for row in evaluation.score_rows
     ]
-    print_table(("method", "mean AP", "macro F1", "micro F1"), rows)
+    names = ("method", "mean AP", "95% interval", "macro F1", "micro F1")
+    print_table(names, rows, right=(1, 3, 4))
 
 
 def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:
@@ -210,11 +218,6 @@ def signed(reasons: "Iterable[Reason]") -> str:
     'work from home +1.2, office -0.5'
     """
     return ", ".join(f"{reason.term} {reason.effect:+.1f}" for reason in reasons)
-
-
-def _interval(row: Mapping[str, Any], name: str) -> str:
-    low, high = _score(row[f"{name}_low"]), _score(row[f"{name}_high"])
-    return f"{_score(row[name])} [{low}, {high}]"
 
 
 def _score(value: float | None, digits: int = 2) -> str:

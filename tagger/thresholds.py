@@ -51,7 +51,8 @@ class Decisions:
 
 def learnable(Y: LabelArray) -> BoolArray:
     """Which tags have enough examples, shape (T,)."""
-    return np.minimum((Y == YES).sum(axis=0), (Y == NO).sum(axis=0)) >= MIN_EXAMPLES
+    rarer = np.minimum((Y == YES).sum(axis=0), (Y == NO).sum(axis=0))
+    return np.asarray(rarer >= MIN_EXAMPLES, bool)
 
 
 def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.1) -> Decisions:
