@@ -91,6 +91,10 @@ def run(
     if missing:
         say(f"{args.data} has no {', '.join(missing)}: name the data folder with --data")
         return 2
+    if args.quick:
+        import tensorflow as tf
+
+        tf.config.run_functions_eagerly(True)  # a few steps don't pay for tracing the networks
     try:
         result = measure(args)
     except JobtoolError as error:
@@ -160,7 +164,9 @@ def add_unlabelled(parser: argparse.ArgumentParser, default: int | None = None) 
 
 
 def add_folds(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folds", type=int, metavar="K", help="run only K of the folds")
+    parser.add_argument(
+        "--folds", type=int, choices=range(2, 6), metavar="K", help="run only K of the 5 folds"
+    )
 
 
 def unlabelled_jobs(args: argparse.Namespace, limit: int | None = None) -> list[Job]:
@@ -204,12 +210,12 @@ def labelled_set(args: argparse.Namespace, name: str) -> LabelledSet:
 
 
 def tagger_config(args: argparse.Namespace) -> TaggerConfig:
-    """What `jobtool train` uses; with --quick a network that has hardly been trained."""
-    return quick_config() if args.quick else TaggerConfig()
+    """What `jobtool train` uses; with --quick networks that have hardly been trained."""
+    return barely_trained() if args.quick else TaggerConfig()
 
 
-def quick_config() -> TaggerConfig:
-    """All parts at their usual size, so that the speed is right, but barely trained."""
+def barely_trained() -> TaggerConfig:
+    """Every part at its usual size, so that the speed of tagging is right, but not its quality."""
     return TaggerConfig(
         autoencoder=AutoencoderConfig(epochs=1, epoch_rows=512),
         tags=TagConfig(n_folds=2, deep_config=DeepConfig(epochs=2)),

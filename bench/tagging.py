@@ -11,6 +11,7 @@ Repeated postings stay in one fold. In brackets: 95% bootstrap intervals, repeat
 import argparse
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ from common import (
 
 from tagger import metrics
 from tagger.baselines import LEARNED, SPARSE_STRENGTH, MaskedLogistic
-from tagger.classifier import TagClassifier
+from tagger.classifier import TagClassifier, TagConfig
 from tagger.features import Counted
 from tagger.tagger import JobTagger, TaggerConfig, take_counted
 from tagger.thresholds import cross_fitted_decisions
@@ -108,9 +109,7 @@ def of_fold(
     return found
 
 
-def _plain(config: TaggerConfig) -> object:
-    from dataclasses import replace
-
+def _plain(config: TaggerConfig) -> TagConfig:
     return replace(config.tags, wide=False)
 
 

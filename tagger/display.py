@@ -28,7 +28,7 @@ def print_training(report: "TrainingReport") -> None:
     typer.echo(f"{_trained(report.to_json())} in {report.seconds:.0f} s.\n")
     _print_tags(report.tags)
     typer.echo(
-        f"\n{_metrics(report.metrics)}\n\n"
+        f"{_metrics(report.metrics)}\n\n"
         f"Model:           {report.model}\n"
         f"Learning curves: {report.logs}\n"
         f"Next:            jobtool tag --model {report.model} POSTING.txt"
@@ -41,7 +41,7 @@ def print_model(facts: Mapping[str, Any], tags: Sequence[Mapping[str, Any]]) -> 
         f"{facts['version']} on {facts['created']}, seed {facts['seed']}\n{_trained(facts)}.\n"
     )
     _print_tags(tags)
-    typer.echo(f"\n{_metrics(facts['metrics'])}")
+    typer.echo(f"{_metrics(facts['metrics'])}")
 
 
 def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
@@ -80,13 +80,14 @@ def print_evaluation(evaluation: "Evaluation") -> None:
             row["predicted"],
             *(_score(row[name]) for name in ("threshold", "precision", "recall", "f1")),
             _score(row["average_precision"]),
-            row["remark"],
         )
         for row in evaluation.tag_rows
     ]
-    names = ("tag", "jobs", "given", "threshold", "precision", "recall", "F1", "AP", "remark")
+    names = ("tag", "jobs", "given", "threshold", "precision", "recall", "F1", "AP")
     typer.echo(f"\nTags, as {evaluation.name} gives them:")
     print_table(names, tags, right=range(1, 8))
+    typer.echo()
+    _print_remarks(evaluation.tag_rows)
 
 
 def print_demo(demo: "Demo") -> None:
@@ -132,7 +133,7 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     right = set(right)
     for place, name in enumerate(names):
         side: Literal["left", "right"] = "right" if place in right else "left"
@@ -159,23 +160,30 @@ def _print_scores(evaluation: "Evaluation") -> None:
         (
             row["method"],
             _score(row["mean_average_precision"], 3),
-            f"{_score(row['mean_average_precision_low'])} to "
+            f"{_score(row['mean_average_precision_low'])}{NOTHING}"
             f"{_score(row['mean_average_precision_high'])}",
             _score(row["macro_f1"], 3),
             _score(row["micro_f1"], 3),
         )
         for row in evaluation.score_rows
     ]
-    names = ("method", "mean AP", "95% interval", "macro F1", "micro F1")
+    names = ("method", "mean AP", "95%", "macro F1", "micro F1")
     print_table(names, rows, right=(1, 3, 4))
 
 
 def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:
-    rows = [
-        (row["tag"], row["yes"], row["no"], _score(row["threshold"], 3), row["remark"])
-        for row in tags
-    ]
-    print_table(("tag", "yes", "no", "threshold", "remark"), rows, right=(1, 2, 3))
+    rows = [(row["tag"], row["yes"], row["no"], _score(row["threshold"], 3)) for row in tags]
+    print_table(("tag", "yes", "no", "threshold"), rows, right=(1, 2, 3))
+    typer.echo()
+    _print_remarks(tags)
+
+
+def _print_remarks(tags: Sequence[Mapping[str, Any]]) -> None:
+    remarks = [f"{row['tag']}: {row['remark']}" for row in tags if row["remark"]]
+    for remark in remarks:
+        typer.echo(_printable(remark))
+    if remarks:
+        typer.echo()
 
 
 def _trained(facts: Mapping[str, Any]) -> str:

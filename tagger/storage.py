@@ -58,6 +58,7 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
             np.savez(beside / f"{name}.npz", **dict[str, Any](contents))
         hashes = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
         whole = {"format": FORMAT, "version": jobtool_version(), **meta, "sha256": hashes}
+        hashes[META] = _meta_sha256(whole)
         text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
         (beside / META).write_text(text, encoding="utf-8")
         for path in beside.iterdir():
@@ -84,15 +85,24 @@ def load_meta(folder: Path) -> dict[str, Any]:
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
         found = meta["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} can't be read ({error}): restore or train it again") from error
     if found != FORMAT:
         raise ModelError(
             f"{folder} has format {found}, this version reads {FORMAT}: train it again"
         )
-    if not isinstance(meta.get("sha256"), dict):
-        raise ModelError(f"{path} names no files: restore the model or train it again")
+    hashes = meta.get("sha256")
+    if not isinstance(hashes, dict) or hashes.pop(META, None) != _meta_sha256(meta):
+        raise ModelError(
+            f"{path} is not what was saved (its sha256 differs): restore the model or train it again"
+        )
     return dict(meta)
+
+
+def _meta_sha256(meta: Mapping[str, Any]) -> str:
+    """Of everything in `meta.json` but this hash itself."""
+    text = json.dumps(meta, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_arrays(folder: Path, meta: Mapping[str, Any]) -> dict[str, dict[str, npt.NDArray[Any]]]:
@@ -114,9 +124,10 @@ def load_arrays(folder: Path, meta: Mapping[str, Any]) -> dict[str, dict[str, np
                 "restore the model or train it again"
             )
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # opened as an archive first: np.load would also take a bare array
+            with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
                 loaded[path.stem] = {key: arrays[key] for key in arrays.files}
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path} can't be read: {error}") from error
     return loaded
 

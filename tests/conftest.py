@@ -1,6 +1,7 @@
 """Small models shared by all tests that need one: training one takes some seconds."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def tiny_demo(tmp_path_factory: pytest.TempPathFactory, tiny_config: object) -> 
 def tiny_model(tiny_demo: object) -> Path:
     """Folder of a model trained on three quarters of the packaged sample."""
     return tiny_demo.model
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """Networks run step by step: building a graph takes longer than a few steps of 8 units.
+
+    The tests of whole taggers (`tiny_tagger`, `tiny_demo`) build graphs, as users do.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

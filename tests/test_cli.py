@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -262,11 +263,13 @@ def test_ctrl_c_keeps_what_is_done_as_a_part(tiny_model: Path, tmp_path: Path) -
     args = [*RUN, "tag", "--model", str(tiny_model), str(source), "--output", str(output)]
     process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
     with source.open("w") as pipe:
-        for n in range(600):  # more than one batch; then the reader waits for us
+        for n in range(1200):  # more than two batches; then the reader waits for us
             pipe.write(json.dumps({"id": n, "text": f"night nurse {n}"}) + "\n")
         pipe.flush()
-        while not (part.exists() and part.stat().st_size) and process.poll() is None:
-            pass
+        for _ in range(600):
+            if process.poll() is not None or (part.exists() and part.stat().st_size):
+                break
+            time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         stderr = process.communicate(timeout=60)[1]
     assert (process.returncode, output.exists()) == (130, False)
