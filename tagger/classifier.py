@@ -4,6 +4,7 @@ Letters for axes: N jobs, H columns of a row, C code, T tags.
 """
 
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -35,10 +36,13 @@ class TagConfig:
     """Folds of the cross-fitting that chooses mixture, calibration and thresholds."""
     review_share: float = 0.1
     """Share of jobs, per tag, nearest to the threshold: left to a person. In [0, 1]."""
-    wide_config: WideConfig = field(default_factory=WideConfig)
+    wide_configs: tuple[WideConfig, ...] = (WideConfig(), WideConfig(evenness=1.0))
+    """Linear paths to choose from: log-count ratios win with many labels, plain ones with few."""
     deep_config: DeepConfig = field(default_factory=DeepConfig)
 
     def __post_init__(self) -> None:
+        if not self.wide_configs:
+            raise DataError("wide_configs must hold at least one configuration")
         if self.n_folds < 2:
             raise DataError(f"n_folds must be at least 2, got {self.n_folds}")
         if not 0 <= self.review_share <= 1:
@@ -48,10 +52,10 @@ class TagConfig:
 class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Network on the code plus linear path from the row, mixed as out-of-fold logits say.
 
-    Both paths are fitted on all folds but one and asked about the one left out. On those logits
-    one share for the deep path is chosen by log loss (0 if the codes don't help, so they never
-    hurt), then a calibration, a threshold and a review band per tag. At last both paths are
-    fitted on everything.
+    All paths are fitted on all folds but one and asked about the one left out. On those logits
+    one wide path and the share of the deep one are chosen by log loss (share 0 if the codes don't
+    help, so they never hurt), then a calibration, a threshold and a review band per tag. At last
+    the chosen paths are fitted on everything.
 
     References
     ----------
@@ -90,72 +94,80 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             raise DataError(
                 f"rows, codes and labels must be as many: {X.shape[0]}, {len(codes)}, {len(Y)}"
             )
-        if not learnable(Y).any():
-            raise DataError(
-                f"no tag has {MIN_EXAMPLES} jobs with it and {MIN_EXAMPLES} without: label more"
-            )
+        check_learnable(Y)
         folds = group_folds(duplicate_groups(X, seed=self.seed), config.n_folds, seed=self.seed)
-        self.folds_ = folds
-        wide, deep = np.zeros(Y.shape), np.zeros(Y.shape)
+        paths = config.wide_configs if config.wide else ()
+        wide, deep = np.zeros((len(paths), *Y.shape)), np.zeros(Y.shape)
         steps = tqdm(
             total=config.n_folds + 1, desc="classifier", disable=None if show_progress else True
         )
         with steps:
             for fold in range(config.n_folds):
                 train, test = folds != fold, folds == fold
-                self._fit_paths(X[train], codes[train], Y[train], config)
-                wide[test], deep[test] = self._logits(X[test], codes[test])
+                for place, path in enumerate(paths):
+                    fitted = WideClassifier(path, seed=self.seed).fit(X[train], Y[train])
+                    wide[place, test] = fitted.decision_function(X[test])
+                network = self._fit_deep(codes[train], Y[train], config)
+                deep[test] = network.decision_function(codes[test])
                 steps.update()
-            self.share_ = _best_share(Y, wide, deep) if config.wide else 1.0
-            mixed = (1 - self.share_) * wide + self.share_ * deep
+            chosen, self.share_ = _best_mixture(Y, wide, deep)
+            mixed = self.share_ * deep
+            if config.wide:
+                mixed += (1 - self.share_) * wide[chosen]
+                self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(X, Y)
+                self.wide_config_ = paths[chosen]
             self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
             self.oof_proba_ = self.decisions_.proba(mixed)
-            self._fit_paths(X, codes, Y, config)
+            self.deep_ = self._fit_deep(codes, Y, config)
             steps.update()
         self.history_ = self.deep_.history_
         return self
 
     def decision_function(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
         """Mixed logits, not yet calibrated, shape (N, T)."""
-        wide, deep = self._logits(X, codes)
-        return (1 - self.share_) * wide + self.share_ * deep
+        mixed = self.share_ * self.deep_.decision_function(codes.astype(np.float32))
+        if hasattr(self, "wide_"):
+            mixed = mixed + (1 - self.share_) * self.wide_.decision_function(X)
+        return np.asarray(mixed)
 
     def predict_proba(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (N, T), in [0, 1]."""
         return self.decisions_.proba(self.decision_function(X, codes))
 
-    def _fit_paths(
-        self, X: sparse.csr_array, codes: FloatArray, Y: LabelArray, config: TagConfig
-    ) -> None:
-        if config.wide:
-            self.wide_ = WideClassifier(config.wide_config, seed=self.seed).fit(X, Y)
-        self.deep_ = DeepClassifier(config.deep_config, seed=self.seed).fit(
-            codes.astype(np.float32), Y
+    def _fit_deep(self, codes: FloatArray, Y: LabelArray, config: TagConfig) -> DeepClassifier:
+        return DeepClassifier(config.deep_config, seed=self.seed).fit(codes.astype(np.float32), Y)
+
+
+def check_learnable(Y: LabelArray) -> None:
+    """DataError if no tag has enough examples."""
+    if not learnable(Y).any():
+        raise DataError(
+            f"no tag has {MIN_EXAMPLES} jobs with it and {MIN_EXAMPLES} without: label more"
         )
 
-    def _logits(self, X: sparse.csr_array, codes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        deep = self.deep_.decision_function(codes.astype(np.float32))
-        if not (self.config or TagConfig()).wide:
-            return np.zeros_like(deep), deep
-        return self.wide_.decision_function(X), deep
 
+def _best_mixture(Y: LabelArray, wide: FloatArray, deep: FloatArray) -> tuple[int, float]:
+    """Which wide path (P, N, T) and which share of the deep one have the smallest log loss.
 
-def _best_share(Y: LabelArray, wide: FloatArray, deep: FloatArray) -> float:
-    """Share of the deep path with the smallest out-of-fold log loss after calibration."""
+    Out-of-fold and after calibration; the share is 1 where there is no wide path.
+    """
     tags = np.flatnonzero(learnable(Y))
 
-    def log_loss(share: float) -> float:
+    def log_loss(mixture: tuple[int, float]) -> float:
+        chosen, share = mixture
         losses = []
         for tag in tags:
             known = Y[:, tag] != UNKNOWN
             yes = Y[known, tag] == YES
-            logit = (1 - share) * wide[known, tag] + share * deep[known, tag]
+            logit = (1 - share) * wide[chosen, known, tag] + share * deep[known, tag]
             slope, offset = platt(yes, logit)
             z = slope * logit + offset
             losses.append(np.mean(np.logaddexp(0, np.where(yes, -z, z))))
         return float(np.mean(losses))
 
-    return min(_SHARES, key=log_loss)
+    if not len(wide):
+        return 0, 1.0
+    return min(product(range(len(wide)), _SHARES), key=log_loss)
 
 
 def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:

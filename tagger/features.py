@@ -33,9 +33,9 @@ BATCH = 512
 """Jobs worked on at once: enough for array speed, 512 postings of 2 kB need about 30 MB."""
 IDF_POWER = 0.5
 """Plain idf hides the common words ("degree", "hour") that tags hang on: docs/decisions/0002."""
-TITLE_WEIGHT = 1.0
+TITLE_WEIGHT = 0.5
 """Length of the title's part beside a text part of length 1."""
-MEASURES_WEIGHT = 0.03
+MEASURES_WEIGHT = 0.01
 """One standard deviation of a measure beside a term part of length 1."""
 
 _SHAPES = ("digit", "upper", "lower", "space", "punctuation", "other")

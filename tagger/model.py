@@ -34,6 +34,10 @@ BoolArray = npt.NDArray[np.bool_]
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+MAX_EXPLAINED = 300
+"""Terms of a posting that are left out in turn: the heaviest; a long text has thousands."""
+
+
 class Reason(NamedTuple):
     """What one term of a posting did to a tag."""
 
@@ -170,13 +174,15 @@ class TagModel:
         """
         whole = self.rows([job])
         names = _readable(job)
-        columns = np.array([column for column in whole.indices if column < N_TERMS], np.intp)
+        place = np.flatnonzero(whole.indices < N_TERMS)
+        heaviest = np.argsort(-np.abs(whole.data[place]), kind="stable")[:MAX_EXPLAINED]
+        place = np.sort(place[heaviest])
+        columns = whole.indices[place].astype(np.intp)
         if not len(columns):
             return {tag: [] for tag in self.tags}
         without = sparse.csr_array(
             sparse.vstack([whole] * len(columns), format="csr"), shape=(len(columns), N_COLUMNS)
         )
-        place = np.flatnonzero(whole.indices < N_TERMS)
         without.data[np.arange(len(columns)) * whole.nnz + place] = 0
         effects = (self._logits(whole) - self._logits(without)) * self.decisions.slope
         return {

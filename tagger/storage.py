@@ -57,7 +57,7 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         for name, contents in arrays.items():
             np.savez(beside / f"{name}.npz", **dict[str, Any](contents))
         hashes = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
-        whole = {"format": FORMAT, "version": jobtool_version(), **meta, "sha256": hashes}
+        whole = {"format": FORMAT, **meta, "sha256": hashes}
         hashes[META] = _meta_sha256(whole)
         text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
         (beside / META).write_text(text, encoding="utf-8")
@@ -94,7 +94,8 @@ def load_meta(folder: Path) -> dict[str, Any]:
     hashes = meta.get("sha256")
     if not isinstance(hashes, dict) or hashes.pop(META, None) != _meta_sha256(meta):
         raise ModelError(
-            f"{path} is not what was saved (its sha256 differs): restore the model or train it again"
+            f"{path} is not what was saved (its sha256 differs): "
+            "restore the model or train it again"
         )
     return dict(meta)
 

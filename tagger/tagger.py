@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 from tqdm import tqdm
 
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
-from tagger.classifier import TagClassifier, TagConfig, tag_remarks
+from tagger.classifier import TagClassifier, TagConfig, check_learnable, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
@@ -25,6 +25,7 @@ from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.metrics import summary
 from tagger.model import Reason, TagModel
+from tagger.storage import jobtool_version
 from tagger.wide import WideConfig, known_counts
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -124,6 +125,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             1 yes, 0 no, -1 unknown.
         """
         config = self.config or TaggerConfig()
+        check_learnable(Y)  # now, not after minutes of training the autoencoder
         statistics = RowStatistics()
         statistics.add(labelled)
         statistics.add(unlabelled)
@@ -222,15 +224,16 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _meta(self, Y: LabelArray, n_unlabelled: int) -> dict[str, Any]:
         """What `meta.json` says; the metrics are those of cross-fitting, thresholds included."""
-        classifier = self.classifier_
+        classifier, config = self.classifier_, self.config or TaggerConfig()
         proba = classifier.oof_proba_
         scores = summary(Y, proba, classifier.decisions_.decide(proba))
         n_yes, n_no = known_counts(Y)
         return {
+            "version": jobtool_version(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": self.seed,
             "tags": list(self.tags_),
-            "config": asdict(self.config or TaggerConfig()),
+            "config": asdict(config),
             "data": {
                 "labelled": len(Y),
                 "unlabelled": n_unlabelled,
@@ -242,6 +245,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "macro_f1": _rounded(scores.macro_f1),
                 "micro_f1": _rounded(scores.micro_f1),
                 "deep_share": classifier.share_,
+                "wide_evenness": classifier.wide_config_.evenness if config.tags.wide else None,
             },
             "remarks": tag_remarks(Y, self.tags_),
         }
@@ -290,7 +294,7 @@ def _tag_config(saved: dict[str, Any]) -> TagConfig:
     return TagConfig(
         **{
             **saved,
-            "wide_config": WideConfig(**saved["wide_config"]),
+            "wide_configs": tuple(WideConfig(**path) for path in saved["wide_configs"]),
             "deep_config": DeepConfig(**_tuples(saved["deep_config"])),
         }
     )

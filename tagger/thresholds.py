@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from tagger.labels import NO, UNKNOWN, YES
@@ -95,6 +94,8 @@ def platt(yes: BoolArray, logit: FloatArray) -> tuple[float, float]:
     ----------
     Platt, Probabilistic Outputs for Support Vector Machines, 1999.
     """
+    from scipy.optimize import minimize  # slow to import, and tagging never comes here
+
     n_yes, n_no = int(yes.sum()), int((~yes).sum())
     target = np.where(yes, (n_yes + 1) / (n_yes + 2), 1 / (n_no + 2))
     spread = max(float(np.std(logit)), 1e-9)

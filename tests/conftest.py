@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import settings
@@ -63,17 +64,19 @@ def tiny_jobs() -> tuple[object, ...]:
     from tagger.jobs import Job
 
     kinds = (
-        ("care", "Nurse", "night shifts on our hospital ward; patients come first"),
-        ("software", "Python developer", "build web services in Python and ship them daily"),
-        ("driving", "Truck driver", "deliver parcels in a van; clean driving licence required"),
-        ("kitchen", "Line cook", "prepare soups and sauces in a busy restaurant kitchen"),
+        ("care", "Nurse", "hospital ward patients shifts nursing clinic medicine elderly wounds"),
+        ("software", "Developer", "Python services code testing cloud database servers ship APIs"),
+        ("driving", "Driver", "deliver parcels van licence route truck roads loading depot"),
+        ("kitchen", "Cook", "soups sauces kitchen restaurant menu baking grill dishes chef"),
     )
-    places = "Northport Ashby Millvale Dunmore Eastwick Harrow Lindale Oakham Perth Quorn".split()
+    more = "team benefits pay holidays training friendly growing weekly early late busy office"
+    rng = Random(0)  # varied enough that none is a near-copy of another
     jobs = []
     for i in range(60):
-        tag, title, duty = kinds[i % 4]
-        place, years = places[i * 7 % 10], i * 13 % 17
-        text = f"<p>{duty}</p> Work in {place}, site {i}. {years}+ years, ${years + 12}.50 an hour."
+        tag, title, words = kinds[i % 4]
+        chosen = rng.sample(words.split(), 5) + rng.sample(more.split(), 5)
+        rng.shuffle(chosen)
+        text = f"<p>{' '.join(chosen)}</p> {rng.randrange(1, 12)}+ years, ${i + 12}.50 an hour."
         tags = (tag, "remote") if i % 3 == 0 else (tag,)
         text += " Work from home, fully remote." if i % 3 == 0 else " On site only."
         if i in (5, 6):

@@ -107,6 +107,7 @@ def test_contractions_are_spelled_out(short: str, spelled: str) -> None:
         ("three", "3"),
         ("3rd", "3"),
         ("\u0663", "3"),  # Arabic-Indic
+        ("1" * 15, "number:15"),
         ("C++", "c++"),
     ],
 )
@@ -122,6 +123,34 @@ def test_words_that_decide_are_no_stop_words() -> None:
 
 def test_bigrams_stay_inside_a_sentence_and_pass_over_stop_words() -> None:
     assert found("Lead the team. Lift\nboxes") == ["lead", "team", "lift", "box", "lead team"]
+
+
+@pytest.mark.parametrize("text", ["Since 2019. Apply", "Take 10, or leave", "$18.50. Apply"])
+def test_a_number_leaves_the_sign_behind_it_alone(text: str) -> None:
+    assert {".", ","} & set(tokenize(text))
+
+
+def test_no_bigram_crosses_the_end_of_a_sentence_behind_a_number() -> None:
+    assert found("Founded 2019. Apply") == ["found", "number:4", "appli", "found number:4"]
+
+
+@pytest.mark.parametrize("text", ["10-1000", "555-1234", "5 to 1,000", "2019-2021"])
+def test_a_range_is_not_cut_out_of_longer_numbers(text: str) -> None:
+    assert not any(re.fullmatch(r"\d+(-| to )\d+", token) for token in tokenize(text))
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r", "\r\n", "\u2028", "\u2029", "\x85"])
+def test_every_kind_of_line_break_is_one(break_: str) -> None:
+    assert clean(f"lifting{break_}typing") == "lifting\ntyping"
+
+
+@pytest.mark.parametrize("space", ["\t", "\x0b", "\x0c", "\u00a0", "\u3000", "\u202f"])
+def test_words_stay_apart_whatever_space_is_between(space: str) -> None:
+    assert tokenize(clean(f"night{space}nurse")) == ["night", "nurse"]
+
+
+def test_signs_that_count_without_being_digits_are_no_numbers() -> None:
+    assert terms(["\u1369", "\u00b2"]) == []
 
 
 def test_stems_are_those_of_nltk() -> None:

@@ -1,0 +1,164 @@
+"""The serving model: what was saved comes back, to the bit, or not at all."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tagger.errors import ModelError
+from tagger.jobs import Job
+from tagger.model import TagModel
+from tagger.tagger import JobTagger
+
+STRANGE = (
+    Job("empty"),
+    Job("space", text=" \n\t"),
+    Job("nul", "Nurse\x00", "\x00night\x00 shifts"),
+    Job("surrogate", text="half \ud83d an emoji"),
+    Job("signs", text="<" * 100_000),
+    Job("deep", text="<div>" * 10_000 + "Nurse"),
+    Job("digits", text="&#" + "9" * 5000 + "; \u00b2\u0663\u1369"),
+    Job("long word", text="x" * 100_000),
+)
+FILES = ("deep", "decoder", "encoder", "mixture", "rows", "wide")
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_tagger: JobTagger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `tiny_tagger` is saved."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    tiny_tagger.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> TagModel:
+    return TagModel.load(folder)
+
+
+def test_a_saved_model_gives_the_same_probabilities_to_the_bit(
+    tiny_tagger: JobTagger, tiny_jobs: tuple[Job, ...], model: TagModel
+) -> None:
+    jobs = [*tiny_jobs, *STRANGE]
+    assert (model.predict_proba(jobs) == tiny_tagger.predict_proba(jobs)).all()
+    assert (model.encode(jobs) == tiny_tagger.encode(jobs)).all()
+    assert model.predict(jobs) == tiny_tagger.predict(jobs)
+    assert model.tags == tiny_tagger.tags_
+    assert model.remarks == tiny_tagger.remarks_
+
+
+def test_a_loaded_tagger_is_the_saved_one(
+    tiny_tagger: JobTagger, tiny_jobs: tuple[Job, ...], folder: Path
+) -> None:
+    loaded = JobTagger.load(folder)
+    assert (loaded.predict_proba(tiny_jobs) == tiny_tagger.predict_proba(tiny_jobs)).all()
+    assert (loaded.config, loaded.seed) == (tiny_tagger.config, tiny_tagger.seed)
+    rows = loaded.model_.rows(tiny_jobs)
+    assert (loaded.autoencoder_.encode(rows) == tiny_tagger.encode(tiny_jobs)).all()
+
+
+def test_a_model_saved_again_is_the_same(model: TagModel, folder: Path, tmp_path: Path) -> None:
+    model.save(tmp_path / "again")
+    for name in FILES:
+        assert (tmp_path / f"again/{name}.npz").read_bytes() == (
+            folder / f"{name}.npz"
+        ).read_bytes()
+    assert TagModel.load(tmp_path / "again").meta["sha256"] == model.meta["sha256"]
+
+
+def test_the_numpy_model_is_the_trained_classifier(
+    tiny_tagger: JobTagger, tiny_jobs: tuple[Job, ...]
+) -> None:
+    rows, codes = tiny_tagger.model_.rows(tiny_jobs), tiny_tagger.encode(tiny_jobs)
+    expected = tiny_tagger.classifier_.predict_proba(rows, codes)
+    np.testing.assert_allclose(tiny_tagger.predict_proba(tiny_jobs), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("job", STRANGE, ids=lambda job: job.id)
+def test_any_posting_gets_probabilities_and_reasons(model: TagModel, job: Job) -> None:
+    proba = model.predict_proba([job])
+    assert ((proba >= 0) & (proba <= 1)).all()
+    assert set(model.explain(job)) == set(model.tags)
+
+
+def test_a_job_alone_and_in_a_batch_gets_the_same(
+    model: TagModel, tiny_jobs: tuple[Job, ...]
+) -> None:
+    alone = np.concatenate([model.predict_proba([job]) for job in tiny_jobs[:8]])
+    np.testing.assert_allclose(model.predict_proba(tiny_jobs)[:8], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_no_jobs_have_no_probabilities(model: TagModel) -> None:
+    assert model.predict_proba([]).shape == (0, len(model.tags))
+    assert model.predict([]) == []
+
+
+def test_decisions_follow_thresholds_and_bands(model: TagModel, tiny_jobs: tuple[Job, ...]) -> None:
+    learned = ~np.isnan(model.thresholds)
+    at, below = (np.tile(model.thresholds, (1, 1)) - shift for shift in (0, 1e-6))
+    assert (model.decide(at)[0] == learned).all()
+    assert not model.decide(below).any()
+    assert (model.review(at)[0] == learned).all()
+    assert (model.bands[learned, 0] <= model.bands[learned, 1]).all()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_changed_byte_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    contents = bytearray((tmp_path / f"model/{name}.npz").read_bytes())
+    contents[len(contents) // 2] ^= 1
+    (tmp_path / f"model/{name}.npz").write_bytes(contents)
+    with pytest.raises(ModelError, match=rf"{name}\.npz is not what was saved"):
+        TagModel.load(tmp_path / "model")
+
+
+def test_a_renamed_tag_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    meta = tmp_path / "model/meta.json"
+    meta.write_text(meta.read_text("utf-8").replace('"kitchen"', '"kitchens"'), "utf-8")
+    with pytest.raises(ModelError, match=r"meta\.json is not what was saved"):
+        TagModel.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("missing", ["tags", "encoder", "mixture"])
+def test_parts_that_do_not_fit_together_are_refused(model: TagModel, missing: str) -> None:
+    arrays = {name: part for name, part in model.arrays.items() if name != missing}
+    meta = {name: part for name, part in model.meta.items() if name != missing}
+    with pytest.raises(ModelError, match="don't fit together"):
+        TagModel.of(arrays, meta)
+
+
+def test_a_description_says_what_the_model_is(folder: Path, tiny_jobs: tuple[Job, ...]) -> None:
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    assert {"format", "version", "created", "seed", "tags", "config", "metrics"} <= set(meta)
+    assert meta["data"]["labelled"] == len(tiny_jobs)
+    assert meta["data"]["unlabelled"] == 3
+    assert meta["data"]["yes"]["rare"] == 2
+    assert {*(f"{name}.npz" for name in FILES)} <= set(meta["sha256"])
+
+
+def test_serving_loads_neither_keras_nor_scikit_learn(folder: Path) -> None:
+    program = (
+        "import sys, tagger\n"
+        "from tagger import Job, TagModel\n"
+        "TagModel.load(sys.argv[1]).explain(Job('1', 'Nurse', 'night shifts'))\n"
+        "slow = {'keras', 'tensorflow', 'sklearn', 'nltk', 'pyarrow', 'matplotlib'}\n"
+        "print(*slow & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_every_public_name_is_there() -> None:
+    import tagger
+
+    assert all(hasattr(tagger, name) for name in tagger.__all__)
+    assert set(tagger.__all__) <= set(dir(tagger))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        tagger.nothing  # noqa: B018
