@@ -11,6 +11,7 @@ os.environ.setdefault("GLOG_minloglevel", "2")
 import argparse
 import json
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -95,6 +96,7 @@ def run(
         import tensorflow as tf
 
         tf.config.run_functions_eagerly(True)  # a few steps don't pay for tracing the networks
+        warnings.filterwarnings("ignore", message="Even though the `tf.config")
     try:
         result = measure(args)
     except JobtoolError as error:

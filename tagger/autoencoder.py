@@ -60,10 +60,16 @@ class AutoencoderConfig:
     """Share of the jobs, 1,000 at most, kept aside to stop by; repeats stay together."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.noise < 1:
-            raise DataError(f"noise must be in [0, 1), got {self.noise}")
-        if self.kernel % 2 == 0 or min(self.code, self.channels, self.batch, *self.filters) < 1:
-            raise DataError("kernel must be odd, code, channels, batch and filters at least 1")
+        for name, least in (("patience", 0), ("epochs", 1), ("epoch_rows", 1), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise DataError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("noise", "held_out"):
+            if not 0 <= getattr(self, name) < 1:
+                raise DataError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if self.kernel % 2 == 0 or min(self.code, self.channels, *self.filters, *self.hidden) < 1:
+            raise DataError("kernel must be odd; code, channels, filters, hidden at least 1")
+        if not self.learning_rate > 0:
+            raise DataError(f"learning_rate must be above 0, got {self.learning_rate}")
 
     def fold(self, n_columns: int) -> tuple[int, int]:
         """Positions and channels of a folded row; DataError if `n_columns` doesn't fit."""
@@ -196,11 +202,11 @@ class JobAutoencoder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
     def _split(self, X: sparse.csr_array, config: AutoencoderConfig) -> list[npt.NDArray[np.intp]]:
         """Jobs to train on and jobs held out; too few jobs are not split."""
-        n_held_out = min(int(X.shape[0] * config.held_out), 1000)
         groups = duplicate_groups(X, seed=self.seed)
         order = np.random.default_rng(self.seed).permutation(groups.max() + 1)
-        held_out = np.isin(groups, order[:n_held_out])
-        everyone = np.arange(X.shape[0])
+        sizes = np.cumsum(np.bincount(groups)[order])
+        chosen = order[sizes <= min(X.shape[0] * config.held_out, 1000)]
+        held_out, everyone = np.isin(groups, chosen), np.arange(X.shape[0])
         if not held_out.any():
             return [everyone, everyone]
         return [everyone[~held_out], everyone[held_out]]
@@ -287,7 +293,12 @@ def _checked_weight(X: sparse.csr_array, weight: npt.ArrayLike | None) -> FloatA
     if not X.shape[0]:
         raise DataError("the autoencoder needs at least one job, got none")
     checked = np.ones(X.shape[0]) if weight is None else np.asarray(weight, float)
-    if checked.shape != (X.shape[0],) or not (checked >= 0).all() or not checked.any():
+    if (
+        checked.shape != (X.shape[0],)
+        or not np.isfinite(checked).all()
+        or checked.min() < 0
+        or not checked.any()
+    ):
         raise DataError(f"sample_weight must be {X.shape[0]} numbers >= 0, not all 0")
     return np.asarray(checked / checked.mean(), np.float32)
 

@@ -95,7 +95,13 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
                 f"rows, codes and labels must be as many: {X.shape[0]}, {len(codes)}, {len(Y)}"
             )
         check_learnable(Y)
-        folds = group_folds(duplicate_groups(X, seed=self.seed), config.n_folds, seed=self.seed)
+        groups = duplicate_groups(X, seed=self.seed)
+        if groups.max() + 1 < config.n_folds:
+            raise DataError(
+                f"only {groups.max() + 1} different postings among {len(Y)}: it takes at least "
+                f"{config.n_folds}, one for each fold"
+            )
+        folds = group_folds(groups, config.n_folds, seed=self.seed)
         paths = config.wide_configs if config.wide else ()
         wide, deep = np.zeros((len(paths), *Y.shape)), np.zeros(Y.shape)
         steps = tqdm(

@@ -41,6 +41,7 @@ _TYPOGRAPHY = str.maketrans(
             "\u2022\u2023\u25aa\u25ab\u25cf\u25cb\u25e6\u25a0\u25a1\u2043\u27a2\u2714\u2713\u00b7\uf0b7",
             "\n",
         ),
+        **dict.fromkeys("\x85\u2028\u2029", "\n"),
         "\u2044": "/",  # what NFKC makes of the bar in one-half
     }
 )
@@ -56,12 +57,12 @@ _CONTRACTIONS = (  # each starts with a letter or sign of its own, so that the s
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,2000}")
 _TOKEN = re.compile(  # the most frequent kind first
     r"""
-      [^\W\d_]{1,40}(?:\+\+|\#)?                         # words; C++, C#
-    | [$£€₹¥]\ ?\d[\d,.]{0,30}(?:[kKmM]\b)?             # money
-    | \d{1,3}\ ?(?:-|to)\ ?\d{1,3}(?![\d,.]\d)\+?       # a range: 3-5, 3 to 5
-    | \d[\d,.]{0,30}(?:\+|\ ?%|(?:[kKmM]|st|nd|rd|th)\b)?  # 5+, 20 %, 80k, 3rd, 1,000.50
+      [^\W\d_]{1,40}(?:\+\+|\#)?                      # words; C++, C#
+    | [$£€₹¥]\ ?\d(?:[\d,.]{0,30}\d)?(?:[kKmM]\b)?   # money
+    | \d{1,3}\ ?(?:-|to)\ ?\d{1,3}(?!\d|[,.]\d)\+?   # a range: 3-5, 3 to 5
+    | \d(?:[\d,.]{0,30}\d)?(?:\+|\ ?%|(?:[kKmM]|st|nd|rd|th)\b)?  # 5+, 20 %, 80k, 3rd, 1,000.50
     | 's\b
-    | [^\w\s]                                            # punctuation, one sign a token
+    | [^\w\s]                                         # punctuation, one sign a token
     | \n
     """,
     re.VERBOSE,
@@ -104,7 +105,8 @@ def clean(text: str) -> str:
         text = _ENTITY.sub(_unescaped, text)
     if not text.isascii():
         text = _NON_ASCII.sub(_nfkc, text)
-    text = _CONTROL.sub("", text.replace("\r", "\n"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", text.replace("\x0b", " ").replace("\x0c", " "))
     if "://" in text or "www." in text:
         text = _ADDRESS.sub(" ", text)
     if "'" in text:
@@ -179,7 +181,7 @@ def _term(token: str) -> str:
     if token in _SENTENCE_END:
         return "\n"
     first = token[0]
-    if first.isdigit() or first in "$£€₹¥":
+    if first.isdecimal() or first in "$£€₹¥":
         return _number(token)
     if not first.isalpha():
         return ""
@@ -203,7 +205,7 @@ def _number(token: str) -> str:
     whole = digits.split(".")[0]
     value = int(whole or 0) * {"k": 1_000, "m": 1_000_000}.get(token[-1].lower(), 1)
     size = int(log10(value)) + 1 if value else 1
-    if not token[0].isdigit():
+    if not token[0].isdecimal():
         return f"money:{size}"
     if token.endswith("%"):
         return "number:%"

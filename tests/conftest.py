@@ -1,7 +1,9 @@
 """Small models shared by all tests that need one: training one takes some seconds."""
 
 import os
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -45,17 +47,23 @@ def tiny_model(tiny_demo: object) -> Path:
     return tiny_demo.model
 
 
-@pytest.fixture(scope="module")
-def eager() -> Iterator[None]:
-    """Networks run step by step: building a graph takes longer than a few steps of 8 units.
+@contextmanager
+def step_by_step() -> Iterator[None]:
+    """Networks without graphs: building one takes longer than a few steps of 8 units.
 
-    The tests of whole taggers (`tiny_tagger`, `tiny_demo`) build graphs, as users do.
+    `tiny_demo` builds them, as users do.
     """
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    with step_by_step():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -93,4 +101,6 @@ def tiny_tagger(tiny_config: object, tiny_jobs: tuple[object, ...]) -> object:
     from tagger.tagger import JobTagger
 
     unlabelled = [Job(f"u{i}", "Baker", f"bread and cakes, shop {i}") for i in range(3)]
-    return JobTagger(tiny_config, seed=0).fit(tiny_jobs, unlabelled)
+    with step_by_step(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Even though the `tf.config")
+        return JobTagger(tiny_config, seed=0).fit(tiny_jobs, unlabelled)

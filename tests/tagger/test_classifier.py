@@ -118,7 +118,7 @@ def test_a_tag_with_one_kind_of_label_gets_zeros(data: Data) -> None:
 
 def test_the_network_learns(data: Data) -> None:
     _, codes, Y = data
-    config = DeepConfig(hidden=(8,), epochs=25, batch=30, learning_rate=0.02, dropout=0.1)
+    config = DeepConfig(hidden=(8,), epochs=12, batch=60, learning_rate=0.05, dropout=0.1)
     fitted = DeepClassifier(config).fit(codes, Y)
     right = (fitted.decision_function(codes)[:, 1] > 0) == (Y[:, 1] == 1)
     assert right.mean() > 0.85

@@ -1,6 +1,5 @@
 """The whole tagger on made-up postings."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,12 +119,6 @@ def test_too_few_examples_are_an_error_before_training(
     monkeypatch.setattr("tagger.tagger.JobAutoencoder", None)
     with pytest.raises(DataError, match="no tag has 5 jobs with it and 5 without: label more"):
         JobTagger().fit(tiny_jobs[:8])
-
-
-def test_postings_that_are_all_the_same_are_an_error(tiny_config: TaggerConfig) -> None:
-    jobs = [Job(str(i), "Nurse", "nights", tags=("a",) if i % 2 else ()) for i in range(20)]
-    with pytest.raises(DataError, match="2 folds take as many different jobs, got 1"):
-        JobTagger(replace(tiny_config)).fit(jobs)
 
 
 @pytest.mark.parametrize("share", [0, 1, -1])

@@ -38,6 +38,11 @@ def test_the_threshold_lies_between_two_probabilities(cells: list[tuple[bool, in
     assert f1_threshold(yes, proba) not in proba
 
 
+def test_neighbouring_floats_are_told_apart() -> None:
+    above = np.nextafter(0.5, 1)
+    assert f1_threshold(np.array([True, False]), np.array([above, 0.5])) == above
+
+
 def data(n: int = 400, n_tags: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Labels and logits that are three times too sure of themselves."""
     rng = np.random.default_rng(seed)

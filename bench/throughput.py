@@ -1,0 +1,197 @@
+"""Speed beside scikit-learn's usual pipeline and TensorFlow's start; part of speech: bench/pos.py.
+
+python bench/throughput.py [--data ../shared/data] [--training] [--quick] [--json] [--check]
+
+Rounds alternate between ours and the peer, so that a slow minute hits both; ratios are medians over
+rounds. The tagger is barely trained: its speed does not depend on its weights. --training also
+trains a whole model on all postings and shows time and peak memory.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+from common import (
+    Check,
+    Result,
+    Row,
+    barely_trained,
+    labelled_jobs,
+    run,
+    say,
+    tagger_config,
+    unlabelled_jobs,
+)
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+
+from tagger.baselines import SPARSE_STRENGTH, plain_texts
+from tagger.features import Rows
+from tagger.jobs import Job
+from tagger.labels import encode_labels, tag_list
+from tagger.tagger import JobTagger
+
+N_POSTINGS, N_ROUNDS, N_COMPARED = 5000, 3, 256
+MIN_SPEED, MAX_START, MAX_DIFFERENCE = 0.5, 0.5, 1e-5
+MAX_TRAINING_S, MAX_TRAINING_MB = 15 * 60, 4000
+TRAIN_HERE = "--train-here"
+
+
+def main() -> int:
+    def options(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--training", action="store_true", help="also train on everything")
+        parser.add_argument(TRAIN_HERE, action="store_true", help=argparse.SUPPRESS)
+
+    return run(__doc__ or "", measure, options=options)
+
+
+def measure(args: argparse.Namespace) -> Result:
+    if args.train_here:
+        return Result({"training": [train(args)]}, [])
+    tables, checks = {}, []
+    if args.training:  # first: a child's peak memory starts from its parent's
+        row = training_row(args)
+        tables["training, in a process of its own"] = [row]
+        checks += [
+            Check("training, s", row["seconds"], high=MAX_TRAINING_S),
+            Check("training, peak memory in MB", row["peak MB"], high=MAX_TRAINING_MB),
+        ]
+    labelled = labelled_jobs(args, "indeed")
+    others = unlabelled_jobs(args)
+    asked = others[:N_POSTINGS]
+    tagger = with_both_paths(JobTagger(barely_trained()).fit(labelled, others[:500]))
+    peer = sklearn_tagger(labelled, others)
+    texts = plain_texts(asked)
+    ours_s, peer_s = alternate([lambda: tagger.predict(asked), lambda: peer(texts)])
+    speed = median(b / a for a, b in zip(ours_s, peer_s, strict=True))
+    tables[f"text to tags, {len(asked):,} postings"] = [
+        {"method": "jobtool", "jobs/s": len(asked) / median(ours_s), "ratio": speed},
+        {"method": "TF-IDF + one-vs-rest", "jobs/s": len(asked) / median(peer_s), "ratio": 1.0},
+    ]
+    start_s, keras_s = cold_starts(tagger, asked[0])
+    start = median(a / b for a, b in zip(start_s, keras_s, strict=True))
+    tables["a fresh process"] = [
+        {"command": "jobtool tag POSTING", "seconds": median(start_s), "ratio": start},
+        {"command": "python -c 'import tensorflow'", "seconds": median(keras_s), "ratio": 1.0},
+    ]
+    apart = float(np.abs(keras_proba(tagger, asked) - our_proba(tagger, asked)).max())
+    checks += [
+        Check("speed / TF-IDF's", speed, low=MIN_SPEED),
+        Check("cold start / TensorFlow's import", start, high=MAX_START),
+        Check("largest difference of a probability from Keras'", apart, high=MAX_DIFFERENCE),
+    ]
+    return Result(tables, checks)
+
+
+def with_both_paths(tagger: JobTagger) -> JobTagger:
+    """Let codes count half: barely trained ones may get no share, and then nothing is compared."""
+    tagger.classifier_.share_ = 0.5
+    tagger.model_ = replace(tagger.model_, share=0.5)
+    return tagger
+
+
+# ---- speed
+
+
+def sklearn_tagger(labelled: list[Job], others: list[Job]) -> Callable[[list[str]], object]:
+    """What one would write with scikit-learn, its vocabulary from all postings at hand."""
+    own = plain_texts(labelled)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2, dtype=np.float32)
+    vectorizer.fit(own + plain_texts(others))
+    say(f"TF-IDF: {len(vectorizer.vocabulary_):,} terms")
+    Y = encode_labels(labelled, tag_list(labelled))
+    # A higher tolerance than usual: the speed of predicting does not depend on the weights.
+    one = LogisticRegression(C=SPARSE_STRENGTH, solver="liblinear", tol=0.1)
+    model = OneVsRestClassifier(one).fit(small_indices(vectorizer.transform(own)), Y)
+    return lambda texts: model.predict(vectorizer.transform(texts))
+
+
+def small_indices(rows: Rows) -> Rows:
+    """liblinear takes 32-bit indices only."""
+    rows.indices, rows.indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+    return rows
+
+
+def alternate(calls: Sequence[Callable[[], object]]) -> list[list[float]]:
+    """Seconds of each call in each round."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(N_ROUNDS):
+        for call, taken in zip(calls, seconds, strict=True):
+            began = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - began)
+    return seconds
+
+
+# ---- start
+
+
+def cold_starts(tagger: JobTagger, job: Job) -> list[list[float]]:
+    """Seconds of `jobtool tag` on one posting, and of importing TensorFlow."""
+    with TemporaryDirectory() as folder:
+        model, posting = Path(folder) / "model", Path(folder) / "posting.txt"
+        tagger.save(model)
+        posting.write_text(job.text, encoding="utf-8")
+        jobtool = Path(sys.executable).with_name("jobtool")
+        ours = [str(jobtool), "tag", str(posting), "--model", str(model)]
+        theirs = [sys.executable, "-c", "import tensorflow"]
+        return alternate([lambda: _call(ours), lambda: _call(theirs)])
+
+
+def _call(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+
+
+# ---- the same probabilities
+
+
+def our_proba(tagger: JobTagger, jobs: list[Job]) -> npt.NDArray[np.floating]:
+    return tagger.model_.predict_proba(jobs[:N_COMPARED])
+
+
+def keras_proba(tagger: JobTagger, jobs: list[Job]) -> npt.NDArray[np.floating]:
+    """Probabilities with the networks run by Keras."""
+    rows = tagger.model_.rows(jobs[:N_COMPARED])
+    autoencoder = tagger.autoencoder_
+    folded = rows.toarray()[:, autoencoder.order_]
+    codes = np.asarray(autoencoder.encoder_.predict(folded, verbose=0))
+    return tagger.classifier_.predict_proba(rows, codes)
+
+
+# ---- training
+
+
+def training_row(args: argparse.Namespace) -> Row:
+    command = [sys.executable, __file__, "--data", str(args.data), TRAIN_HERE, "--json"]
+    found = json.loads(_call(command + ["--quick"] * args.quick))
+    return dict(found["tables"]["training"][0])
+
+
+def train(args: argparse.Namespace) -> Row:
+    """Train as `jobtool train` does, from files to model, and measure this process."""
+    import resource
+
+    began = time.perf_counter()
+    labelled, others = labelled_jobs(args, "indeed"), unlabelled_jobs(args)
+    JobTagger(tagger_config(args)).fit(labelled, others)
+    return {
+        "labelled": len(labelled),
+        "unlabelled": len(others),
+        "seconds": time.perf_counter() - began,
+        # in kB on Linux
+        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
