@@ -5,8 +5,8 @@ python bench/labels.py [--data ../shared/data] [--unlabelled N] [--repeats R] [-
 
 A fifth of the jobs is held out, the same for all sizes; of the others 5, 10, 20, 50 and 100 % are
 used with their labels (each size holds the smaller ones). `semi-supervised` also sees the
-unlabelled postings, `supervised` the labelled ones alone. Decisions of all methods use thresholds cross-fitted
-on the held-out jobs. Means over the repeats, each with its own fifth.
+unlabelled postings, `supervised` the labelled ones alone. Decisions of all methods use thresholds
+cross-fitted on the held-out jobs. Means over the repeats, each with its own fifth.
 """
 
 import argparse
