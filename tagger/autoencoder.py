@@ -204,8 +204,9 @@ class JobAutoencoder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         """Jobs to train on and jobs held out; too few jobs are not split."""
         groups = duplicate_groups(X, seed=self.seed)
         order = np.random.default_rng(self.seed).permutation(groups.max() + 1)
-        sizes = np.cumsum(np.bincount(groups)[order])
-        chosen = order[sizes <= min(X.shape[0] * config.held_out, 1000)]
+        limit = min(X.shape[0] * config.held_out, 1000)
+        order = order[np.bincount(groups)[order] <= limit]
+        chosen = order[np.cumsum(np.bincount(groups)[order]) <= limit]
         held_out, everyone = np.isin(groups, chosen), np.arange(X.shape[0])
         if not held_out.any():
             return [everyone, everyone]

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import TagClassifier, TagConfig, check_learnable, tag_remarks
 from tagger.deep import DeepConfig
-from tagger.errors import DataError
+from tagger.errors import DataError, ModelError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
@@ -183,13 +183,16 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         The autoencoder comes back ready for `partial_fit`.
         """
         model = TagModel.load(folder)
-        saved = model.meta["config"]
-        config = TaggerConfig(
-            autoencoder=AutoencoderConfig(**_tuples(saved["autoencoder"])),
-            tags=_tag_config(saved["tags"]),
-            own_share=saved["own_share"],
-        )
-        loaded = cls(config, seed=model.meta["seed"])
+        try:
+            saved, seed = model.meta["config"], model.meta["seed"]
+            config = TaggerConfig(
+                autoencoder=AutoencoderConfig(**_tuples(saved["autoencoder"])),
+                tags=_tag_config(saved["tags"]),
+                own_share=saved["own_share"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{folder} has no configuration we know: {error!r}") from error
+        loaded = cls(config, seed=seed)
         loaded.model_, loaded.tags_ = model, model.tags
         loaded.autoencoder_ = JobAutoencoder(config.autoencoder, seed=loaded.seed).restore(
             model.arrays["encoder"], model.arrays["decoder"]

@@ -136,7 +136,8 @@ def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray) -> float:
     f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal probabilities can't be told apart
     best = int(np.argmax(f1))
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float((ranked[best] + below) / 2)
+    half = float((ranked[best] + below) / 2)
+    return half if half > below else float(ranked[best])  # neighbouring floats: no half
 
 
 def cross_fitted_decisions(
