@@ -165,7 +165,11 @@ def keras_proba(tagger: JobTagger, jobs: list[Job]) -> npt.NDArray[np.floating]:
     autoencoder = tagger.autoencoder_
     folded = rows.toarray()[:, autoencoder.order_]
     codes = np.asarray(autoencoder.encoder_.predict(folded, verbose=0))
-    return tagger.classifier_.predict_proba(rows, codes)
+    classifier = tagger.classifier_
+    standard = (codes - classifier.deep_.mean_) * classifier.deep_.scale_
+    deep = np.asarray(classifier.deep_.network_.predict(standard, verbose=0))[:, -1]
+    share, wide = classifier.share_, classifier.wide_.decision_function(rows)
+    return classifier.decisions_.proba(share * deep + (1 - share) * wide)
 
 
 # ---- training

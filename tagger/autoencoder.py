@@ -18,11 +18,10 @@ from keras import ops
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.extmath import randomized_svd
-from tqdm import tqdm
 
 from tagger.errors import DataError
 from tagger.forward import Encoder
-from tagger.networks import POOL, build_decoder, build_encoder, layer_arrays
+from tagger.networks import POOL, TrainingBar, build_decoder, build_encoder, layer_arrays
 from tagger.ordering import bisect_order
 from tagger.splits import duplicate_groups
 
@@ -228,7 +227,7 @@ class JobAutoencoder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         stopping = keras.callbacks.EarlyStopping(
             monitor="val_loss", patience=config.patience, baseline=start
         )
-        progress = _Progress(config.epochs, disable=None if show_progress else True)
+        progress = TrainingBar("autoencoder", config.epochs, show=show_progress)
         best = _KeepBest(start)
         callbacks = [stopping, best, progress, *_tensorboard(log_dir)]
         history = network.fit(
@@ -352,25 +351,6 @@ class _KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def restore(self) -> None:
         self.model.set_weights(self._weights)
-
-
-class _Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    def __init__(self, epochs: int, *, disable: bool | None) -> None:
-        super().__init__()
-        self._epochs, self._disable = epochs, disable
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        total = self._epochs * self.params["steps"]
-        self._bar = tqdm(total=total, desc="autoencoder", unit="step", disable=self._disable)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._bar.set_postfix(held_out_cosine=f"{1 - logs['val_loss']:.4f}")
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self._bar.close()
 
 
 def _tensorboard(log_dir: Path | None) -> list[Any]:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from tqdm import tqdm
 
 from tagger.deep import DeepClassifier, DeepConfig
 from tagger.errors import DataError
@@ -102,30 +101,24 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
                 f"{config.n_folds}, one for each fold"
             )
         folds = group_folds(groups, config.n_folds, seed=self.seed)
+        codes = codes.astype(np.float32)
+        self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
+        self.deep_.fit(codes, Y, folds, show_progress=show_progress)
         paths = config.wide_configs if config.wide else ()
-        wide, deep = np.zeros((len(paths), *Y.shape)), np.zeros(Y.shape)
-        steps = tqdm(
-            total=config.n_folds + 1, desc="classifier", disable=None if show_progress else True
-        )
-        with steps:
+        wide, deep = np.zeros((len(paths), *Y.shape)), self.deep_.held_out_logits_
+        for place, path in enumerate(paths):
             for fold in range(config.n_folds):
                 train, test = folds != fold, folds == fold
-                for place, path in enumerate(paths):
-                    fitted = WideClassifier(path, seed=self.seed).fit(X[train], Y[train])
-                    wide[place, test] = fitted.decision_function(X[test])
-                network = self._fit_deep(codes[train], Y[train], config)
-                deep[test] = network.decision_function(codes[test])
-                steps.update()
-            chosen, self.share_ = _best_mixture(Y, wide, deep)
-            mixed = self.share_ * deep
-            if config.wide:
-                mixed += (1 - self.share_) * wide[chosen]
-                self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(X, Y)
-                self.wide_config_ = paths[chosen]
-            self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
-            self.oof_proba_ = self.decisions_.proba(mixed)
-            self.deep_ = self._fit_deep(codes, Y, config)
-            steps.update()
+                fitted = WideClassifier(path, seed=self.seed).fit(X[train], Y[train])
+                wide[place, test] = fitted.decision_function(X[test])
+        chosen, self.share_ = _best_mixture(Y, wide, deep)
+        mixed = self.share_ * deep
+        if config.wide:
+            mixed = mixed + (1 - self.share_) * wide[chosen]
+            self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(X, Y)
+            self.wide_config_ = paths[chosen]
+        self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
+        self.oof_proba_ = self.decisions_.proba(mixed)
         self.history_ = self.deep_.history_
         return self
 
@@ -139,9 +132,6 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     def predict_proba(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (N, T), in [0, 1]."""
         return self.decisions_.proba(self.decision_function(X, codes))
-
-    def _fit_deep(self, codes: FloatArray, Y: LabelArray, config: TagConfig) -> DeepClassifier:
-        return DeepClassifier(config.deep_config, seed=self.seed).fit(codes.astype(np.float32), Y)
 
 
 def check_learnable(Y: LabelArray) -> None:

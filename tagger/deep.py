@@ -1,6 +1,6 @@
 """The deep path: a small network from the code to every tag at once.
 
-Letters for axes: N jobs, B batch, C code, T tags.
+Letters for axes: N jobs, B batch, C code, M networks, T tags.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from keras import ops
 from sklearn.base import BaseEstimator
 
 from tagger.errors import DataError
-from tagger.labels import UNKNOWN
-from tagger.networks import build_tagger, layer_arrays
-from tagger.wide import known_counts
+from tagger.forward import DeepTagger
+from tagger.labels import NO, UNKNOWN, YES
+from tagger.networks import TrainingBar, build_taggers, layer_arrays
 
 FloatArray = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.int8]
@@ -48,29 +48,50 @@ class DeepConfig:
 
 
 def masked_loss(positive_weight: FloatArray) -> Any:
-    """Binary cross-entropy over known labels only, a yes of tag t weighted positive_weight[t].
+    """Binary cross-entropy over known labels only, a yes of tag t weighted positive_weight[m, t].
 
+    What is compared are labels with the job's fold behind them, (B, 1, T + 1), and logits
+    (B, M, T): network m learns nothing from the jobs of fold m.
     Keras' `class_weight` takes the argmax of a multi-hot row, so it can't be used here.
     """
     weights = ops.convert_to_tensor(positive_weight)
+    networks = ops.arange(len(positive_weight), dtype="float32")
 
-    def loss(labels: Any, logits: Any) -> Any:  # (B, T), (B, T) -> (B,)
+    def loss(labels_and_fold: Any, logits: Any) -> Any:  # -> (B,)
+        labels, fold = labels_and_fold[..., :-1], labels_and_fold[..., -1]
         known = ops.cast(labels >= 0, "float32")
         yes = ops.maximum(labels, 0.0)
         cells = weights * yes * ops.softplus(-logits) + (1 - yes) * ops.softplus(logits)
-        return ops.sum(cells * known, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
+        per_job = ops.sum(cells * known, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
+        return ops.sum(per_job * ops.cast(fold != networks, "float32"), axis=-1)
 
     return loss
 
 
 class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Multilabel network 200-150-100-50-25 on standardised codes. Same seed, same weights."""
+    """Multilabel network 200-150-100-50-25 on standardised codes. Same seed, same weights.
+
+    For cross-fitting, a network for each fold is trained beside the one that sees everything, all
+    in the same steps: six networks in little more than the time of one.
+
+    Attributes
+    ----------
+    held_out_logits_ : shape (N, T)
+        Logits of each job by the network that has not seen its fold; after `fit` with folds.
+    """
 
     def __init__(self, config: DeepConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
         self.seed = seed
 
-    def fit(self, X: FloatArray, Y: LabelArray) -> Self:
+    def fit(
+        self,
+        X: FloatArray,
+        Y: LabelArray,
+        folds: npt.NDArray[np.intp] | None = None,
+        *,
+        show_progress: bool = False,
+    ) -> Self:
         """Fit fresh weights.
 
         Parameters
@@ -79,45 +100,62 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             Codes.
         Y : shape (N, T)
             1 yes, 0 no, -1 unknown.
+        folds : shape (N,)
+            Fold of each job, from 0.
         """
         config = self.config or DeepConfig()
-        n_yes, n_no = known_counts(Y)
         self.mean_: FloatArray = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.scale_: FloatArray = 1 / np.maximum(X.std(axis=0, dtype=np.float64), 1e-6)
         self.scale_ = self.scale_.astype(np.float32)
+        n_folds = 0 if folds is None else int(folds.max()) + 1
+        fold = np.full(len(Y), -1) if folds is None else folds
+        taught = fold != np.arange(n_folds + 1)[:, None]  # (M, N); the last network by all jobs
+        n_yes, n_no = ((taught @ (Y == kind)).astype(np.float32) for kind in (YES, NO))  # (M, T)
         keras.utils.set_random_seed(self.seed)
-        self.network_ = build_tagger(
-            code=X.shape[1], hidden=config.hidden, n_tags=Y.shape[1], dropout=config.dropout
+        self.network_ = build_taggers(
+            n_networks=n_folds + 1,
+            code=X.shape[1],
+            hidden=config.hidden,
+            n_tags=Y.shape[1],
+            dropout=config.dropout,
         )
-        prior = np.log((n_yes + 1) / (n_no + 1)).astype(np.float32)
-        self.network_.get_layer("logits").bias.assign(prior)
+        self.network_.get_layer("logits").bias.assign(np.log((n_yes + 1) / (n_no + 1)))
         positive = np.sqrt(np.maximum(n_no, 1) / np.maximum(n_yes, 1))
-        positive = np.clip(positive, 1, config.max_positive_weight).astype(np.float32)
         labelled = (Y != UNKNOWN).any(axis=1)
         steps = config.epochs * -(-int(labelled.sum()) // config.batch)
         rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
         self.network_.compile(
             keras.optimizers.AdamW(rate, weight_decay=config.weight_decay),
-            loss=masked_loss(positive),
+            loss=masked_loss(np.clip(positive, 1, config.max_positive_weight)),
         )
-        fitted = self.network_.fit(
-            (X[labelled] - self.mean_) * self.scale_,
-            Y[labelled].astype(np.float32),
+        history = self.network_.fit(
+            ((X - self.mean_) * self.scale_)[labelled],
+            np.column_stack([Y, fold])[labelled, None].astype(np.float32),
             batch_size=config.batch,
             epochs=config.epochs,
             verbose=0,
-        )
+            callbacks=[TrainingBar("classifier", config.epochs, show=show_progress)],
+        ).history
+        n_taught = taught[:, labelled].mean(axis=1).sum()  # networks that learn from a job
         self.history_ = [
-            {"epoch": epoch, "loss": float(loss)}
-            for epoch, loss in enumerate(fitted.history["loss"], start=1)
+            {"epoch": epoch, "loss": float(loss / n_taught)}
+            for epoch, loss in enumerate(history["loss"], start=1)
         ]
+        if folds is not None:
+            self.held_out_logits_ = np.zeros(Y.shape, np.float32)
+            for number in range(n_folds):
+                out = folds == number
+                self.held_out_logits_[out] = DeepTagger(self._arrays(number))(X[out])
         return self
 
     def decision_function(self, X: FloatArray) -> FloatArray:
-        """Logits, shape (N, T)."""
-        standard = ops.convert_to_tensor((X - self.mean_) * self.scale_)
-        return np.asarray(self.network_(standard, training=False))
+        """Logits, shape (N, T), by the network that has seen everything."""
+        return DeepTagger(self.arrays())(X)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What `tagger.forward.DeepTagger` needs."""
-        return {"mean": self.mean_, "scale": self.scale_, **layer_arrays(self.network_)}
+        """What `tagger.forward.DeepTagger` needs: the network that has seen everything."""
+        return self._arrays(-1)
+
+    def _arrays(self, network: int) -> dict[str, npt.NDArray[Any]]:
+        one = {name: values[network] for name, values in layer_arrays(self.network_).items()}
+        return {"mean": self.mean_, "scale": self.scale_, **one}

@@ -1,7 +1,7 @@
 """The Keras networks: convolutional autoencoder of a row, deep tagger of a code.
 
 Letters for axes: B batch, H columns of a row, L positions x K channels of the folded row
-(L * K = H), C code, T tags.
+(L * K = H), C code, M networks side by side, T tags.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers
+from tqdm import tqdm
 
 POOL = 4
 
@@ -60,16 +61,33 @@ def build_decoder(
     return keras.Model(coded, layers.Add(name="row")([straight, bent]), name="decoder")
 
 
-def build_tagger(*, code: int, hidden: Sequence[int], n_tags: int, dropout: float) -> keras.Model:
-    """Code to one logit per tag, (B, C) -> (B, T): dense layers beside a linear shortcut."""
+def build_taggers(
+    *, n_networks: int, code: int, hidden: Sequence[int], n_tags: int, dropout: float
+) -> keras.Model:
+    """Code to one logit per network and tag, (B, C) -> (B, M, T): M networks side by side.
+
+    They share nothing but the time it takes: each is dense layers beside a linear shortcut.
+    """
+
+    def dense(size: int, name: str, *, bias: bool = True, zeros: bool = False) -> keras.Layer:
+        # Keras would take the other networks for more units of this one.
+        glorot = keras.initializers.GlorotUniform(input_axes=[1], output_axes=[2])
+        return layers.EinsumDense(
+            "bmi,mio->bmo",
+            (n_networks, size),
+            bias_axes="mo" if bias else None,
+            kernel_initializer="zeros" if zeros else glorot,
+            name=name,
+        )
+
     coded = keras.Input((code,), name="code")  # (B, C)
-    x = coded
+    copies = x = layers.RepeatVector(n_networks, name="copies")(coded)  # (B, M, C)
     for step, size in enumerate(hidden):
-        x = layers.Dense(size, activation="relu", name=f"dense_{step}")(x)
+        x = layers.ReLU(name=f"relu_{step}")(dense(size, f"dense_{step}")(x))
         x = layers.Dropout(dropout, name=f"dropout_{step}")(x)
-    bent = layers.Dense(n_tags, name="logits")(x)  # (B, T)
-    straight = layers.Dense(n_tags, use_bias=False, kernel_initializer="zeros", name="straight")
-    return keras.Model(coded, layers.Add(name="sum")([bent, straight(coded)]), name="tagger")
+    bent = dense(n_tags, "logits")(x)  # (B, M, T)
+    straight = dense(n_tags, "straight", bias=False, zeros=True)(copies)
+    return keras.Model(coded, layers.Add(name="sum")([bent, straight]), name="taggers")
 
 
 def layer_arrays(network: keras.Model) -> dict[str, npt.NDArray[Any]]:
@@ -79,3 +97,25 @@ def layer_arrays(network: keras.Model) -> dict[str, npt.NDArray[Any]]:
         for layer in network.layers
         for weight in layer.weights
     }
+
+
+class TrainingBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Progress bar over the steps of all epochs, with the held-out cosine where there is one."""
+
+    def __init__(self, name: str, epochs: int, *, show: bool) -> None:
+        super().__init__()
+        self._name, self._epochs, self._disable = name, epochs, None if show else True
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        total = self._epochs * self.params["steps"]
+        self._bar = tqdm(total=total, desc=self._name, unit="step", disable=self._disable)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if "val_loss" in logs:
+            self._bar.set_postfix(held_out_cosine=f"{1 - logs['val_loss']:.4f}")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._bar.close()

@@ -56,19 +56,40 @@ def test_the_wide_path_learns_a_tag_from_its_known_labels_alone(data: Data) -> N
     assert masked.intercept_[0] == alone.intercept_[0]
 
 
+def loss_of(labels: list[list[float]], folds: list[int], logits: np.ndarray) -> np.ndarray:
+    """Loss per job of two networks with the same logits (B, T); a yes of tag 1 counts five."""
+    loss = masked_loss(np.array([[1, 5], [1, 5]], np.float32))
+    together = np.column_stack([labels, folds])[:, None].astype(np.float32)
+    return np.asarray(loss(together, np.repeat(logits[:, None].astype(np.float32), 2, axis=1)))
+
+
 def test_the_loss_of_an_unknown_cell_is_nothing() -> None:
-    loss = masked_loss(np.array([1, 5], np.float32))
-    labels = np.array([[1, -1], [-1, -1]], np.float32)
-    before = np.asarray(loss(labels, np.array([[0.5, 3], [1, 1]], np.float32)))
-    after = np.asarray(loss(labels, np.array([[0.5, -99], [-7, 8]], np.float32)))
+    labels, folds = [[1, -1], [-1, -1]], [0, 0]
+    before = loss_of(labels, folds, np.array([[0.5, 3], [1, 1]]))
+    after = loss_of(labels, folds, np.array([[0.5, -99], [-7, 8]]))
     assert (before == after).all()
     np.testing.assert_allclose(before, [np.log1p(np.exp(-0.5)), 0], rtol=1e-6)
 
 
 def test_a_yes_weighs_as_much_as_asked_and_the_loss_is_a_mean_over_known_cells() -> None:
-    loss = masked_loss(np.array([1, 5], np.float32))
-    value = np.asarray(loss(np.array([[1, 1], [0, 0]], np.float32), np.zeros((2, 2), np.float32)))
+    value = loss_of([[1, 1], [0, 0]], [1, 1], np.zeros((2, 2)))
     np.testing.assert_allclose(value, np.log(2) * np.array([3, 1]), rtol=1e-6)
+
+
+def test_a_job_counts_for_every_network_but_that_of_its_fold() -> None:
+    value = loss_of([[0, 0], [0, 0], [0, 0]], [0, 1, 2], np.zeros((3, 2)))
+    np.testing.assert_allclose(value, np.log(2) * np.array([1, 1, 2]), rtol=1e-6)
+
+
+def test_the_network_of_a_fold_has_not_seen_the_labels_of_that_fold(data: Data) -> None:
+    _, codes, Y = data
+    folds = np.arange(60) % 3
+    turned = Y.copy()
+    turned[folds == 1] = 1 - turned[folds == 1]
+    one, two = (DeepClassifier(DEEP).fit(codes, labels, folds) for labels in (Y, turned))
+    same = (one.held_out_logits_ == two.held_out_logits_).all(axis=1)
+    assert same[folds == 1].all()
+    assert not same[folds != 1].any()
 
 
 def test_jobs_without_any_label_teach_the_network_nothing(data: Data) -> None:
@@ -118,7 +139,7 @@ def test_a_tag_with_one_kind_of_label_gets_zeros(data: Data) -> None:
 
 def test_the_network_learns(data: Data) -> None:
     _, codes, Y = data
-    config = DeepConfig(hidden=(8,), epochs=12, batch=60, learning_rate=0.05, dropout=0.1)
+    config = DeepConfig(hidden=(8,), epochs=12, batch=30, learning_rate=0.05, dropout=0.1)
     fitted = DeepClassifier(config).fit(codes, Y)
     right = (fitted.decision_function(codes)[:, 1] > 0) == (Y[:, 1] == 1)
     assert right.mean() > 0.85

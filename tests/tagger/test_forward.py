@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from tagger.forward import DeepTagger, Encoder
-from tagger.networks import build_encoder, build_tagger, layer_arrays
+from tagger.networks import build_encoder, build_taggers, layer_arrays
 
 FOLD = (256, 4)  # 256 positions of 4 channels: 1,024 columns
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -67,12 +67,24 @@ def test_rows_are_left_as_they_are(encoders: tuple[Any, Encoder, np.ndarray]) ->
 @pytest.mark.parametrize("hidden", [(8,), (8, 6, 4)])
 def test_logits_are_those_of_keras(hidden: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
-    network = shaken(build_tagger(code=5, hidden=hidden, n_tags=3, dropout=0.5), rng)
+    network = build_taggers(n_networks=2, code=5, hidden=hidden, n_tags=3, dropout=0.5)
+    shaken(network, rng)
     mean, scale = rng.normal(size=(2, 5)).astype(np.float32)
     codes = rng.normal(size=(20, 5)).astype(np.float32)
     expected = np.asarray(network((codes - mean) * scale, training=False))
-    logits = DeepTagger({"mean": mean, "scale": scale, **layer_arrays(network)})(codes)
-    np.testing.assert_allclose(logits, expected, **TOLERANCE)
+    for number in range(2):
+        arrays = {name: values[number] for name, values in layer_arrays(network).items()}
+        logits = DeepTagger({"mean": mean, "scale": scale, **arrays})(codes)
+        np.testing.assert_allclose(logits, expected[:, number], **TOLERANCE)
+
+
+def test_networks_side_by_side_start_like_networks_alone() -> None:
+    sizes = {"code": 50, "hidden": (40,), "n_tags": 30, "dropout": 0.5}
+    alone, beside = (build_taggers(n_networks=n, **sizes) for n in (1, 20))
+    for layer in ("dense_0", "logits"):
+        largest = np.abs(np.asarray(alone.get_layer(layer).kernel)).max()
+        each = np.abs(np.asarray(beside.get_layer(layer).kernel)).max(axis=(1, 2))
+        np.testing.assert_allclose(each, largest, rtol=0.02)
 
 
 def test_every_weight_of_the_networks_is_used() -> None:
