@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from common import Check, Result, run, unlabelled_jobs
 
-from tagger.pos import PosTagger
+from tagger.pos import N_PADS, PosTagger
 from tagger.text import clean, tokenize
 
 MIN_ACCURACY, MIN_SPEEDUP, MIN_EQUAL = 0.93, 8.0, 0.999
@@ -75,10 +75,12 @@ def read_treebank(path: Path) -> tuple[list[list[str]], list[str]]:
 
 def tag_in_arrays(tagger: PosTagger, corpus: list[list[str]]) -> list[str]:
     """What the features step does, from tokens to tag ids; names only for the comparison."""
-    vocabulary: dict[str, int] = {}
-    ids = [vocabulary.setdefault(word, len(vocabulary)) for own in corpus for word in own]
+    words = list(dict.fromkeys(word for own in corpus for word in own))
+    place = {word: i for i, word in enumerate(words, N_PADS)}
+    ids = np.array([place[word] for own in corpus for word in own], np.int32)
     starts = np.cumsum([0, *map(len, corpus)])[:-1]
-    tag_ids = tagger.tag_ids(list(vocabulary), np.array(ids, np.int32), starts)
+    table = np.concatenate([tagger.pad_rows, tagger.word_rows(words)])
+    tag_ids = tagger.tag_ids(table, ids, starts)
     return [tagger.tags[i] for i in tag_ids.tolist()]
 
 

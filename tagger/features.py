@@ -10,20 +10,21 @@ wait for scikit-learn to be imported.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from itertools import chain, islice
+from math import log1p
 from typing import Any, NamedTuple, Self
 
-import mmh3
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from tagger.jobs import Job
-from tagger.pos import PENN_TAGS, PosTagger, counts
-from tagger.text import clean, terms, tokenize
+from tagger.pos import PENN_TAGS, counts
+from tagger.text import LINE_BREAK, clean, tokenize
+from tagger.words import NEW_LINE, SENTENCE_END, SILENT, TERM, Tokens, term_hash, word_table
 
 FloatArray = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.integer[Any]]
 Rows = sparse.csr_array
 
 N_COLUMNS = 32_768
@@ -47,8 +48,6 @@ MEASURES = (
 )
 """Names of the columns from `N_TERMS` on; columns past the last name stay empty."""
 
-_SENTENCE_ENDS = frozenset(".!?\n")
-
 
 def _byte_shapes() -> npt.NDArray[np.uint8]:
     """Kind of each byte of UTF-8, as a place in `_SHAPES`."""
@@ -64,8 +63,8 @@ _SHAPE_OF_BYTE = _byte_shapes()
 
 
 @dataclass(frozen=True, slots=True)
-class JobTerms:
-    """A job's cleaned text split once, for everybody who needs a part of it."""
+class JobText:
+    """A job's cleaned text, split."""
 
     title_tokens: list[str]
     text_tokens: list[str]
@@ -76,20 +75,10 @@ class JobTerms:
         title, text = clean(job.title), clean(job.text)
         return cls(tokenize(title), tokenize(text), f"{title}\n{text}")
 
-    def terms(self) -> tuple[list[str], list[str]]:
-        """Terms of title and text together, and those of the title once more as ``title:term``."""
-        in_title = terms(self.title_tokens)
-        return in_title + terms(self.text_tokens), [f"title:{term}" for term in in_title]
-
 
 def bucket_of(term: str) -> int:
     """Column of a term in a row, in [0, N_TERMS)."""
-    return abs(mmh3.hash(term)) % N_TERMS
-
-
-@cache
-def _pos_tagger() -> PosTagger:
-    return PosTagger.load()
+    return abs(term_hash(term)) % N_TERMS
 
 
 def batches(jobs: Iterable[Job], size: int = BATCH) -> Iterator[list[Job]]:
@@ -112,69 +101,76 @@ class Counted(NamedTuple):
 
 def count(jobs: Sequence[Job]) -> Counted:
     """Everything that is counted in a few jobs at once."""
-    batch = [JobTerms.of(job) for job in jobs]
-    found = [job.terms() for job in batch]
-    text, title = ([pair[part] for pair in found] for part in (0, 1))
-    return Counted(_count_buckets(text), _count_buckets(title), measure(batch))
+    batch = [JobText.of(job) for job in jobs]
+    # Two parts a job, title and text, each closed by a line break, which no bigram crosses.
+    parts = [
+        [*tokens, LINE_BREAK] for job in batch for tokens in (job.title_tokens, job.text_tokens)
+    ]
+    part = np.repeat(np.arange(len(parts)), [len(tokens) for tokens in parts])
+    tokens = word_table().look_up(chain.from_iterable(parts))
+    text, title = _count_buckets(tokens, part, len(batch))
+    measures = np.zeros((len(batch), N_MEASURES), np.float32)
+    measures[:, : len(PENN_TAGS)] = _pos_shares(tokens, part // 2, len(batch))
+    for row, job in zip(measures, batch, strict=True):
+        row[len(PENN_TAGS) : len(MEASURES)] = _measure(job)
+    return Counted(text, title, measures)
 
 
-def _count_buckets(lists: list[list[str]]) -> Rows:
-    hashes = np.array([mmh3.hash(term) for found in lists for term in found], np.int64)
-    buckets = (np.abs(hashes) % N_TERMS).astype(np.int32)
-    starts = np.cumsum([0, *map(len, lists)]).astype(np.int32)
-    ones = np.ones(len(hashes), np.float32)
-    rows: Rows = sparse.csr_array((ones, buckets, starts), shape=(len(lists), N_TERMS))
-    rows.sum_duplicates()
-    return rows
+def _count_buckets(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]:
+    """How often the terms of each bucket occur, and those of the title once more."""
+    heard = np.flatnonzero(tokens.kind != SILENT)
+    is_term = tokens.kind[heard] == TERM
+    term = heard[is_term]  # (n_terms,), places of tokens
+    pairs = np.flatnonzero(is_term[:-1] & is_term[1:])  # of neighbours in `heard`
+    first = np.cumsum(is_term)[pairs] - 1  # the first of each pair, as a place in `term`
+    of_pair = part[term[first]]
+    in_title, pair_in_title = part[term] % 2 == 0, of_pair % 2 == 0
+    words, left, right = tokens.terms, first.tolist(), (first + 1).tolist()
+    bigrams = [f"{words[a]} {words[b]}" for a, b in zip(left, right, strict=True)]
+
+    def rows(hashes: list[Any], parts: list[Ints]) -> Rows:
+        buckets = np.abs(np.concatenate(hashes).astype(np.int64)) % N_TERMS
+        ones = np.ones(len(buckets), np.float32)
+        places = (np.concatenate(parts) // 2, buckets)
+        return sparse.csr_array((ones, places), shape=(n_jobs, N_TERMS))
+
+    of_title = [words[i] for i in np.flatnonzero(in_title).tolist()]
+    of_title += [bigrams[i] for i in np.flatnonzero(pair_in_title).tolist()]
+    return (
+        rows([tokens.hash[term], list(map(term_hash, bigrams))], [part[term], of_pair]),
+        rows(
+            [[term_hash(f"title:{found}") for found in of_title]],
+            [part[term][in_title], of_pair[pair_in_title]],
+        ),
+    )
 
 
-def measure(batch: Sequence[JobTerms]) -> FloatArray:
-    """Part-of-speech shares and text measures, shape (B, N_MEASURES), not yet scaled."""
-    values = np.zeros((len(batch), N_MEASURES), np.float32)
-    values[:, : len(PENN_TAGS)] = _pos_shares(batch)
-    shares = len(PENN_TAGS)
-    sizes = shares + len(_SHAPES)
-    for row, job in zip(values, batch, strict=True):
-        raw = np.frombuffer(job.cleaned.encode(), np.uint8)
-        shapes = np.bincount(_SHAPE_OF_BYTE[raw], minlength=len(_SHAPES))
-        row[shares:sizes] = shapes / max(len(raw), 1)
-        text, tokens = job.cleaned, job.text_tokens
-        n_breaks = text.count("\n")
-        n_stops = text.count(".") + text.count("!") + text.count("?") + n_breaks
-        row[sizes : sizes + len(_SIZES)] = (
-            np.log1p(len(text)),
-            np.log1p(len(tokens)),
-            np.log1p(n_stops),
-            np.log1p(len(job.title_tokens)),
-            n_breaks / max(len(tokens), 1),
-            len(set(tokens)) / max(len(tokens), 1),
-        )
-    return values
+def _measure(job: JobText) -> list[float]:
+    """Shapes and sizes of a text, as `MEASURES` names them behind the parts of speech."""
+    raw = np.frombuffer(job.cleaned.encode(), np.uint8)
+    shapes = np.bincount(_SHAPE_OF_BYTE[raw], minlength=len(_SHAPES)) / max(len(raw), 1)
+    text, n_tokens = job.cleaned, len(job.text_tokens)
+    n_breaks = text.count("\n")
+    n_stops = text.count(".") + text.count("!") + text.count("?") + n_breaks
+    return [
+        *shapes.tolist(),
+        log1p(len(text)),
+        log1p(n_tokens),
+        log1p(n_stops),
+        log1p(len(job.title_tokens)),
+        n_breaks / max(n_tokens, 1),
+        len(set(job.text_tokens)) / max(n_tokens, 1),
+    ]
 
 
-class _Ids(dict[str, int]):
-    """Word -> its number, in order of appearance."""
-
-    def __missing__(self, word: str) -> int:
-        number = self[word] = len(self)
-        return number
-
-
-def _pos_shares(batch: Sequence[JobTerms]) -> FloatArray:
-    """Share of each Penn tag among a job's tokens, shape (B, len(PENN_TAGS))."""
-    ids = _Ids()
-    parts = [[*job.title_tokens, "\n", *job.text_tokens, "\n"] for job in batch]
-    lengths = [len(part) for part in parts]
-    token_ids = np.fromiter(map(ids.__getitem__, chain.from_iterable(parts)), np.int32)
-    words = list(ids)
-    is_break = np.array([word == "\n" for word in words], bool)[token_ids]
-    ends = np.array([word in _SENTENCE_ENDS for word in words], bool)[token_ids]
-    job_of_token = np.repeat(np.arange(len(batch)), lengths)[~is_break]
-    after_end = np.concatenate([[True], ends[:-1]])
-    sentence = np.cumsum(after_end)[~is_break]
+def _pos_shares(tokens: Tokens, job: Ints, n_jobs: int) -> FloatArray:
+    """Share of each Penn tag among a job's tokens, shape (n_jobs, len(PENN_TAGS))."""
+    ends = np.isin(tokens.kind, (SENTENCE_END, NEW_LINE))
+    said = tokens.kind != NEW_LINE
+    sentence = np.cumsum(np.concatenate([[True], ends[:-1]]))[said]
     starts = np.flatnonzero(np.diff(sentence, prepend=0))
-    tags = _pos_tagger().tag_ids(words, token_ids[~is_break], starts)
-    found = counts(tags, job_of_token, len(batch))
+    tags = word_table().pos_tagger.tag_ids(tokens.table, tokens.ids[said], starts)
+    found = counts(tags, job[said], n_jobs)
     return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1), np.float32)
 
 

@@ -16,7 +16,7 @@ from tagger.errors import ModelError
 from tagger.features import (
     N_COLUMNS,
     N_TERMS,
-    JobTerms,
+    JobText,
     Rows,
     RowWeights,
     batches,
@@ -25,7 +25,7 @@ from tagger.features import (
 from tagger.forward import DeepTagger, Encoder
 from tagger.jobs import Job
 from tagger.storage import load_arrays, load_meta, save_folder
-from tagger.text import term_of
+from tagger.text import terms
 from tagger.thresholds import Decisions
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -195,30 +195,13 @@ def _strongest(
 
 def _readable(job: Job) -> dict[int, str]:
     """Bucket -> the posting's own words for the terms in it; several are joined by " / "."""
-    split = JobTerms.of(job)
+    split = JobText.of(job)
     names: dict[int, dict[str, None]] = {}
     for prefix, shown, tokens in (
         ("", "", split.title_tokens),
         ("", "", split.text_tokens),
         ("title:", " (title)", split.title_tokens),
     ):
-        for term, words in _iter_words(tokens):
+        for term, words in terms(tokens):
             names.setdefault(bucket_of(prefix + term), {})[words + shown] = None
     return {bucket: " / ".join(list(words)[:3]) for bucket, words in names.items()}
-
-
-def _iter_words(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each term with the words it came from, as `tagger.text.terms` makes them."""
-    last: tuple[str, str] | None = None
-    for token in tokens:
-        term = term_of(token)
-        if not term:
-            continue
-        if term == "\n":
-            last = None
-            continue
-        word = token.lower()
-        yield term, word
-        if last:
-            yield f"{last[0]} {term}", f"{last[1]} {word}"
-        last = (term, word)

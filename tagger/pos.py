@@ -48,11 +48,8 @@ TagIds = npt.NDArray[np.uint8]
 
 MAX_PIECE = 200
 """Longer sentences are cut: they are rare, and a text without full stops stays fast."""
-MAX_CACHED_WORDS = 1 << 17
-MAX_CACHED_CHARACTERS = 1 << 24
-"""What is kept about words seen before: about 40 MB at most, then it starts again from none."""
 CHUNK_TOKENS = 1 << 15
-"""Tokens scored at once, far fewer than `MAX_CACHED_WORDS`: their (N, T) scores take 6 MB."""
+"""Tokens scored at once: their (N, T) scores take 6 MB."""
 
 PENN_TAGS = tuple(
     "`` WRB WP$ WP WDT VBZ VBP VBN VBG VBD VB UH TO SYM RP RBS RBR RB PRP$ PRP POS PDT NNS NNPS "
@@ -60,8 +57,8 @@ PENN_TAGS = tuple(
 )
 """Tag names of the packaged weights; `PENN_TAGS[i]` is the name of tag id i."""
 
-# Columns of the word table: the rows of weights that a word brings to the token so many places
-# further left or right, the word's place among the known words, its tag if it only has one.
+# Columns of a word's row: the rows of weights that it brings to the token so many places further
+# left or right, the word's place among the known words, its tag if it only has one.
 _COLUMNS = (
     (0, slice(0, 3)),
     (-1, slice(3, 5)),
@@ -69,15 +66,14 @@ _COLUMNS = (
     (1, slice(6, 8)),
     (2, slice(8, 9)),
 )
-_N_FEATURES, _WORD, _FIXED, _N_COLUMNS = 9, 9, 10, 11
+_N_FEATURES, _WORD, _FIXED, N_WORD_COLUMNS = 9, 9, 10, 11
+N_PADS = len((*START, *END))
 
 
 class PosTagger:
     """Averaged perceptron over arrays, with the tags of NLTK's `PerceptronTagger`.
 
-    `load` gives the packaged weights, `fit` trains others. The tagger remembers the words it
-    has seen (up to `MAX_CACHED_WORDS`), which changes the speed and never a tag. Not for use
-    by several threads at once.
+    `load` gives the packaged weights, `fit` trains others.
 
     Examples
     --------
@@ -94,9 +90,8 @@ class PosTagger:
         self._prefixes = {prefix: i for i, prefix in enumerate(weights.prefixes, 1)}
         self._fixed = dict(zip(weights.fixed_words, weights.fixed_tags.tolist(), strict=True))
         self._unpack()
-        self._table = np.zeros((MAX_CACHED_WORDS, _N_COLUMNS), np.int32)
-        self._table[:4] = self._describe([(pad, pad) for pad in (*START, *END)])
-        self._forget()
+        self.pad_rows = self._describe([(pad, pad) for pad in (*START, *END)])
+        """Rows of the words that stand around a sentence, (N_PADS, N_WORD_COLUMNS)."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -125,23 +120,27 @@ class PosTagger:
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """Tag names of tokenized sentences, one list per sentence. `tag_ids` is the fast way."""
-        vocabulary: dict[str, int] = {}
-        lengths = [len(sentence) for sentence in sentences]
-        tokens = [vocabulary.setdefault(w, len(vocabulary)) for words in sentences for w in words]
-        starts = np.cumsum([0, *lengths])[:-1]
-        ids = self.tag_ids(list(vocabulary), np.array(tokens, np.int32), starts)
-        names = iter([self.tags[i] for i in ids.tolist()])
-        return [[next(names) for _ in range(length)] for length in lengths]
+        words = list(dict.fromkeys(word for sentence in sentences for word in sentence))
+        place = {word: i for i, word in enumerate(words, N_PADS)}
+        tokens = [place[word] for sentence in sentences for word in sentence]
+        starts = np.cumsum([0, *map(len, sentences)])[:-1]
+        table = np.concatenate([self.pad_rows, self.word_rows(words)])
+        names = iter([self.tags[i] for i in self.tag_ids(table, np.array(tokens, int), starts)])
+        return [[next(names) for _ in sentence] for sentence in sentences]
 
-    def tag_ids(self, words: Sequence[str], word_ids: Ints, starts: Ints) -> TagIds:
+    def word_rows(self, words: Sequence[str]) -> Ints:
+        """What each word brings to itself and its neighbours, (n_words, N_WORD_COLUMNS)."""
+        return self._describe([(word, _normalize(word)) for word in words])
+
+    def tag_ids(self, table: Ints, word_ids: Ints, starts: Ints) -> TagIds:
         """Tag ids of many sentences.
 
         Parameters
         ----------
-        words
-            Any list of words; it may grow from call to call or be a new one each time.
-        word_ids : shape (N,)
-            The tokens of all sentences in a row, as places in `words`.
+        table : shape (W, N_WORD_COLUMNS)
+            `pad_rows`, then `word_rows` of any words.
+        word_ids : shape (N,), from N_PADS to W - 1
+            The tokens of all sentences in a row, as places in `table`.
         starts : shape (n_sentences,), ascending, from 0
             Where each sentence begins in `word_ids`. A sentence longer than `MAX_PIECE` tokens
             is tagged in pieces, each as if it were a sentence of its own.
@@ -156,14 +155,11 @@ class PosTagger:
             If `starts` or `word_ids` point outside.
         """
         starts = np.asarray(starts, np.int64)
-        _check_tokens(words, word_ids, starts)
+        _check_tokens(table, word_ids, starts)
         tags = np.empty(len(word_ids), np.uint8)
-        slots = np.full(len(words), -1, np.int32)
         for first, length in _iter_chunks(starts, len(word_ids)):
             order = _lock_step(first, length)
-            chunk_ids = word_ids[order.token]
-            self._look_up(words, chunk_ids, slots)
-            tags[order.token] = self._tag_chunk(slots[chunk_ids], length, order)
+            tags[order.token] = self._tag_chunk(table, word_ids[order.token], length, order)
         return tags
 
     def _unpack(self) -> None:
@@ -189,32 +185,8 @@ class PosTagger:
         both = self._matrix[by_tags].reshape(n_states, n_states, n_tags)
         self._by_tags = (both + last[:, None] + before + bias).reshape(-1, n_tags)  # (S * S, T)
 
-    def _forget(self) -> None:
-        self._slots: dict[str, int] = {}
-        self._n_characters = 0
-
-    def _look_up(self, words: Sequence[str], word_ids: Ints, slots: Ints) -> None:
-        """Fill in `slots`, the row of each word in the word table, for the words of a chunk."""
-        missing = np.unique(word_ids[slots[word_ids] < 0])
-        n_characters = sum(len(words[i]) for i in missing.tolist())
-        full = 4 + len(self._slots) + len(missing) > MAX_CACHED_WORDS
-        if full or self._n_characters + n_characters > MAX_CACHED_CHARACTERS:
-            self._forget()
-            slots.fill(-1)
-            missing = np.unique(word_ids)
-        chosen = [words[i] for i in missing.tolist()]
-        new = [word for word in dict.fromkeys(chosen) if word not in self._slots]
-        first = 4 + len(self._slots)
-        if new:
-            self._table[first : first + len(new)] = self._describe(
-                [(word, _normalize(word)) for word in new]
-            )
-        self._slots.update(zip(new, range(first, first + len(new)), strict=True))
-        self._n_characters += sum(map(len, new))
-        slots[missing] = [self._slots[word] for word in chosen]
-
     def _describe(self, words: list[tuple[str, str]]) -> Ints:
-        """Rows of the word table for words and their normal forms, (n_words, _N_COLUMNS)."""
+        """Rows of words and their normal forms, (n_words, N_WORD_COLUMNS)."""
         place, suffixes = self._words.get, self._suffixes.get
         found = [
             (
@@ -226,7 +198,7 @@ class PosTagger:
             )
             for word, normal in words
         ]
-        word, suffix, normal_suffix, prefix, fixed = np.array(found, np.int32).T
+        word, suffix, normal_suffix, prefix, fixed = np.array(found, np.int32).reshape(-1, 5).T
         by_word = self._word_rows[word].T
         by_normal_suffix = self._suffix_rows[normal_suffix].T
         columns: list[Ints] = [
@@ -237,12 +209,12 @@ class PosTagger:
         ]
         return np.stack(columns, axis=1)
 
-    def _tag_chunk(self, slots: Ints, length: Ints, order: "_LockStep") -> Ints:
+    def _tag_chunk(self, table: Ints, word_ids: Ints, length: Ints, order: "_LockStep") -> Ints:
         """Tags of a chunk, (N,), both sides in lock-step order."""
-        padded, position = _pad(slots, length, order)
-        known, fixed = self._table.take(slots, axis=0)[:, [_WORD, _FIXED]].T
+        padded, position = _pad(word_ids, length, order)
+        known, fixed = table[:, _WORD].take(word_ids), table[:, _FIXED].take(word_ids)
         scored = np.flatnonzero(fixed < 0)
-        scores = self._scores(padded, position[scored])
+        scores = self._scores(table, padded, position[scored])
         known = known[scored]
         bounds = np.searchsorted(scored, order.bounds)
         n_states = len(self.tags) + 2
@@ -262,11 +234,11 @@ class PosTagger:
             last, before = now, last
         return tags
 
-    def _scores(self, padded: Ints, position: Ints) -> npt.NDArray[np.float32]:
+    def _scores(self, table: Ints, padded: Ints, position: Ints) -> npt.NDArray[np.float32]:
         """What the words alone say about the tokens at `position`, (N, T)."""
         rows = np.empty((len(position), _N_FEATURES), np.int32)
         for shift, columns in _COLUMNS:
-            rows[:, columns] = self._table.take(padded[position + shift], axis=0)[:, columns]
+            rows[:, columns] = table.take(padded[position + shift], axis=0)[:, columns]
         ones = np.ones(rows.size, np.float32)
         ends = np.arange(0, rows.size + 1, _N_FEATURES, dtype=np.int32)
         chosen = sparse.csr_array((ones, rows.ravel(), ends), (len(rows), len(self._matrix)))
@@ -308,14 +280,14 @@ def _lock_step(first: Ints, length: Ints) -> _LockStep:
     return _LockStep(first[piece] + step, piece, step, bounds.tolist())
 
 
-def _pad(slots: Ints, length: Ints, order: _LockStep) -> tuple[Ints, Ints]:
+def _pad(word_ids: Ints, length: Ints, order: _LockStep) -> tuple[Ints, Ints]:
     """Pieces in a row with two start and two end words around each, and where each token is."""
     begin = np.cumsum(length + 4) - (length + 4)
-    padded = np.empty(len(slots) + 4 * len(length), np.int32)
+    padded = np.empty(len(word_ids) + 4 * len(length), np.int32)
     for pad, place in enumerate((begin, begin + 1, begin + length + 2, begin + length + 3)):
         padded[place] = pad
     position = begin[order.piece] + order.step + 2
-    padded[position] = slots
+    padded[position] = word_ids
     return padded, position
 
 
@@ -335,13 +307,14 @@ def _iter_chunks(starts: Ints, n_tokens: int) -> Iterator[tuple[Ints, Ints]]:
             yield first[own], length[own]
 
 
-def _check_tokens(words: Sequence[str], word_ids: Ints, starts: Ints) -> None:
-    if len(word_ids) and not (0 <= word_ids.min() and word_ids.max() < len(words)):
-        raise DataError(f"word_ids must be places in a list of {len(words)} words")
-    if len(word_ids) and not (len(starts) and starts[0] == 0):
+def _check_tokens(table: Ints, word_ids: Ints, starts: Ints) -> None:
+    n = len(word_ids)
+    if n and not (N_PADS <= word_ids.min() and word_ids.max() < len(table)):
+        raise DataError(f"word_ids must be from {N_PADS} to {len(table) - 1}, places in the table")
+    if n and not (len(starts) and starts[0] == 0):
         raise DataError("starts must begin with 0, the first token of the first sentence")
-    if len(starts) and ((np.diff(starts) < 0).any() or not 0 <= starts[-1] <= len(word_ids)):
-        raise DataError(f"starts must ascend from 0 to at most {len(word_ids)} tokens")
+    if len(starts) and ((np.diff(starts) < 0).any() or not 0 <= starts[-1] <= n):
+        raise DataError(f"starts must ascend from 0 to at most {n} tokens")
 
 
 def _normalize(word: str) -> str:

@@ -6,11 +6,10 @@ either stops at the next character of the kind it started with or has a bounded 
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from html import unescape
 from importlib.resources import files
-from itertools import pairwise
 from math import log10
 
 import Stemmer
@@ -162,24 +161,16 @@ def tokenize(text: str) -> list[str]:
     return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
 
 
-class _TermOf(dict[str, str]):
-    """Token -> term, computed once a token; "" for a stop word, "\\n" where no bigram may cross.
+LINE_BREAK = "\n"
 
-    Bounded, because a stream of postings brings new words for ever.
+
+def term_of(token: str) -> str:
+    """Term of a token: its stem or number; "" if it has none.
+
+    A sentence's end (``.``, ``!``, ``?``) and a line break are ``LINE_BREAK``: no bigram crosses.
     """
-
-    max_size = 500_000
-
-    def __missing__(self, token: str) -> str:
-        if len(self) >= self.max_size:
-            self.clear()
-        term = self[token] = _term(token)
-        return term
-
-
-def _term(token: str) -> str:
     if token in _SENTENCE_END:
-        return "\n"
+        return LINE_BREAK
     first = token[0]
     if first.isdecimal() or first in "$£€₹¥":
         return _number(token)
@@ -217,7 +208,6 @@ def _number(token: str) -> str:
 
 
 _RANGE = re.compile(r"(\d{1,3}) ?(?:-|to) ?(\d{1,3})\+?")
-_term_of = _TermOf()
 
 
 @cache
@@ -228,22 +218,24 @@ def stop_words() -> frozenset[str]:
 
 @cache
 def _stemmer() -> "Stemmer.Stemmer":
-    return Stemmer.Stemmer("english", 0)  # no cache of its own: _TermOf is one
+    return Stemmer.Stemmer("english", 0)  # no cache of its own: tagger.words has one
 
 
-def term_of(token: str) -> str:
-    """Term of a token; "" if it has none, a line break where no bigram may cross."""
-    return _term_of[token]
-
-
-def terms(tokens: Iterable[str]) -> list[str]:
-    """Unigrams and bigrams of stems, in reading order; bigrams stay inside a sentence.
+def terms(tokens: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Unigrams and bigrams of stems, each with the words it came from, in reading order.
 
     Examples
     --------
-    >>> terms(tokenize("Managing the teams. 5+ years"))
-    ['manag', 'team', '5+', 'year', 'manag team', '5+ year']
+    >>> [term for term, words in terms(tokenize("Managing the teams. 5+ years"))]
+    ['manag', 'team', 'manag team', '5+', 'year', '5+ year']
     """
-    stems = [term for term in map(_term_of.__getitem__, tokens) if term]
-    pairs = [f"{a} {b}" for a, b in pairwise(stems) if a != "\n" != b]
-    return [stem for stem in stems if stem != "\n"] + pairs
+    last: tuple[str, str] | None = None
+    for token in tokens:
+        term, word = term_of(token), token.lower()
+        if term == LINE_BREAK:
+            last = None
+        elif term:
+            yield term, word
+            if last:
+                yield f"{last[0]} {term}", f"{last[1]} {word}"
+            last = term, word

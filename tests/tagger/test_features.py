@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -11,7 +11,7 @@ from tagger.features import (
     N_COLUMNS,
     N_MEASURES,
     N_TERMS,
-    JobTerms,
+    JobText,
     RowStatistics,
     RowWeights,
     bucket_of,
@@ -19,6 +19,7 @@ from tagger.features import (
 )
 from tagger.jobs import Job
 from tagger.pos import PENN_TAGS
+from tagger.text import terms
 
 TEXTS = (
     "Night nurse, 5+ years.",
@@ -88,14 +89,27 @@ def test_statistics_may_be_added_to_in_several_goes() -> None:
     np.testing.assert_allclose(at_once.scale, in_parts.scale, rtol=1e-5)
 
 
-def test_buckets_and_counts_are_those_of_scikit_learn() -> None:
+@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=40)), max_size=5))
+@example([(job.title, job.text) for job in JOBS])
+def test_buckets_and_counts_are_those_of_scikit_learn(found: list[tuple[str, str]]) -> None:
+    from sklearn.feature_extraction import FeatureHasher
     from sklearn.feature_extraction.text import HashingVectorizer
 
+    jobs = [Job("1", title=title, text=text) for title, text in found] or JOBS
     hashing = HashingVectorizer(
-        analyzer=lambda job: job.terms()[0], n_features=N_TERMS, norm=None, alternate_sign=False
+        analyzer=lambda tokens: [term for term, _ in terms(tokens)],
+        n_features=N_TERMS,
+        norm=None,
+        alternate_sign=False,
     )
-    expected = hashing.transform([JobTerms.of(job) for job in JOBS])
-    assert (count(JOBS).text.toarray() == expected.toarray()).all()
+    split = [JobText.of(job) for job in jobs]
+    in_title = hashing.transform([job.title_tokens for job in split])
+    in_text = hashing.transform([job.text_tokens for job in split])
+    counted = count(jobs)
+    assert (counted.text.toarray() == (in_title + in_text).toarray()).all()
+    title = [[f"title:{term}" for term, _ in terms(job.title_tokens)] for job in split]
+    hasher = FeatureHasher(N_TERMS, input_type="string", alternate_sign=False)
+    assert (counted.title.toarray() == hasher.transform(title).toarray()).all()
 
 
 @given(st.text(min_size=1))

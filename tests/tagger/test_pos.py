@@ -111,7 +111,7 @@ def test_a_sentence_gets_the_same_tags_alone_in_a_batch_and_in_any_order(small, 
 def test_no_sentences_and_empty_sentences_have_no_tags(small):
     assert small.tag([]) == []
     assert small.tag([[], ["We"], []])[0::2] == [[], []]
-    assert small.tag_ids([], np.empty(0, np.int32), np.empty(0, np.int32)).shape == (0,)
+    assert small.tag_ids(small.pad_rows, *np.empty((2, 0), np.int32)).shape == (0,)
 
 
 def test_a_very_long_sentence_is_tagged_in_pieces(packaged):
@@ -122,43 +122,20 @@ def test_a_very_long_sentence_is_tagged_in_pieces(packaged):
 
 
 @pytest.mark.parametrize(
-    ("bound", "value"), [("MAX_CACHED_WORDS", 300), ("MAX_CACHED_CHARACTERS", 900)]
-)
-def test_remembered_words_are_bounded_and_forgetting_changes_no_tag(
-    packaged, monkeypatch, bound, value
-):
-    words = [word for sentence in POSTING for word in sentence]
-    sentences = [[word, f"{word}{i}"] for i in range(20) for word in words]
-    expected = packaged.tag(sentences)
-    monkeypatch.setattr(pos, bound, value)
-    monkeypatch.setattr(pos, "CHUNK_TOKENS", 50)
-    forgetful = PosTagger(packaged.weights)
-    assert forgetful.tag(sentences) == expected
-    assert 0 < len(forgetful._slots) <= 300 < len(packaged._slots)
-
-
-def test_the_vocabulary_may_grow_repeat_itself_and_hold_unused_words(small):
-    words = ["ward", "We", "cook", "We"]
-    first = small.tag_ids(words, np.array([1, 2]), np.array([0]))
-    again = small.tag_ids([*words, "the"], np.array([3, 2, 4, 0]), np.array([0, 2]))
-    assert first.tolist() == again[:2].tolist()
-    assert [small.tags[i] for i in again[2:]] == small.tag([["the", "ward"]])[0]
-
-
-@pytest.mark.parametrize(
     ("ids", "starts", "message"),
     [
-        ([0, 2], [0], "2 words"),
-        ([-1], [0], "2 words"),
-        ([0, 1], [], "begin with 0"),
-        ([0, 1], [1], "begin with 0"),
-        ([0, 1], [0, 2, 1], "ascend"),
-        ([0, 1], [0, 3], "at most 2"),
+        ([4, 6], [0], "from 4 to 5"),
+        ([3], [0], "from 4 to 5"),
+        ([4, 5], [], "begin with 0"),
+        ([4, 5], [1], "begin with 0"),
+        ([4, 5], [0, 2, 1], "ascend"),
+        ([4, 5], [0, 3], "at most 2"),
     ],
 )
 def test_places_outside_the_input_are_refused(small, ids, starts, message):
+    table = np.concatenate([small.pad_rows, small.word_rows(["a", "b"])])
     with pytest.raises(DataError, match=message):
-        small.tag_ids(["a", "b"], np.array(ids), np.array(starts))
+        small.tag_ids(table, np.array(ids), np.array(starts))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ messy = st.lists(pieces | st.text(max_size=5), max_size=20).map("".join)
 
 def found(text: str) -> list[str]:
     """Terms of a text as it came."""
-    return terms(tokenize(clean(text)))
+    return [term for term, _ in terms(tokenize(clean(text)))]
 
 
 # Markup
@@ -122,7 +122,7 @@ def test_words_that_decide_are_no_stop_words() -> None:
 
 
 def test_bigrams_stay_inside_a_sentence_and_pass_over_stop_words() -> None:
-    assert found("Lead the team. Lift\nboxes") == ["lead", "team", "lift", "box", "lead team"]
+    assert found("Lead the team. Lift\nboxes") == ["lead", "team", "lead team", "lift", "box"]
 
 
 @pytest.mark.parametrize("text", ["Since 2019. Apply", "Take 10, or leave", "$18.50. Apply"])
@@ -131,7 +131,7 @@ def test_a_number_leaves_the_sign_behind_it_alone(text: str) -> None:
 
 
 def test_no_bigram_crosses_the_end_of_a_sentence_behind_a_number() -> None:
-    assert found("Founded 2019. Apply") == ["found", "number:4", "appli", "found number:4"]
+    assert found("Founded 2019. Apply") == ["found", "number:4", "found number:4", "appli"]
 
 
 @pytest.mark.parametrize("text", ["10-1000", "555-1234", "5 to 1,000", "2019-2021"])
@@ -150,7 +150,7 @@ def test_words_stay_apart_whatever_space_is_between(space: str) -> None:
 
 
 def test_signs_that_count_without_being_digits_are_no_numbers() -> None:
-    assert terms(["\u1369", "\u00b2"]) == []
+    assert list(terms(["\u1369", "\u00b2"])) == []
 
 
 def test_stems_are_those_of_nltk() -> None:
@@ -177,7 +177,7 @@ def test_any_text_gives_terms(text: str) -> None:
 
 @given(messy)
 def test_tokens_and_terms_take_text_that_was_not_cleaned(text: str) -> None:
-    assert all(terms(tokenize(text)))
+    assert all(term for term, _ in terms(tokenize(text)))
 
 
 @given(st.text(alphabet=st.characters(categories=["Nd", "Nl", "No"]), max_size=50))
