@@ -44,20 +44,22 @@ QUICK_ROWS, QUICK_UNLABELLED = 300, 500
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A claim: `value` lies between `low` and `high`."""
+    """A claim: `value` lies between `low` and `high`, where these are given."""
 
     name: str
     value: float
-    low: float = -np.inf
-    high: float = np.inf
+    low: float | None = None
+    high: float | None = None
 
     @property
     def holds(self) -> bool:
-        return bool(self.low <= self.value <= self.high)  # False for nan
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        return bool(low <= self.value <= high)  # False for nan
 
     def __str__(self) -> str:
-        limits = (f"{word} {x:g}" for word, x in (("at least", self.low), ("at most", self.high)))
-        wanted = " and ".join(limit for limit in limits if "inf" not in limit)
+        limits = (("at least", self.low), ("at most", self.high))
+        wanted = " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
         verdict = "ok" if self.holds else "FAILED"
         return f"{verdict}: {self.name} is {self.value:.4g}, wanted {wanted}"
 
@@ -212,8 +214,13 @@ def labelled_set(args: argparse.Namespace, name: str) -> LabelledSet:
 
 
 def tagger_config(args: argparse.Namespace) -> TaggerConfig:
-    """What `jobtool train` uses; with --quick networks that have hardly been trained."""
-    return barely_trained() if args.quick else TaggerConfig()
+    """What `jobtool train` uses; with --quick small networks that have hardly been trained."""
+    if not args.quick:
+        return TaggerConfig()
+    return TaggerConfig(
+        autoencoder=AutoencoderConfig(code=16, filters=(2, 2, 2, 2), hidden=(8,), epochs=1),
+        tags=TagConfig(n_folds=2, deep_config=DeepConfig(hidden=(8,), epochs=2)),
+    )
 
 
 def barely_trained() -> TaggerConfig:

@@ -41,7 +41,7 @@ from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.tagger import JobTagger
 
-N_POSTINGS, N_ROUNDS, N_COMPARED = 5000, 3, 256
+N_POSTINGS, N_ROUNDS, N_COMPARED = 5000, 5, 256
 MIN_SPEED, MAX_START, MAX_DIFFERENCE = 0.5, 0.5, 1e-5
 MAX_TRAINING_S, MAX_TRAINING_MB = 15 * 60, 4000
 TRAIN_HERE = "--train-here"
@@ -66,19 +66,20 @@ def measure(args: argparse.Namespace) -> Result:
             Check("training, s", row["seconds"], high=MAX_TRAINING_S),
             Check("training, peak memory in MB", row["peak MB"], high=MAX_TRAINING_MB),
         ]
+    n_rounds = 1 if args.quick else N_ROUNDS
     labelled = labelled_jobs(args, "indeed")
     others = unlabelled_jobs(args)
     asked = others[:N_POSTINGS]
     tagger = with_both_paths(JobTagger(barely_trained()).fit(labelled, others[:500]))
     peer = sklearn_tagger(labelled, others)
     texts = plain_texts(asked)
-    ours_s, peer_s = alternate([lambda: tagger.predict(asked), lambda: peer(texts)])
+    ours_s, peer_s = alternate([lambda: tagger.predict(asked), lambda: peer(texts)], n_rounds)
     speed = median(b / a for a, b in zip(ours_s, peer_s, strict=True))
     tables[f"text to tags, {len(asked):,} postings"] = [
         {"method": "jobtool", "jobs/s": len(asked) / median(ours_s), "ratio": speed},
         {"method": "TF-IDF + one-vs-rest", "jobs/s": len(asked) / median(peer_s), "ratio": 1.0},
     ]
-    start_s, keras_s = cold_starts(tagger, asked[0])
+    start_s, keras_s = cold_starts(tagger, asked[0], n_rounds)
     start = median(a / b for a, b in zip(start_s, keras_s, strict=True))
     tables["a fresh process"] = [
         {"command": "jobtool tag POSTING", "seconds": median(start_s), "ratio": start},
@@ -122,10 +123,10 @@ def small_indices(rows: Rows) -> Rows:
     return rows
 
 
-def alternate(calls: Sequence[Callable[[], object]]) -> list[list[float]]:
+def alternate(calls: Sequence[Callable[[], object]], n_rounds: int) -> list[list[float]]:
     """Seconds of each call in each round."""
     seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(N_ROUNDS):
+    for _ in range(n_rounds):
         for call, taken in zip(calls, seconds, strict=True):
             began = time.perf_counter()
             call()
@@ -136,7 +137,7 @@ def alternate(calls: Sequence[Callable[[], object]]) -> list[list[float]]:
 # ---- start
 
 
-def cold_starts(tagger: JobTagger, job: Job) -> list[list[float]]:
+def cold_starts(tagger: JobTagger, job: Job, n_rounds: int) -> list[list[float]]:
     """Seconds of `jobtool tag` on one posting, and of importing TensorFlow."""
     with TemporaryDirectory() as folder:
         model, posting = Path(folder) / "model", Path(folder) / "posting.txt"
@@ -145,7 +146,7 @@ def cold_starts(tagger: JobTagger, job: Job) -> list[list[float]]:
         jobtool = Path(sys.executable).with_name("jobtool")
         ours = [str(jobtool), "tag", str(posting), "--model", str(model)]
         theirs = [sys.executable, "-c", "import tensorflow"]
-        return alternate([lambda: _call(ours), lambda: _call(theirs)])
+        return alternate([lambda: _call(ours), lambda: _call(theirs)], n_rounds)
 
 
 def _call(command: list[str]) -> str:

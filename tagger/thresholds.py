@@ -24,6 +24,11 @@ FEW_EXAMPLES = 20
 """A tag with fewer yes is learned, with a warning: its scores and threshold are rough."""
 
 
+MOST_GIVEN = 2
+"""A tag is given to at most this many times the jobs that have it: where the model knows little,
+the best F1 would be that of giving the tag to every job."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
     """How logits become probabilities and tags, one value per tag, all of shape (T,) or (T, 2)."""
@@ -77,7 +82,9 @@ def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.
         proba = expit(slope[tag] * logit + offset[tag])
         # Few examples make a jagged F1: their labels are drawn towards what the model expects.
         trust = yes.sum() / (yes.sum() + FEW_EXAMPLES)
-        threshold[tag] = f1_threshold(trust * yes + (1 - trust) * proba, proba)
+        threshold[tag] = f1_threshold(
+            trust * yes + (1 - trust) * proba, proba, most=MOST_GIVEN * int(yes.sum())
+        )
         distance = np.sort(np.abs(slope[tag] * logit + offset[tag] - _logit(threshold[tag])))
         reach = distance[min(int(review_share * len(distance)), len(distance) - 1)]
         band[tag] = expit(_logit(threshold[tag]) + np.array([-reach, reach]))
@@ -112,7 +119,7 @@ def platt(yes: BoolArray, logit: FloatArray) -> tuple[float, float]:
     return float(found.x[0] / spread), float(found.x[1])
 
 
-def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray) -> float:
+def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray, *, most: int | None = None) -> float:
     """Threshold with the best F1, half way to the next lower probability.
 
     Parameters
@@ -120,6 +127,8 @@ def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray) -> float:
     yes : shape (N,)
         True and False, or how likely each is a yes, in [0, 1]: then the best expected F1.
     proba : shape (N,)
+    most
+        At most so many jobs lie above the threshold.
 
     References
     ----------
@@ -134,7 +143,9 @@ def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray) -> float:
     ranked, hits = proba[order], np.cumsum(yes[order])
     f1 = 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
     f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal probabilities can't be told apart
-    best = int(np.argmax(f1))
+    best = int(np.argmax(f1[:most]))
+    if f1[best] < 0:
+        return float((ranked[0] + 1) / 2)  # jobs are not told apart: none is above
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
     half = float((ranked[best] + below) / 2)
     return half if half > below else float(ranked[best])  # neighbouring floats: no half

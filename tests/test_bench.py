@@ -1,33 +1,105 @@
-"""The benches start, and say what they need."""
+"""The benches run, on made-up data, and say what they need. Their figures mean nothing here."""
 
+import gzip
+import json
+import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-BENCHES = sorted(
-    path for path in (Path(__file__).parents[1] / "bench").glob("*.py") if path.stem != "common"
-)
+import pytest
 
+FOLDER = Path(__file__).parents[1] / "bench"
+BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+
+# One process: each would import TensorFlow again.
 ALL_IN_ONE = """
 import runpy, sys
-sys.path.insert(0, sys.argv[1])
-for path in sys.argv[3:]:
-    sys.argv[1:] = ["--data", {data!r}, "--quick"]
+folder, *options = sys.argv[1:]
+sys.path.insert(0, folder)
+for bench in sys.stdin.read().split():
+    sys.argv[:] = [f"{folder}/{bench}.py", *options]
     try:
-        runpy.run_path(path, run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as stop:
-        print(path, stop.code)
+        print(bench, stop.code, flush=True)
 """
 
 
-def test_a_bench_without_its_data_says_so_and_is_exit_code_2(tmp_path: Path) -> None:
-    code = ALL_IN_ONE.format(data=str(tmp_path))
-    paths = [str(path) for path in BENCHES]
-    done = subprocess.run(  # one process: each would import TensorFlow again
-        [sys.executable, "-c", code, str(BENCHES[0].parent), str(tmp_path), *paths],
+def run_all(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", ALL_IN_ONE, FOLDER, "--data", data, *options],
+        input=" ".join(BENCHES),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.splitlines() == [f"{path} 2" for path in paths], done.stderr
-    assert done.stderr.count("name the data folder with --data") == len(paths)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What each bench prints with --json."""
+    data = tmp_path_factory.mktemp("data")
+    write_data(data)
+    done = run_all(data, "--quick", "--json")
+    lines = done.stdout.splitlines()
+    assert lines[1::2] == [f"{bench} 0" for bench in BENCHES], done.stderr
+    return dict(zip(BENCHES, map(json.loads, lines[::2]), strict=True))
+
+
+def write_data(folder: Path) -> None:
+    """A few postings of random words; a job has the tags that its text names twice."""
+    words = "nurse ward cook kitchen driver van python code pay shifts remote menu route".split()
+    rng = random.Random(0)
+    (folder / "tags").mkdir()
+    (folder / "pos").mkdir()
+    for name, n_jobs in (("indeed", 70), ("wuzzuf", 70), ("unlabelled", 40)):
+        with gzip.open(folder / f"tags/{name}.jsonl.gz", "wt", encoding="utf-8") as file:
+            for i in range(n_jobs):
+                found = rng.choices(words, k=20)
+                job: dict[str, Any] = {"id": str(i), "title": rng.choice(words)}
+                job["text"] = f"{' '.join(found)} {i}."
+                if name != "unlabelled":
+                    job["tags"] = [tag for tag in ("nurse", "cook") if found.count(tag) > 1]
+                file.write(json.dumps(job) + "\n")
+    with gzip.open(folder / "pos/en_ewt_test.tsv.gz", "wt", encoding="utf-8") as file:
+        file.write("We\tPRP\nhire\tVBP\nnurses\tNNS\n.\t.\n\nThe\tDT\ncook\tNN\n")
+
+
+def test_every_bench_prints_tables_and_claims_with_names(
+    results: dict[str, dict[str, Any]],
+) -> None:
+    for result in results.values():
+        assert all(rows for rows in result["tables"].values())
+        for check in result["checks"]:
+            assert {"name", "value", "low", "high"} == set(check)
+            assert isinstance(check["value"], float)
+
+
+def test_ours_and_the_peers_stand_in_one_table(results: dict[str, dict[str, Any]]) -> None:
+    methods = {
+        bench: [{next(iter(row.values())) for row in rows} for rows in result["tables"].values()]
+        for bench, result in results.items()
+    }
+    learned = {"TF-IDF + logistic regression", "hashed terms + logistic regression"}
+    for found in (*methods["tagging"], *methods["labels"]):
+        assert learned | {"TruncatedSVD-100 + logistic regression"} <= found
+        assert any(name.startswith("jobtool") for name in found - learned)
+    assert all({"jobtool", "TruncatedSVD-100"} <= found for found in methods["codes"])
+    assert methods["throughput"][0] == {"jobtool", "TF-IDF + one-vs-rest"}
+    assert methods["pos"] == [{"tagger.pos", "NLTK, same weights"}]
+
+
+def test_the_forward_pass_without_keras_gives_its_probabilities(
+    results: dict[str, dict[str, Any]],
+) -> None:
+    by_name = {check["name"]: check for check in results["throughput"]["checks"]}
+    check = by_name["largest difference of a probability from Keras'"]
+    assert check["value"] <= check["high"]
+
+
+def test_a_bench_without_its_data_says_so_and_is_exit_code_2(tmp_path: Path) -> None:
+    done = run_all(tmp_path, "--quick")
+    assert done.stdout.splitlines() == [f"{bench} 2" for bench in BENCHES], done.stderr
+    assert done.stderr.count("name the data folder with --data") == len(BENCHES)

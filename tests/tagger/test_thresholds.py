@@ -38,6 +38,25 @@ def test_the_threshold_lies_between_two_probabilities(cells: list[tuple[bool, in
     assert f1_threshold(yes, proba) not in proba
 
 
+@given(ranked, st.integers(1, 20))
+def test_at_most_so_many_jobs_lie_above_the_threshold(
+    cells: list[tuple[bool, int]], most: int
+) -> None:
+    yes = np.array([yes for yes, _ in cells])
+    proba = np.array([value / 20 for _, value in cells])
+    cut = f1_threshold(yes, proba, most=most)
+    assert (proba >= cut).sum() <= most
+    allowed = [limit for limit in [*np.unique(proba), 2.0] if (proba >= limit).sum() <= most]
+    assert f1(yes, proba >= cut) == pytest.approx(max(f1(yes, proba >= x) for x in allowed))
+
+
+def test_a_tag_the_model_knows_nothing_of_is_not_given_to_everybody() -> None:
+    Y = (np.arange(200) % 10 == 0).astype(np.int8)[:, None]
+    for logits in (np.zeros((200, 1)), np.random.default_rng(0).normal(size=(200, 1))):
+        decisions = fit_decisions(Y, logits)
+        assert decisions.decide(decisions.proba(logits)).sum() <= 2 * 20
+
+
 def test_neighbouring_floats_are_told_apart() -> None:
     above = np.nextafter(0.5, 1)
     assert f1_threshold(np.array([True, False]), np.array([above, 0.5])) == above
