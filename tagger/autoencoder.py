@@ -65,6 +65,8 @@ class AutoencoderConfig:
         for name in ("noise", "held_out"):
             if not 0 <= getattr(self, name) < 1:
                 raise DataError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if not self.filters:
+            raise DataError("filters must name at least one convolution")
         if self.kernel % 2 == 0 or min(self.code, self.channels, *self.filters, *self.hidden) < 1:
             raise DataError("kernel must be odd; code, channels, filters, hidden at least 1")
         if not self.learning_rate > 0:

@@ -43,8 +43,12 @@ class DeepConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise DataError(f"dropout must be in [0, 1), got {self.dropout}")
-        if min(self.epochs, self.batch, *self.hidden) < 1:
-            raise DataError("epochs, batch and every hidden layer must be at least 1")
+        if min(self.epochs, self.batch, self.max_positive_weight, *self.hidden) < 1:
+            raise DataError(
+                "epochs, batch, max_positive_weight and every hidden layer must be at least 1"
+            )
+        if not (self.learning_rate > 0 and self.weight_decay >= 0):
+            raise DataError("learning_rate must be above 0 and weight_decay at least 0")
 
 
 def masked_loss(positive_weight: FloatArray) -> Any:
@@ -110,7 +114,7 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         n_folds = 0 if folds is None else int(folds.max()) + 1
         fold = np.full(len(Y), -1) if folds is None else folds
         taught = fold != np.arange(n_folds + 1)[:, None]  # (M, N); the last network by all jobs
-        n_yes, n_no = ((taught @ (Y == kind)).astype(np.float32) for kind in (YES, NO))  # (M, T)
+        n_yes, n_no = (taught.astype(np.float32) @ (Y == kind) for kind in (YES, NO))  # (M, T)
         keras.utils.set_random_seed(self.seed)
         self.network_ = build_taggers(
             n_networks=n_folds + 1,

@@ -38,7 +38,7 @@ class Decisions:
     threshold: FloatArray
     """A tag is given from this probability on; nan for a tag that was not learned."""
     band: FloatArray
-    """Shape (T, 2): from band[t, 0] to band[t, 1] a person should look; nan if not learned."""
+    """Shape (T, 2): from band[t, 0] to band[t, 1] a person should look; nan for no band."""
 
     def proba(self, logits: FloatArray) -> FloatArray:
         """Calibrated probabilities, (N, T) -> (N, T); the tag's frequency where not learned."""
@@ -85,9 +85,11 @@ def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.
         threshold[tag] = f1_threshold(
             trust * yes + (1 - trust) * proba, proba, most=MOST_GIVEN * int(yes.sum())
         )
-        distance = np.sort(np.abs(slope[tag] * logit + offset[tag] - _logit(threshold[tag])))
-        reach = distance[min(int(review_share * len(distance)), len(distance) - 1)]
-        band[tag] = expit(_logit(threshold[tag]) + np.array([-reach, reach]))
+        n_reviewed = round(review_share * len(logit))
+        if slope[tag] and n_reviewed:  # where jobs are not told apart, none is nearer than another
+            distance = np.sort(np.abs(slope[tag] * logit + offset[tag] - _logit(threshold[tag])))
+            reach = distance[n_reviewed - 1] * (1 + 1e-9)  # the last one itself, after rounding
+            band[tag] = expit(_logit(threshold[tag]) + np.array([-reach, reach]))
     return Decisions(slope, offset, threshold, band)
 
 

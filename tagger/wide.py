@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
+from tagger.errors import DataError
 from tagger.labels import NO, UNKNOWN, YES
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,10 +25,16 @@ class WideConfig:
 
     strength: float = 10.0
     """Inverse of the L2 penalty (scikit-learn's C)."""
-    evenness: float = 0.5
+    evenness: float = 0.8
     """Share of a column's scale that is the same for all columns; 0 is pure log-count ratio."""
     smoothing: float = 1.0
     """Added to every count before the ratio is taken."""
+
+    def __post_init__(self) -> None:
+        if not (self.strength > 0 and self.smoothing > 0):
+            raise DataError("strength and smoothing must be above 0")
+        if not 0 <= self.evenness <= 1:
+            raise DataError(f"evenness must be in [0, 1], got {self.evenness}")
 
 
 class WideClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -87,6 +94,8 @@ def _column_scale(
     with_tag = np.bincount(rows.indices[occurs & of_row], minlength=n_columns) + config.smoothing
     without = np.bincount(rows.indices[occurs & ~of_row], minlength=n_columns) + config.smoothing
     ratio = np.abs(np.log(with_tag / with_tag.sum()) - np.log(without / without.sum()))
+    if not ratio.any():  # no column tells anything: all alike
+        return np.ones(n_columns, np.float32)
     scale = (1 - config.evenness) * ratio + config.evenness * ratio.mean()
     return np.asarray(scale / np.sqrt(np.mean(scale**2)), np.float32)
 

@@ -137,6 +137,29 @@ def test_a_tag_with_one_kind_of_label_gets_zeros(data: Data) -> None:
     assert fitted.intercept_[2] == 0
 
 
+def test_networks_start_from_how_frequent_each_tag_is_outside_their_fold(data: Data) -> None:
+    _, codes, Y = data
+    Y[:5, 0] = -1
+    folds = np.arange(60) % 3
+    still = DeepConfig(hidden=(8,), epochs=1, learning_rate=1e-30, weight_decay=0)
+    bias = np.asarray(DeepClassifier(still).fit(codes, Y, folds).network_.get_layer("logits").bias)
+    for number in range(4):
+        seen = Y[folds != number]
+        prior = np.log(((seen == 1).sum(axis=0) + 1) / ((seen == 0).sum(axis=0) + 1))
+        np.testing.assert_allclose(bias[number], prior, rtol=1e-5, atol=1e-6)
+
+
+def test_a_rare_tag_weighs_more_up_to_the_largest_weight(data: Data) -> None:
+    _, codes, Y = data  # tag 2 is on two of 60 jobs: the root of 29 is past the limit
+    capped, free, none = (
+        DeepClassifier(DeepConfig(hidden=(8,), epochs=2, batch=32, max_positive_weight=most))
+        .fit(codes, Y)
+        .decision_function(codes)
+        for most in (1, 5, 50)
+    )
+    assert capped[:, 2].mean() < free[:, 2].mean() < none[:, 2].mean()
+
+
 def test_the_network_learns(data: Data) -> None:
     _, codes, Y = data
     config = DeepConfig(hidden=(8,), epochs=12, batch=30, learning_rate=0.05, dropout=0.1)

@@ -132,7 +132,7 @@ def test_the_review_band_holds_its_share_of_jobs(share: float) -> None:
     Y, logits = data()
     decisions = fit_decisions(Y, logits, review_share=share)
     reviewed = decisions.review(decisions.proba(logits)).mean(axis=0)
-    np.testing.assert_allclose(reviewed, share, atol=0.01)
+    np.testing.assert_allclose(reviewed, share, atol=1e-9)
     assert (decisions.band[:, 0] <= decisions.threshold).all()
     assert (decisions.threshold <= decisions.band[:, 1]).all()
 
