@@ -49,6 +49,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would take half the time of --help
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

@@ -30,12 +30,11 @@ from common import (
 )
 
 from tagger.baselines import LEARNED, prior
-from tagger.errors import DataError
 from tagger.evaluate import proba_of
 from tagger.features import Counted
 from tagger.metrics import summary
 from tagger.tagger import JobTagger, TaggerConfig, count_all, take_counted
-from tagger.thresholds import cross_fitted_decisions
+from tagger.thresholds import cross_fitted_decisions, learnable
 from tagger.wide import known_counts
 
 SEMI, SUPERVISED = "jobtool, semi-supervised", "jobtool, supervised"
@@ -102,12 +101,12 @@ def probabilities(
     Y = data.Y[train]
     proba = {}
     for name, others in ((SEMI, more), (SUPERVISED, count_all([]))):
-        try:
-            tagger = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, others)
-            proba[name] = proba_of(tagger.model_, asked)
-        except DataError:  # it says so itself: no tag has enough examples
+        if not learnable(Y).any():  # jobtool refuses: no tag has enough examples
             frequency = prior(*known_counts(Y))
             proba[name] = np.broadcast_to(frequency, (int(held_out.sum()), len(frequency)))
+            continue
+        tagger = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, others)
+        proba[name] = proba_of(tagger.model_, asked)
     sample, questions = data.sample.take(train), data.sample.take(held_out)
     for baseline in LEARNED:
         fitted = baseline(seed=seed).fit(sample, Y, more)

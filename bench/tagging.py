@@ -5,7 +5,8 @@ python bench/tagging.py [--data ../shared/data] [--unlabelled N] [--folds K] [--
 
 Every method gives probabilities of jobs it was not trained on; average precision is taken over all
 jobs at once. Decisions on a fold use thresholds chosen on the other folds, the same way for all.
-Repeated postings stay in one fold. In brackets: 95% bootstrap intervals, repeats drawn together.
+Repeated postings stay in one fold. TF-IDF knows the labelled postings alone, the others count words
+in the unlabelled ones too. In brackets: 95% bootstrap intervals, repeats drawn together.
 """
 
 import argparse

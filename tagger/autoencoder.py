@@ -254,12 +254,17 @@ def reconstruction_cosine(rows: sparse.csr_array, reconstructed: FloatArray) -> 
 
 
 def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
-    """Learning curves as CSV: epoch, loss and val_loss (1 - cosine); epoch 0 is the start."""
+    """Learning curves as CSV: epoch, loss and val_loss (1 - cosine); epoch 0 is the start,
+    which has no loss of its own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
-        writer.writerows(history)
+        writer.writerows(
+            {name: "" if value != value else value for name, value in row.items()}
+            for row in history
+        )
 
 
 def _cosine_loss(rows: Any, reconstructed: Any) -> Any:

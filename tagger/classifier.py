@@ -56,6 +56,12 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     help, so they never hurt), then a calibration, a threshold and a review band per tag. At last
     the chosen paths are fitted on everything.
 
+    Attributes
+    ----------
+    oof_proba_, oof_decided_ : shape (N, T)
+        Probabilities and decisions for each job by what was fitted, calibrated and chosen on the
+        other folds; the codes alone have seen its text.
+
     References
     ----------
     Cheng et al., Wide & Deep Learning for Recommender Systems, 2016.
@@ -105,6 +111,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
         self.deep_.fit(codes, Y, folds, show_progress=show_progress)
         paths = config.wide_configs if config.wide else ()
+        self.wide_: WideClassifier | None = None
         wide, deep = np.zeros((len(paths), *Y.shape)), self.deep_.held_out_logits_
         for place, path in enumerate(paths):
             for fold in range(config.n_folds):
@@ -118,14 +125,19 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(X, Y)
             self.wide_config_ = paths[chosen]
         self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
-        self.oof_proba_ = self.decisions_.proba(mixed)
+        self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
+        for fold in range(config.n_folds):
+            out = folds == fold
+            other = fit_decisions(Y[~out], mixed[~out])  # so that no label judges itself
+            self.oof_proba_[out] = other.proba(mixed[out])
+            self.oof_decided_[out] = other.decide(self.oof_proba_[out])
         self.history_ = self.deep_.history_
         return self
 
     def decision_function(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
         """Mixed logits, not yet calibrated, shape (N, T)."""
         mixed = self.share_ * self.deep_.decision_function(codes.astype(np.float32))
-        if hasattr(self, "wide_"):
+        if self.wide_:
             mixed = mixed + (1 - self.share_) * self.wide_.decision_function(X)
         return np.asarray(mixed)
 
@@ -175,5 +187,5 @@ def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
                 f"not learned: {n_yes} yes and {n_no} no, it takes {MIN_EXAMPLES} of each"
             )
         elif n_yes < FEW_EXAMPLES:
-            remarks[tag] = f"few examples ({n_yes} yes): scores and threshold are rough"
+            remarks[tag] = f"under {FEW_EXAMPLES} examples: scores and threshold are rough"
     return remarks

@@ -96,9 +96,7 @@ def read_id(value: object) -> str:
         return ""
     if isinstance(value, bool | list | dict):
         raise CellError(f"the id is {_what(value)}")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas turns ids into floats where one is missing
-    return _writable(str(value)).strip()
+    return _writable(str(_whole(value))).strip()
 
 
 def read_text(cells: Cells, name: str) -> str:
@@ -135,7 +133,7 @@ def _read_one_tag(cells: Cells) -> tuple[Tags, Tags]:
     if "label" not in cells:
         return named, None
     said = cells["label"]
-    label = "unsure" if _is_null(said) else _LABELS.get(str(said).strip().lower())
+    label = "unsure" if _is_null(said) else _LABELS.get(str(_whole(said)).strip().lower())
     if label is None:
         raise CellError(f"the label {said!r:.60} is not yes, no or unsure")
     return (named or () if label == "yes" else (), named or () if label == "no" else ())
@@ -183,6 +181,11 @@ def _writable(text: str) -> str:
 
 def _is_null(value: object) -> bool:
     return value is None or value != value  # pandas writes a missing value as NaN
+
+
+def _whole(value: object) -> object:
+    """1 for 1.0: pandas turns whole numbers into floats where one is missing."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _what(value: object) -> str:

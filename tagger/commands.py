@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger import display
+from tagger.errors import DataError
 
 if TYPE_CHECKING:
     from tagger.jobs import Job, Rejects
@@ -42,13 +43,14 @@ Columns = Annotated[
         "--column",
         "-c",
         metavar="OURS=YOURS",
-        help="What a column is called in your files, such as text=description; may be repeated.",
+        help="What a column is called in your files, such as text=description; may be repeated. "
+        "Ours are text, title, id, tags, not_tags; or tag and label.",
     ),
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
 RejectFile = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="FILE", help="Write down rejected rows as JSON lines."),
+    typer.Option("--rejects", metavar="FILE", help="Where rejected rows go, as JSON lines."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
 Plain = Annotated[
@@ -71,9 +73,12 @@ def train(
 ) -> None:
     """Train a tagger on jobs with tags and save it.
 
-    Learning curves go into DIR.logs. A job without tags among LABELLED counts as unlabelled.
+    Learning curves go into DIR.logs, rejected rows to DIR.rejects.jsonl unless --rejects names
+    another file. A job without tags among LABELLED counts as unlabelled. Several tags in a cell
+    are separated by semicolons.
     """
     columns = _columns(column)
+    rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     _load_keras()
     from tagger.training import tagger_config, train_tagger
 
@@ -99,8 +104,8 @@ def tag(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[POSTING|JOBS]",
-            help="One posting (text or HTML; - or nothing for standard input), or a file of jobs "
+            metavar="[FILE]",
+            help="A file with one posting (text or HTML; - or nothing for standard input), or JOBS "
             "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
         ),
     ] = None,
@@ -189,11 +194,17 @@ def evaluate(
     """Say how good the tags are, beside simpler methods.
 
     With --model: of that model on jobs it was not trained on. Without: of training on these jobs,
-    by cross-validation; repeated postings stay in one fold.
+    by cross-validation; repeated postings stay in one fold. Rejected rows go to
+    FILE.html.rejects.jsonl beside the report unless --rejects names another file.
     """
     if model and (unlabelled or plain_chain):
         raise typer.BadParameter("--unlabelled and --plain-chain are for cross-validation")
     columns = _columns(column)
+    if report:
+        from tagger.tagging import check_apart
+
+        rejects = rejects or report.with_name(f"{report.name}.rejects.jsonl")
+        check_apart(report, *labelled, *(unlabelled or ()), rejects)
     _load_keras()
     from tagger.report import write_report
     from tagger.training import cross_validate_files, evaluate_files, tagger_config
@@ -201,7 +212,7 @@ def evaluate(
     with _collected(rejects, *labelled, *(unlabelled or ())) as rejected:
         files: dict[str, Any] = {"rejects": rejected, "columns": columns, "encoding": encoding}
         if model:
-            _tell("Jobs that the model was trained on make it look better than it is.")
+            _tell("Use jobs that the model was not trained on: it looks better on those it was.")
             evaluation = evaluate_files(labelled, model, **files)
         else:
             evaluation = cross_validate_files(
@@ -321,6 +332,8 @@ def _read_posting(source: Path | None, title: str, encoding: str) -> "Job":
     if source is None or str(source) == "-":
         name = "standard input"
         return read_posting(sys.stdin.buffer, name=name, title=title, encoding=encoding)
+    if not source.exists():
+        raise DataError(f"no file {source}; to tag words, pipe them: echo '...' | jobtool tag")
     with source.open("rb") as stream:
         return read_posting(stream, name=str(source), title=title, encoding=encoding)
 

@@ -165,7 +165,8 @@ def _mistakes(jobs: Sequence[Job], evaluation: Evaluation) -> Iterator[Mistake]:
 
 
 def _check_folder(folder: Path) -> None:
+    own = {_MODEL, _LOGS, _TAGS, _REPORT}
     if not folder.exists() or (folder / _MODEL / META).is_file():
         return
-    if not folder.is_dir() or any(folder.iterdir()):
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - own:
         raise DataError(f"{folder} exists and holds no earlier demo: name another --folder")

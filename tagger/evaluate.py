@@ -40,8 +40,10 @@ def cross_validate(
     """Train `n_folds` times without a fold and ask about that fold.
 
     Nothing of a held-out fold is seen in training: row weights, codes, classifier, calibration and
-    thresholds all come from the other folds and the unlabelled jobs. Our decisions are those of
-    each fold's model as it would run; the baselines get thresholds cross-fitted on their scores.
+    thresholds all come from the other folds and the unlabelled jobs. (Where these hold the same
+    postings, the codes know their text, as they would in use, but not what was said of them.)
+    Our decisions are those of each fold's model as it would run; the baselines get thresholds
+    cross-fitted on their scores.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def open_rows(
     _check_file(path)
     with ExitStack() as stack:
         if kind == ".parquet":
-            yield _parquet_rows(path, wanted)
+            yield _parquet_rows(path, wanted, stack)
             return
         codec = _codec(encoding)
         lines = _Lines(_open_text(path, stack, zipped=zipped, codec=codec), path, codec)
@@ -329,7 +329,9 @@ def _json_object(text: str) -> tuple[dict[str, Any] | None, str]:
     return row, ""
 
 
-def _parquet_rows(path: Path, wanted: Collection[str]) -> tuple[Header, Iterator[Row]]:
+def _parquet_rows(
+    path: Path, wanted: Collection[str], stack: ExitStack
+) -> tuple[Header, Iterator[Row]]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -347,11 +349,9 @@ def _parquet_rows(path: Path, wanted: Collection[str]) -> tuple[Header, Iterator
                     yield Row(number, number, cells)
         except failures as error:
             raise DataError(f"{path} is damaged after row {number}: {error}") from error
-        finally:
-            file.close()
 
     try:
-        file = pq.ParquetFile(path)
+        file = stack.enter_context(pq.ParquetFile(path))
         names = tuple(file.schema_arrow.names)
     except failures as error:
         raise DataError(f"{path} is no parquet file, or cut off: {error}") from error

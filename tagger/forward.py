@@ -40,10 +40,6 @@ class Encoder:
         self._convs = _layers(arrays, "conv")
         self._dense = [*_layers(arrays, "dense"), _layer(arrays, "bent")]
 
-    @property
-    def n_codes(self) -> int:
-        return int(self._straight.shape[1])
-
     def __call__(self, rows: sparse.csr_array) -> FloatArray:
         """Codes of rows (B, H), shape (B, C)."""
         codes = np.asarray(rows @ self._straight, np.float32)

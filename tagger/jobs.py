@@ -17,6 +17,7 @@ What is known of a job's tags:
 - no `tags` column, or null: unlabelled.
 - An empty list, or an empty cell where a `tags` column exists: labelled, and no tag applies.
   CSV has no null, so unlabelled jobs belong in a file of their own or in JSON lines.
+- The same holds for an empty or null `tag`: in CSV no tag applies, elsewhere it is unlabelled.
 - `not_tags` missing, null or an empty cell: fully labelled, every tag not in `tags` is a "no".
 - `tag` without `label`: fully labelled. `tag` with `label`: only what is said is known.
 """
@@ -94,8 +95,9 @@ def iter_jobs(
         when the first job is asked for, or later if the file turns out to be damaged.
     """
     first_line: dict[int, int] = {}
-    for line, job, _ in _iter_records(path, rejects, columns, encoding, labels=labels):
-        first = first_line.setdefault(hash(job.id), line) if unique else line
+    for line, job, implicit in _iter_records(path, rejects, columns, encoding, labels=labels):
+        key = hash((job.id, bool(implicit)))  # a row's number is no repeat of somebody's id
+        first = first_line.setdefault(key, line) if unique else line
         if first == line:
             yield job
         else:
@@ -131,7 +133,7 @@ def read_labelled(
     paths = list(paths)
     prefixes = _id_prefixes(paths)
     known = None if tags is None else frozenset(map(tag_name, tags))
-    gathered: dict[str, _Gathered] = {}
+    gathered: dict[tuple[str, bool], _Gathered] = {}
     ids_by_text: dict[tuple[str, str], str] = {}
     for path in paths:
         for line, job, implicit in _iter_records(path, rejects, columns, encoding):
@@ -141,7 +143,7 @@ def read_labelled(
                 job = replace(job, id=ids_by_text.setdefault((job.title, job.text), job.id))
             if known is not None:
                 job = _keep_known(job, known, path, line, rejects)
-            whole = gathered.setdefault(job.id, _Gathered(job, path, line))
+            whole = gathered.setdefault((job.id, bool(implicit)), _Gathered(job, path, line))
             whole.add(job, path, line, rejects)
     all_tags = known or frozenset().union(*(whole.yes | whole.no for whole in gathered.values()))
     return [whole.to_job(all_tags) for whole in gathered.values()]

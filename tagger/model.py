@@ -178,11 +178,12 @@ class TagModel:
         }
 
     def _logits(self, rows: Rows) -> FloatArray:
-        deep = self.deep(self.encoder(rows))
-        if self.share == 1:
-            return deep
-        wide = np.asarray(rows @ self.wide_kernel[:-1]) + self.wide_kernel[-1]
-        mixed: FloatArray = (1 - self.share) * wide + self.share * deep
+        mixed: FloatArray = np.zeros((rows.shape[0], len(self.tags)))
+        if self.share > 0:
+            mixed = mixed + self.share * self.deep(self.encoder(rows))
+        if self.share < 1:
+            wide = np.asarray(rows @ self.wide_kernel[:-1]) + self.wide_kernel[-1]
+            mixed = mixed + (1 - self.share) * wide
         return mixed
 
 

@@ -230,7 +230,9 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
     page = render_report(evaluation)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text(page, encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
         raise DataError(f"can't write the report to {path}: {error.strerror}") from error
 

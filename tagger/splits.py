@@ -16,6 +16,7 @@ SAME_COSINE = 0.8
 _N_PROJECTIONS = 128
 _MARGIN = 0.3  # how far a projected cosine may lie below the true one: more than 3 deviations
 _BLOCK = 1024
+_PAIRS = 8192
 
 
 def duplicate_groups(rows: sparse.csr_array, *, seed: int = 0) -> Ints:
@@ -48,9 +49,11 @@ def duplicate_groups(rows: sparse.csr_array, *, seed: int = 0) -> Ints:
         near = projected[start : start + _BLOCK] @ projected[start:].T > SAME_COSINE - _MARGIN
         a, b = np.nonzero(near)
         a, b = a[a < b] + start, b[a < b] + start
-        same = np.asarray(scaled[a].multiply(scaled[b]).sum(axis=1)).ravel() > SAME_COSINE
-        first.append(a[same])
-        second.append(b[same])
+        for pair in range(0, len(a), _PAIRS):  # a thousand equal postings make a million pairs
+            left, right = a[pair : pair + _PAIRS], b[pair : pair + _PAIRS]
+            cosine = np.asarray(scaled[left].multiply(scaled[right]).sum(axis=1)).ravel()
+            first.append(left[cosine > SAME_COSINE])
+            second.append(right[cosine > SAME_COSINE])
     a, b = np.concatenate(first), np.concatenate(second)
     links = sparse.csr_array((np.ones(len(a), bool), (a, b)), shape=(n, n))
     return np.asarray(connected_components(links, directed=False)[1], np.intp)

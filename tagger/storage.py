@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,9 @@ def jobtool_version() -> str:
 
 
 def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, Any]) -> None:
-    """Write a model folder in one step: a reader sees the old one or the new one, whole.
+    """Write a model folder beside and rename it into place, so that it is never half a model.
+
+    An older model is moved away first: between the two renames there is none for an instant.
 
     Parameters
     ----------
@@ -50,10 +52,9 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         and (not folder.is_dir() or any(folder.iterdir()))
     ):
         raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
-    beside: Path | None = None
+    beside = _hidden(folder, "new")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        beside.mkdir(parents=True)
         for name, contents in arrays.items():
             np.savez(beside / f"{name}.npz", **dict[str, Any](contents))
         hashes = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
@@ -67,8 +68,7 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
     except OSError as error:
         raise ModelError(f"can't write the model {folder}: {error}; nothing was changed") from error
     finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def load_meta(folder: Path) -> dict[str, Any]:
@@ -80,6 +80,8 @@ def load_meta(folder: Path) -> dict[str, Any]:
         If there is no model, or another program or version wrote it.
     """
     path = folder / META
+    if not folder.exists():
+        raise ModelError(f"there is no model {folder}. Name one with --model, or: jobtool train")
     if not path.is_file():
         raise ModelError(f"{folder} is not a model: it has no {META}. Train one: jobtool train")
     try:
@@ -144,17 +146,23 @@ def _flush(path: Path) -> None:
 
 
 def _swap(beside: Path, folder: Path) -> None:
-    """Put `beside` in the place of `folder`, which comes back if that fails."""
-    os.chmod(beside, 0o755)
-    if not folder.exists():
-        beside.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-    folder.rename(old / "model")
+    """Put `beside` in the place of `folder`, which comes back if that fails or is interrupted."""
+    old = _hidden(folder, "old")
     try:
+        if folder.exists():
+            folder.rename(old)
         beside.rename(folder)
-    except OSError:
-        (old / "model").rename(folder)
+    except BaseException as error:
+        if old.exists():
+            try:
+                old.rename(folder)
+            except OSError:
+                raise ModelError(
+                    f"can't write the model {folder}: {error}; the one that stood there is in {old}"
+                ) from error
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _hidden(folder: Path, kind: str) -> Path:
+    return folder.with_name(f".{folder.name}.{kind}.{secrets.token_hex(4)}")

@@ -207,7 +207,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _arrays(self, weights: RowWeights) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
         kernel = np.zeros((len(self.autoencoder_.order_) + 1, n_tags), np.float32)
-        if hasattr(classifier, "wide_"):
+        if classifier.wide_:
             kernel[:-1], kernel[-1] = classifier.wide_.coef_, classifier.wide_.intercept_
         decisions = classifier.decisions_
         return {
@@ -228,8 +228,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _meta(self, Y: LabelArray, n_unlabelled: int) -> dict[str, Any]:
         """What `meta.json` says; the metrics are those of cross-fitting, thresholds included."""
         classifier, config = self.classifier_, self.config or TaggerConfig()
-        proba = classifier.oof_proba_
-        scores = summary(Y, proba, classifier.decisions_.decide(proba))
+        scores = summary(Y, classifier.oof_proba_, classifier.oof_decided_)
         n_yes, n_no = known_counts(Y)
         return {
             "version": jobtool_version(),

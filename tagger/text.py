@@ -14,9 +14,6 @@ from math import log10
 
 import Stemmer
 
-MAX_WORD = 40
-"""Longer "words" (base64, URLs glued together) are cut to this many characters."""
-
 _MAX_UNESCAPE = 3  # "&amp;amp;lt;" has been seen in feeds; deeper is an attack, not a posting
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,31});")
 _MARKUP = re.compile(r"<!--|-->|</?([A-Za-z][A-Za-z0-9]*+)[^<>]*+>")
@@ -24,7 +21,9 @@ _BLOCKS = frozenset(
     "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 "
     "header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
+_HIDDEN_END = re.compile(r"</(script|style|head|template|noscript)\b", re.IGNORECASE)
 _HIDDEN = frozenset({"script", "style", "head", "template", "noscript"})
+_NEVER_TEXT = frozenset({"script", "style"})  # hidden even where the end was cut off
 
 # A run is at most 64 characters, so that the quadratic ordering of combining marks stays bounded.
 _NON_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]{1,64}")
@@ -96,9 +95,9 @@ def clean(text: str) -> str:
     """
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates become "?"
-    for _ in range(_MAX_UNESCAPE):
+    for depth in range(_MAX_UNESCAPE):
         if "<" in text:
-            text = _strip_markup(text)
+            text = _strip_markup(text, is_escaped=depth > 0)
         if "&" not in text or not _ENTITY.search(text):
             break
         text = _ENTITY.sub(_unescaped, text)
@@ -124,8 +123,12 @@ def _nfkc(run: re.Match[str]) -> str:
     return unicodedata.normalize("NFKC", run[0]).translate(_TYPOGRAPHY)
 
 
-def _strip_markup(text: str) -> str:
-    """Drop tags, comments and scripts; block tags become line breaks. One pass, no nesting kept."""
+def _strip_markup(text: str, *, is_escaped: bool) -> str:
+    """Drop tags, comments and scripts; block tags become line breaks. One pass, no nesting kept.
+
+    An element that is never closed is only talked of ("the <template> tag"): its text stays.
+    """
+    last_end = {end[1].lower(): end.start() for end in _HIDDEN_END.finditer(text)}
     kept: list[str] = []
     end = 0  # of the last piece of markup
     hidden = ""  # what we are inside of: "-->" or the name of an element without text
@@ -142,7 +145,9 @@ def _strip_markup(text: str) -> str:
         elif mark[0] == "<!--":
             hidden = "-->"
         elif name in _HIDDEN and mark[0][1] != "/":
-            hidden = name
+            is_cut_off = name in _NEVER_TEXT and not is_escaped
+            if is_cut_off or last_end.get(name, -1) >= end:
+                hidden = name
         elif name in _BLOCKS:
             kept.append("\n")
     if not hidden:

@@ -62,8 +62,12 @@ class WordTable:
         with self._lock:
             if len(self._ids) > MAX_WORDS or self._n_characters > MAX_CHARACTERS:
                 self._forget()
-            ids = np.fromiter(map(self._ids.__getitem__, tokens), np.int32)
-            self._describe_new()
+            try:
+                ids = np.fromiter(map(self._ids.__getitem__, tokens), np.int32)
+                self._describe_new()
+            except BaseException:  # Ctrl-C, no memory: numbers without rows would be left behind
+                self._forget()
+                raise
             table, terms = self._table, self._terms
             kind = table[:, _KIND].take(ids)
             own = [terms[i] for i in ids[kind == TERM].tolist()]

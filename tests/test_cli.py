@@ -174,7 +174,7 @@ def test_a_missing_model_is_one_line_that_says_what_to_do(tmp_path: Path) -> Non
     done = jobtool("tag", "-m", tmp_path / "none", stdin=NURSE)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
-    assert done.stderr.endswith("Train one: jobtool train\n")
+    assert done.stderr.endswith("Name one with --model, or: jobtool train\n")
     assert done.stderr.count("\n") == 1
 
 
@@ -336,7 +336,7 @@ def test_evaluate_shows_a_saved_model_beside_simpler_methods(
     report = held_out.with_name("report.html")
     done = jobtool("evaluate", held_out, "--model", tiny_model, "--report", report)
     assert done.exit_code == 0, done.stderr
-    assert "was trained on make it look better" in done.stderr
+    assert "Use jobs that the model was not trained on" in done.stderr
     assert "mean AP" in done.stdout
     assert "pay-stated" in done.stdout
     assert report.read_text("utf-8").startswith("<!")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import tagger.classifier
 from tagger.classifier import TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepClassifier, DeepConfig, masked_loss
 from tagger.errors import DataError
+from tagger.thresholds import Decisions, fit_decisions
 from tagger.wide import WideClassifier
 
 DEEP = DeepConfig(hidden=(8,), epochs=1, batch=32)
@@ -105,9 +107,24 @@ def test_jobs_without_any_label_teach_the_network_nothing(data: Data) -> None:
 # The mixture
 
 
-def test_the_mixture_is_a_share_and_calibrated(fitted: tuple[TagClassifier, Data]) -> None:
+def test_scores_of_training_use_decisions_of_the_other_folds(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counting(Y: np.ndarray, logits: np.ndarray, **options: float) -> Decisions:
+        asked.append(len(Y))
+        return fit_decisions(Y, logits, **options)
+
+    monkeypatch.setattr(tagger.classifier, "fit_decisions", counting)
+    TagClassifier(CONFIG).fit(*data)
+    assert asked == [60, 30, 30]
+
+
+def test_probabilities_are_calibrated_to_lie_between_0_and_1(
+    fitted: tuple[TagClassifier, Data],
+) -> None:
     classifier, (X, codes, Y) = fitted
-    assert 0 <= classifier.share_ <= 1
     for proba in (classifier.oof_proba_, classifier.predict_proba(X, codes)):
         assert proba.shape == Y.shape
         assert ((proba > 0) & (proba < 1)).all()
@@ -173,7 +190,7 @@ def test_the_plain_chain_has_no_wide_path(data: Data) -> None:
     X, codes, Y = data
     fitted = TagClassifier(TagConfig(wide=False, n_folds=2, deep_config=DEEP)).fit(X, codes, Y)
     assert fitted.share_ == 1
-    assert not hasattr(fitted, "wide_")
+    assert fitted.wide_ is None
     assert (fitted.predict_proba(X, codes) == fitted.predict_proba(X * 0, codes)).all()
 
 
@@ -190,7 +207,7 @@ def test_a_rare_tag_says_so_and_is_never_given(fitted: tuple[TagClassifier, Data
 
 def test_few_examples_are_a_warning() -> None:
     Y = np.array([[1]] * 19 + [[0]] * 30, np.int8)
-    assert tag_remarks(Y, ("a",)) == {"a": "few examples (19 yes): scores and threshold are rough"}
+    assert tag_remarks(Y, ("a",)) == {"a": "under 20 examples: scores and threshold are rough"}
 
 
 # Errors

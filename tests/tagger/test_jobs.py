@@ -148,6 +148,15 @@ def test_a_second_row_with_the_same_id_is_rejected(tmp_path):
     assert bad == ["4: duplicate id 'x', first on line 2"]
 
 
+def test_the_number_of_a_row_is_no_repeat_of_the_id_of_another(tmp_path):
+    rows = [{"id": "2", "text": "a"}, {"text": "b"}]
+    assert [job.text for job in read(tmp_path / "a.jsonl", rows)[0]] == ["a", "b"]
+    with Rejects() as rejects:
+        jobs = read_labelled([tmp_path / "a.jsonl"], rejects=rejects)
+    assert [job.text for job in jobs] == ["a", "b"]
+    assert rejects.count == 0
+
+
 def test_ids_need_not_be_unique_if_nobody_minds(tmp_path):
     jobs, bad = read(tmp_path / "a.csv", "id,text\nx,a\nx,b\n", unique=False)
     assert [job.text for job in jobs] == ["a", "b"]

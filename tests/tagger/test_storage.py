@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,44 @@ def test_what_is_no_model_is_left_alone(tmp_path: Path, kind: str) -> None:
 # What a disk can do
 
 
+def renaming_old_only(fail: Callable[[], None]) -> Callable[[Path, Path], Path | None]:
+    """`Path.rename` that moves the old model, and `fail`s to put the new one in its place."""
+    rename = Path.rename
+
+    def rename_old_only(self: Path, target: Path) -> Path | None:
+        return rename(self, target) if ".old." in f"{self}{target}" else fail()
+
+    return rename_old_only
+
+
+def test_an_interrupt_between_the_two_renames_leaves_the_old_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", renaming_old_only(interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        save_folder(model, {"three": {"d": np.arange(1)}}, {"tags": ["y"]})
+    assert load_meta(model)["tags"] == ["x"]
+    assert list(model.parent.iterdir()) == [model]
+
+
+def test_an_old_model_that_can_not_come_back_is_kept_and_named(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken() -> None:
+        model.mkdir()
+        (model / "other").touch()
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr(Path, "rename", renaming_old_only(taken))
+    with pytest.raises(ModelError, match="the one that stood there is in"):
+        save_folder(model, {"three": {"d": np.arange(1)}}, {"tags": ["y"]})
+    (kept,) = (path for path in model.parent.iterdir() if path != model)
+    assert load_meta(kept)["tags"] == ["x"]
+
+
 @pytest.mark.parametrize("step", ["savez", "fsync", "rename"])
 def test_a_failing_disk_leaves_the_old_model(
     model: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -73,15 +112,10 @@ def test_a_failing_disk_leaves_the_old_model(
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    rename = Path.rename
-
-    def rename_old_only(self: Path, target: Path) -> Path:
-        return rename(self, target) if "old" in f"{self}{target}" else fail()
-
     owner, name, broken = {
         "savez": (np, "savez", fail),
         "fsync": (os, "fsync", fail),
-        "rename": (Path, "rename", rename_old_only),
+        "rename": (Path, "rename", renaming_old_only(fail)),
     }[step]
     monkeypatch.setattr(owner, name, broken)
     with pytest.raises(ModelError, match=r"can't write .*No space left .*nothing was changed"):
@@ -161,9 +195,12 @@ def test_another_format_is_refused_with_advice(model: Path) -> None:
         load_meta(model)
 
 
-@pytest.mark.parametrize("place", ["nowhere", "."])
-def test_no_model_is_refused_with_advice(tmp_path: Path, place: str) -> None:
-    with pytest.raises(ModelError, match="is not a model: it has no meta"):
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("nowhere", "there is no model .*nowhere"), (".", "is not a model: it has no meta")],
+)
+def test_no_model_is_refused_with_advice(tmp_path: Path, place: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         load_meta(tmp_path / place)
 
 

@@ -37,7 +37,7 @@ def test_a_rare_tag_is_never_given_and_says_so(
 ) -> None:
     assert not any("rare" in tags for tags in tiny_tagger.predict(tiny_jobs))
     assert "not learned: 2 yes" in tiny_tagger.remarks_["rare"]
-    assert "few examples" in tiny_tagger.remarks_["care"]
+    assert "under 20 examples" in tiny_tagger.remarks_["care"]
 
 
 def test_codes_have_the_size_that_was_asked_for(tiny_tagger: JobTagger) -> None:

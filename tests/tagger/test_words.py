@@ -73,6 +73,21 @@ def test_a_batch_may_hold_more_words_than_are_remembered(
     assert same(table.look_up(tokens), expected)
 
 
+def test_an_interrupt_leaves_no_word_with_the_row_of_another(
+    pos_tagger: PosTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: PosTagger, words: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    table = WordTable(pos_tagger)
+    table.look_up(["nurse"])
+    monkeypatch.setattr(PosTagger, "word_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        table.look_up(["plumber", "welder"])
+    monkeypatch.undo()
+    assert table.look_up(["welder", "baker", "nurse"]).terms == ["welder", "baker", "nurs"]
+
+
 def test_threads_take_turns(pos_tagger: PosTagger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "MAX_WORDS", 100)
     batches = [[f"w{i * 7 % 300}", f"w{i}"] * 20 for i in range(300)]
