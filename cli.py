@@ -1,6 +1,7 @@
 """The command line as a whole: the commands of the packages, errors and exit codes.
 
-Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130 stopped by Ctrl-C,
+141 nobody reads the output any more.
 """
 
 import logging

@@ -10,8 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
-import tagger.evaluate  # takes its own TaggerConfig before the test changes that of `tagger`
-import tagger.tagger
 import tagger.training
 from tagger.tagger import TaggerConfig
 
@@ -35,11 +33,12 @@ def test_the_commands_of_the_readme_run(
     eager: None,
 ) -> None:
     """In the order of the README, on the packaged sample, with tiny networks."""
-    monkeypatch.setattr(tagger.tagger, "TaggerConfig", lambda: tiny_config)
+    monkeypatch.setattr(tagger.training, "tagger_config", lambda wide: tiny_config)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_demo.model.parent, "jobtool-demo")
     for name, packaged in (("labelled", "labelled"), ("more", "unlabelled"), ("new", "new")):
-        shutil.copy(ROOT / f"tagger/data/sample_{packaged}.jsonl", f"{name}.jsonl")
+        lines = (ROOT / f"tagger/data/sample_{packaged}.jsonl").read_text("utf-8").splitlines()
+        Path(f"{name}.jsonl").write_text("\n".join(lines[:100]), "utf-8")
     for line in COMMANDS:
         done = CliRunner().invoke(cli.app, shlex.split(line)[1:], input="Night nurse, $38/hr")
         assert done.exit_code == 0, f"{line}: {done.output}"
@@ -54,7 +53,7 @@ def test_every_make_target_in_the_readme_exists(target: str) -> None:
 def test_links_of_the_readme_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
