@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -261,7 +262,9 @@ def test_ctrl_c_keeps_what_is_done_as_a_part(tiny_model: Path, tmp_path: Path) -
     source, output, part = (tmp_path / n for n in ("in.jsonl", "out.jsonl", "out.jsonl.part"))
     os.mkfifo(source)
     args = [*RUN, "tag", "--model", str(tiny_model), str(source), "--output", str(output)]
-    process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
+    # Whoever starts us in the background may have turned Ctrl-C off for all our children.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     with source.open("w") as pipe:
         for n in range(1200):  # more than two batches; then the reader waits for us
             pipe.write(json.dumps({"id": n, "text": f"night nurse {n}"}) + "\n")
