@@ -37,7 +37,7 @@ IMPORT_NAMES = {
     "tensorflow-cpu": "tensorflow",
 }
 NOT_IMPORTED = {
-    "sqlalchemy": "for the SQL store, which comes to the package db with a later release",
+    "psycopg": "the driver of PostgreSQL, which sqlalchemy loads by itself",
     "tensorflow": "the backend that keras loads by itself",
 }
 

@@ -1,0 +1,214 @@
+"""What people say of tags: an append-only history, and what holds of it.
+
+Each labeller's last line about a (job, tag) is what that labeller says. Of several labellers the
+highest source counts (a referee over a person, a person over an import); where its labellers
+disagree, or are unsure, the label is unknown.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, Subquery, case, func, select
+from sqlalchemy.orm import Session
+
+from db.engine import now
+from db.errors import StoreError
+from db.schema import MAX_NAME, Answer, Label, Source, Tag, TagAlias
+
+RANKS = {source: rank for rank, source in enumerate(Source)}
+_CHUNK = 500  # SQLite takes at most 999 parameters in some builds
+
+
+# ---- tags
+
+
+def all_tags(session: Session, *, retired: bool = False) -> list[Tag]:
+    """The team's tags in their order; with `retired` also those no longer in use."""
+    query = select(Tag).order_by(Tag.position)
+    return list(session.scalars(query if retired else query.where(Tag.retired_at.is_(None))))
+
+
+def find_tags(session: Session, names: Iterable[str], *, create: bool = False) -> dict[str, Tag]:
+    """Tags by name or alias; `create` makes those that are missing, each at a new position.
+
+    Raises
+    ------
+    StoreError
+        If a name is empty or longer than `MAX_NAME`, or (without `create`) unknown.
+    """
+    wanted = list(dict.fromkeys(names))
+    found: dict[str, Tag] = {}
+    for part in chunks(wanted):
+        found |= {tag.name: tag for tag in session.scalars(select(Tag).where(Tag.name.in_(part)))}
+        aliases = select(TagAlias.name, Tag).join(Tag).where(TagAlias.name.in_(part))
+        found |= {name: tag for name, tag in session.execute(aliases) if name not in found}
+    missing = [name for name in wanted if name not in found]
+    if missing and not create:
+        known = ", ".join(tag.name for tag in all_tags(session)[:20]) or "none yet"
+        raise StoreError(f"unknown tag {missing[0]!r:.60}; the tags are: {known}")
+    last = session.scalar(select(func.max(Tag.position)))
+    for position, name in enumerate(missing, start=0 if last is None else last + 1):
+        if not name or len(name) > MAX_NAME:
+            raise StoreError(f"a tag has 1 to {MAX_NAME} characters, got {name!r:.60}")
+        found[name] = Tag(name=name, position=position)
+        session.add(found[name])
+    session.flush()
+    return found
+
+
+# ---- saying and taking back
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer, before it is stored."""
+
+    job_id: int
+    tag_id: int
+    answer: Answer
+    labeller: str
+    source: Source
+    labelled_at: datetime | None = None
+    """None: now."""
+
+
+def record(session: Session, said: Sequence[Said]) -> int:
+    """Add answers to the history, but for those that only repeat what holds. Does not commit.
+
+    Returns
+    -------
+    How many lines were added.
+    """
+    held = _held(session, {one.job_id for one in said})
+    at = now(session)
+    n_added = 0
+    for one in said:
+        key = (one.job_id, one.tag_id, one.labeller)
+        before, source = held.get(key, (None, None))
+        if before == one.answer and source == one.source:
+            continue
+        held[key] = (one.answer, one.source)
+        n_added += 1
+        session.add(
+            Label(
+                job_id=one.job_id,
+                tag_id=one.tag_id,
+                labeller=one.labeller,
+                source=one.source,
+                before=before,
+                after=one.answer,
+                labelled_at=one.labelled_at or at,
+            )
+        )
+    session.flush()
+    return n_added
+
+
+def undo(session: Session, label: Label) -> Label:
+    """Take back one line of history by adding another. Does not commit.
+
+    Raises
+    ------
+    StoreError
+        If the same labeller has said something else of this (job, tag) since.
+    """
+    same = (Label.job_id == label.job_id, Label.tag_id == label.tag_id)
+    last = select(func.max(Label.id)).where(*same, Label.labeller == label.labeller)
+    if session.scalar(last) != label.id:
+        raise StoreError(f"label {label.id} can't be undone: a later one stands on it")
+    back = Label(
+        job_id=label.job_id,
+        tag_id=label.tag_id,
+        labeller=label.labeller,
+        source=label.source,
+        before=label.after,
+        after=label.before,
+        undoes_id=label.id,
+        labelled_at=now(session),
+    )
+    session.add(back)
+    session.flush()
+    return back
+
+
+# ---- what holds
+
+
+class Held(NamedTuple):
+    """What holds of one tag on one job."""
+
+    job_id: int
+    tag_id: int
+    answer: Answer | None
+    """None: those who count are unsure or disagree."""
+    is_disputed: bool
+
+
+def iter_held(session: Session, *, job_ids: Sequence[int] | None = None) -> Iterator[Held]:
+    """What holds of every labelled (job, tag), ordered by job and tag; memory stays flat.
+
+    Parameters
+    ----------
+    job_ids
+        Only these jobs. None: all.
+    """
+    for part in [None] if job_ids is None else chunks(sorted(job_ids)):
+        rows = session.execute(_counted(part), execution_options={"yield_per": 5000})
+        for job_id, tag_id, n_yes, n_no in rows:
+            answer = Answer.YES if n_yes and not n_no else Answer.NO if n_no and not n_yes else None
+            yield Held(job_id, tag_id, answer, bool(n_yes and n_no))
+
+
+def last_lines(job_ids: Sequence[int] | None = None) -> Subquery:
+    """Subquery: the last line of each labeller about each (job, tag), if it still says anything."""
+    last = select(func.max(Label.id).label("id")).group_by(
+        Label.job_id, Label.tag_id, Label.labeller
+    )
+    if job_ids is not None:
+        last = last.where(Label.job_id.in_(job_ids))
+    newest = last.subquery()
+    return (
+        select(Label.job_id, Label.tag_id, Label.labeller, Label.source, Label.after)
+        .join(newest, newest.c.id == Label.id)
+        .where(Label.after.is_not(None))
+        .subquery()
+    )
+
+
+def _counted(job_ids: Sequence[int] | None) -> Select[Any]:
+    """Job, tag, and how many of those that count say yes and no."""
+    line = last_lines(job_ids).c
+    rank = case(RANKS, value=line.source, else_=0)
+    top = func.max(rank).over(partition_by=(line.job_id, line.tag_id)).label("top")
+    ranked = select(line.job_id, line.tag_id, line.after, rank.label("rank"), top).subquery().c
+    return (
+        select(
+            ranked.job_id,
+            ranked.tag_id,
+            func.sum(case((ranked.after == Answer.YES, 1), else_=0)),
+            func.sum(case((ranked.after == Answer.NO, 1), else_=0)),
+        )
+        .where(ranked.rank == ranked.top)
+        .group_by(ranked.job_id, ranked.tag_id)
+        .order_by(ranked.job_id, ranked.tag_id)
+    )
+
+
+def _held(
+    session: Session, job_ids: Iterable[int]
+) -> dict[tuple[int, int, str], tuple[Answer | None, Source | None]]:
+    held: dict[tuple[int, int, str], tuple[Answer | None, Source | None]] = {}
+    for part in chunks(sorted(job_ids)):
+        line = last_lines(part).c
+        columns = select(line.job_id, line.tag_id, line.labeller, line.after, line.source)
+        for job_id, tag_id, labeller, answer, source in session.execute(columns):
+            held[job_id, tag_id, labeller] = (answer, source)
+    return held
+
+
+def chunks(items: Sequence[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
+    """Parts of a list that fit into one statement."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

@@ -1,0 +1,403 @@
+"""The tables of the first version."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0001"
+down_revision = None
+
+# As they were when this was written: a migration doesn't change with the schema.
+KEY = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
+LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+INSTANT = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def one_of(*values: str, name: str) -> sa.Enum:
+    options: dict[str, Any] = {"native_enum": False, "create_constraint": True, "length": 20}
+    return sa.Enum(*values, name=name, **options)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "candidates",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("external_id", sa.String(length=255), nullable=False),
+        sa.Column("text", LONG_TEXT, nullable=False),
+        sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("imported_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_candidates")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_candidates_external_id")),
+    )
+    op.create_table(
+        "code_versions",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("n_numbers", sa.Integer(), nullable=False),
+        sa.Column("drift", sa.Double(), nullable=True),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_code_versions")),
+    )
+    op.create_table(
+        "jobs",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("external_id", sa.String(length=255), nullable=False),
+        sa.Column("title", LONG_TEXT, nullable=False),
+        sa.Column("text", LONG_TEXT, nullable=False),
+        sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("posted_at", INSTANT, nullable=True),
+        sa.Column("imported_at", INSTANT, nullable=False),
+        sa.Column("text_hash", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("canonical_id", KEY, nullable=True),
+        sa.Column("split", one_of("training", "evaluation", name="split"), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["canonical_id"], ["jobs.id"], name=op.f("fk_jobs_canonical_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_jobs_external_id")),
+    )
+    op.create_index("ix_jobs_canonical_id", "jobs", ["canonical_id"])
+    op.create_index("ix_jobs_posted_at", "jobs", ["posted_at"])
+    op.create_index("ix_jobs_split", "jobs", ["split"])
+
+    op.create_table(
+        "tags",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("retired_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
+        sa.UniqueConstraint("name", name=op.f("uq_tags_name")),
+        sa.UniqueConstraint("position", name=op.f("uq_tags_position")),
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("candidate_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("occurred_at", INSTANT, nullable=True),
+        sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["candidate_id"],
+            ["candidates.id"],
+            name=op.f("fk_events_candidate_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_events_job_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sa.UniqueConstraint("key", name=op.f("uq_events_key")),
+    )
+    op.create_index("ix_events_candidate_id_occurred_at", "events", ["candidate_id", "occurred_at"])
+    op.create_index("ix_events_job_id", "events", ["job_id"])
+
+    op.create_table(
+        "job_bands",
+        sa.Column("band", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_bands_job_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("band", "job_id", name=op.f("pk_job_bands")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_job_bands_job_id", "job_bands", ["job_id"])
+
+    op.create_table(
+        "job_codes",
+        sa.Column("code_version_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("code", BYTES, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["code_version_id"],
+            ["code_versions.id"],
+            name=op.f("fk_job_codes_code_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_job_codes_job_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("code_version_id", "job_id", name=op.f("pk_job_codes")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_job_codes_job_id", "job_codes", ["job_id"])
+
+    op.create_table(
+        "labels",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("tag_id", KEY, nullable=False),
+        sa.Column("labeller", sa.String(length=200), nullable=False),
+        sa.Column("source", one_of("import", "person", "referee", name="source"), nullable=False),
+        sa.Column("before", one_of("yes", "no", "unsure", name="before"), nullable=True),
+        sa.Column("after", one_of("yes", "no", "unsure", name="after"), nullable=True),
+        sa.Column("undoes_id", KEY, nullable=True),
+        sa.Column("labelled_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_labels_job_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tag_id"], ["tags.id"], name=op.f("fk_labels_tag_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["undoes_id"], ["labels.id"], name=op.f("fk_labels_undoes_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_labels")),
+    )
+    op.create_index("ix_labels_job_id_tag_id_labeller", "labels", ["job_id", "tag_id", "labeller"])
+    op.create_index("ix_labels_tag_id", "labels", ["tag_id"])
+
+    op.create_table(
+        "models",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("folder", sa.String(length=255), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("parent_id", KEY, nullable=True),
+        sa.Column("code_version_id", KEY, nullable=False),
+        sa.Column("snapshot", sa.String(length=64), nullable=False),
+        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("versions", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("metrics", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("pruned_at", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["code_version_id"], ["code_versions.id"], name=op.f("fk_models_code_version_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["models.id"], name=op.f("fk_models_parent_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
+        sa.UniqueConstraint("folder", name=op.f("uq_models_folder")),
+    )
+    op.create_index("ix_models_code_version_id", "models", ["code_version_id"])
+    op.create_index("ix_models_parent_id", "models", ["parent_id"])
+
+    op.create_table(
+        "tag_aliases",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("tag_id", KEY, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tag_id"], ["tags.id"], name=op.f("fk_tag_aliases_tag_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_tag_aliases")),
+    )
+    op.create_index("ix_tag_aliases_tag_id", "tag_aliases", ["tag_id"])
+
+    op.create_table(
+        "batches",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("worker", sa.String(length=200), nullable=False),
+        sa.Column("state", one_of("leased", "done", "expired", name="state"), nullable=False),
+        sa.Column("n_jobs", sa.Integer(), nullable=False),
+        sa.Column("claimed_at", INSTANT, nullable=False),
+        sa.Column("lease_until", INSTANT, nullable=False),
+        sa.Column("finished_at", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_batches_model_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
+    )
+    op.create_index("ix_batches_model_id", "batches", ["model_id"])
+    op.create_index("ix_batches_state_lease_until", "batches", ["state", "lease_until"])
+
+    op.create_table(
+        "model_aliases",
+        sa.Column("alias", sa.String(length=20), nullable=False),
+        sa.Column("model_id", KEY, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_model_aliases_model_id")
+        ),
+        sa.PrimaryKeyConstraint("alias", name=op.f("pk_model_aliases")),
+    )
+    op.create_index("ix_model_aliases_model_id", "model_aliases", ["model_id"])
+
+    op.create_table(
+        "model_jobs",
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_model_jobs_job_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_model_jobs_model_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model_id", "job_id", name=op.f("pk_model_jobs")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_model_jobs_job_id", "model_jobs", ["job_id"])
+
+    op.create_table(
+        "model_tags",
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("tag_id", KEY, nullable=False),
+        sa.Column("threshold", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_model_tags_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tag_id"], ["tags.id"], name=op.f("fk_model_tags_tag_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model_id", "tag_id", name=op.f("pk_model_tags")),
+    )
+    op.create_index("ix_model_tags_tag_id", "model_tags", ["tag_id"])
+
+    op.create_table(
+        "prediction_sets",
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("needs_review", sa.Boolean(), nullable=False),
+        sa.Column("predicted_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_prediction_sets_job_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["models.id"],
+            name=op.f("fk_prediction_sets_model_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("model_id", "job_id", name=op.f("pk_prediction_sets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_prediction_sets_job_id", "prediction_sets", ["job_id"])
+
+    op.create_table(
+        "promotions",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("previous_id", KEY, nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("is_rollback", sa.Boolean(), nullable=False),
+        sa.Column("promoted_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_promotions_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["previous_id"],
+            ["models.id"],
+            name=op.f("fk_promotions_previous_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promotions")),
+    )
+    op.create_index("ix_promotions_model_id", "promotions", ["model_id"])
+    op.create_index("ix_promotions_previous_id", "promotions", ["previous_id"])
+
+    op.create_table(
+        "pseudo_labels",
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("tag_id", KEY, nullable=False),
+        sa.Column("probability", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_pseudo_labels_job_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_pseudo_labels_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tag_id"], ["tags.id"], name=op.f("fk_pseudo_labels_tag_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model_id", "job_id", "tag_id", name=op.f("pk_pseudo_labels")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_pseudo_labels_job_id", "pseudo_labels", ["job_id"])
+    op.create_index("ix_pseudo_labels_tag_id", "pseudo_labels", ["tag_id"])
+
+    op.create_table(
+        "runs",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("worker", sa.String(length=200), nullable=False),
+        sa.Column("state", one_of("running", "done", "failed", name="state"), nullable=False),
+        sa.Column("lease_until", INSTANT, nullable=False),
+        sa.Column("started_at", INSTANT, nullable=False),
+        sa.Column("finished_at", INSTANT, nullable=True),
+        sa.Column("label_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("model_id", KEY, nullable=True),
+        sa.Column("error", LONG_TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_runs_model_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
+    )
+    op.create_index("ix_runs_model_id", "runs", ["model_id"])
+
+    op.create_table(
+        "predictions",
+        sa.Column("model_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("job_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("tag_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("probability", sa.Double(), nullable=False),
+        sa.Column("decision", sa.Boolean(), nullable=False),
+        sa.Column("review", sa.Boolean(), nullable=False),
+        sa.CheckConstraint(
+            "probability >= 0 AND probability <= 1", name=op.f("ck_predictions_probability")
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id", "job_id"],
+            ["prediction_sets.model_id", "prediction_sets.job_id"],
+            name=op.f("fk_predictions_model_id_job_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("model_id", "job_id", "tag_id", name=op.f("pk_predictions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "queued_jobs",
+        sa.Column("model_id", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("batch_id", KEY, nullable=True),
+        sa.Column("queued_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["batches.id"], name=op.f("fk_queued_jobs_batch_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_queued_jobs_job_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_queued_jobs_model_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("model_id", "job_id", name=op.f("pk_queued_jobs")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_queued_jobs_batch_id", "queued_jobs", ["batch_id"])
+    op.create_index("ix_queued_jobs_job_id", "queued_jobs", ["job_id"])
+    op.create_index(
+        "ix_queued_jobs_model_id_batch_id_job_id", "queued_jobs", ["model_id", "batch_id", "job_id"]
+    )
+
+    op.create_table(
+        "verdicts",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("run_id", KEY, nullable=False),
+        sa.Column("challenger_id", KEY, nullable=False),
+        sa.Column("champion_id", KEY, nullable=True),
+        sa.Column("promoted", sa.Boolean(), nullable=False),
+        sa.Column("reason", LONG_TEXT, nullable=False),
+        sa.Column("details", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("judged_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["challenger_id"],
+            ["models.id"],
+            name=op.f("fk_verdicts_challenger_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["champion_id"], ["models.id"], name=op.f("fk_verdicts_champion_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_verdicts_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verdicts")),
+    )
+    op.create_index("ix_verdicts_challenger_id", "verdicts", ["challenger_id"])
+    op.create_index("ix_verdicts_champion_id", "verdicts", ["champion_id"])
+    op.create_index("ix_verdicts_run_id", "verdicts", ["run_id"])

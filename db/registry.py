@@ -1,0 +1,210 @@
+"""Models as rows, each with a folder in the store directory; which one is live, and since when."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from db.engine import now
+from db.errors import StoreError
+from db.labels import find_tags
+from db.schema import (
+    CodeVersion,
+    Model,
+    ModelAlias,
+    ModelJob,
+    ModelTag,
+    Promotion,
+    Tag,
+    Verdict,
+)
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """A saved model before it is registered."""
+
+    folder: str
+    """Name of its folder below the store directory."""
+    sha256: str
+    """Of its `meta.json`."""
+    thresholds: Mapping[str, float | None]
+    """Tag -> probability from which it is given; None where it was not learned."""
+    snapshot: str
+    """Hash of what it was trained on."""
+    seed: int
+    versions: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    job_ids: Iterable[int]
+    """Jobs that it has seen."""
+
+
+def register(
+    session: Session, trained: TrainedModel, *, parent: Model | None, code_version: CodeVersion
+) -> Model:
+    """Add a model that nobody uses yet. Does not commit."""
+    model = Model(
+        folder=trained.folder,
+        sha256=trained.sha256,
+        parent_id=parent.id if parent else None,
+        code_version_id=code_version.id,
+        snapshot=trained.snapshot,
+        seed=trained.seed,
+        versions=dict(trained.versions),
+        metrics=dict(trained.metrics),
+        created_at=now(session),
+    )
+    session.add(model)
+    session.flush()
+    tags = find_tags(session, trained.thresholds, create=True)
+    session.add_all(
+        ModelTag(model_id=model.id, tag_id=tags[name].id, threshold=threshold)
+        for name, threshold in trained.thresholds.items()
+    )
+    seen = [{"model_id": model.id, "job_id": job_id} for job_id in trained.job_ids]
+    if seen:
+        session.execute(insert(ModelJob), seen)
+    return model
+
+
+def aliased(session: Session, alias: str, *, lock: bool = False) -> Model | None:
+    """The model behind `CHAMPION` or `CHALLENGER`; `lock` keeps others from moving it."""
+    query = select(ModelAlias).where(ModelAlias.alias == alias)
+    row = session.scalar(query.with_for_update() if lock else query)
+    return session.get_one(Model, row.model_id) if row else None
+
+
+def find_model(session: Session, name: str) -> Model:
+    """A model by its number, its folder or its alias; StoreError if there is none."""
+    model = aliased(session, name)
+    if model is None and name.isdecimal():
+        model = session.get(Model, int(name))
+    model = model or session.scalar(select(Model).where(Model.folder == name))
+    if model is None:
+        raise StoreError(f"no model {name!r}; see jobtool models list")
+    return model
+
+
+def all_models(session: Session) -> list[Model]:
+    """Every model, oldest first."""
+    return list(session.scalars(select(Model).order_by(Model.id)))
+
+
+def set_alias(session: Session, alias: str, model: Model | None) -> None:
+    """Let an alias stand for a model, or for none. Does not commit."""
+    row = session.get(ModelAlias, alias, with_for_update=True)
+    if model is None:
+        if row:
+            session.delete(row)
+    elif row:
+        row.model_id = model.id
+    else:
+        session.add(ModelAlias(alias=alias, model_id=model.id))
+    session.flush()
+
+
+def promote(
+    session: Session, model: Model, *, reason: str, is_rollback: bool = False
+) -> Promotion | None:
+    """Make a model the champion; workers take it up after their batch. Does not commit.
+
+    Returns
+    -------
+    The new line of history; None if the model is the champion already.
+
+    Raises
+    ------
+    StoreError
+        If its folder was pruned.
+    """
+    if model.pruned_at:
+        raise StoreError(f"model {model.id} was pruned: its folder is gone, train another")
+    previous = aliased(session, CHAMPION, lock=True)
+    if previous is not None and previous.id == model.id:
+        return None
+    set_alias(session, CHAMPION, model)
+    challenger = aliased(session, CHALLENGER)
+    if challenger is not None and challenger.id == model.id:
+        set_alias(session, CHALLENGER, None)
+    promotion = Promotion(
+        model_id=model.id,
+        previous_id=previous.id if previous else None,
+        reason=reason,
+        is_rollback=is_rollback,
+        promoted_at=now(session),
+    )
+    session.add(promotion)
+    session.flush()
+    return promotion
+
+
+def rollback(session: Session, *, reason: str = "rolled back") -> Model:
+    """Put back the model that was live before the champion; again, the one before that.
+
+    Raises
+    ------
+    StoreError
+        If there was none, or its folder was pruned. Nothing is changed.
+    """
+    champion = aliased(session, CHAMPION, lock=True)
+    if champion is None:
+        raise StoreError("there is no champion to roll back from")
+    arrived = (
+        select(Promotion)
+        .where(Promotion.model_id == champion.id, ~Promotion.is_rollback)
+        .order_by(Promotion.id.desc())
+        .limit(1)
+    )
+    promotion = session.scalars(arrived).one()
+    if promotion.previous_id is None:
+        raise StoreError(f"model {champion.id} is the first champion: there is none to go back to")
+    previous = session.get_one(Model, promotion.previous_id)
+    promote(session, previous, reason=reason, is_rollback=True)
+    return previous
+
+
+def prunable(session: Session, *, keep: int) -> list[Model]:
+    """Models whose folders may go: all but the aliased ones, the one a rollback would put back,
+    and the `keep` newest."""
+    needed = set(session.scalars(select(ModelAlias.model_id)))
+    champion = aliased(session, CHAMPION)
+    if champion is not None:
+        previous = select(Promotion.previous_id).where(Promotion.model_id == champion.id)
+        needed |= set(session.scalars(previous))
+    there = [model for model in all_models(session) if model.pruned_at is None]
+    newest = {model.id for model in there[len(there) - keep :]} if keep else set()
+    return [model for model in there if model.id not in needed | newest]
+
+
+def prune(session: Session, store: Path, *, keep: int) -> list[Model]:
+    """Remove the folders of `prunable` models; their rows and predictions stay. Does not commit."""
+    models = prunable(session, keep=keep)
+    for model in models:
+        folder = store / model.folder
+        if folder.exists():
+            shutil.rmtree(folder)
+        model.pruned_at = now(session)
+    return models
+
+
+def model_tags(session: Session, model: Model) -> dict[str, float | None]:
+    """Tag -> threshold of a model, in the order of the tags' positions."""
+    query = (
+        select(Tag.name, ModelTag.threshold)
+        .join(ModelTag, ModelTag.tag_id == Tag.id)
+        .where(ModelTag.model_id == model.id)
+        .order_by(Tag.position)
+    )
+    return {name: threshold for name, threshold in session.execute(query)}
+
+
+def verdict_on(session: Session, model: Model) -> Verdict | None:
+    """The last thing the gate said of a model."""
+    query = select(Verdict).where(Verdict.challenger_id == model.id).order_by(Verdict.id.desc())
+    return session.scalar(query.limit(1))

@@ -1,0 +1,454 @@
+"""The tables: typed, with named constraints. Migrations make them; nothing here touches a database.
+
+What is said of a job's tag is either a person's (`Label`, an append-only history) or a model's
+(`Prediction`, `PseudoLabel`); the two never share a table, so that none can pass for the other.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Dialect,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy import DateTime as SqlDateTime
+from sqlalchemy.dialects.mysql import DATETIME, LONGBLOB, LONGTEXT
+from sqlalchemy.dialects.sqlite import INTEGER
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+MAX_ID = 255
+"""Longest external id, in characters."""
+MAX_NAME = 200
+"""Longest name of a tag, a labeller or a worker, in characters."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: goes in with any time zone, comes out in UTC, to the microsecond."""
+
+    impl = SqlDateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+_Id = BigInteger().with_variant(INTEGER(), "sqlite")  # SQLite numbers only INTEGER by itself
+_LongText = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+_Bytes = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
+
+
+class Answer(StrEnum):
+    """What a person says of a tag on a job."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+
+
+class Source(StrEnum):
+    """Where a label comes from; a later one in this list counts more than an earlier one."""
+
+    IMPORT = "import"
+    PERSON = "person"
+    REFEREE = "referee"
+    """A person who settled what others disagreed on."""
+
+
+class Split(StrEnum):
+    """On which side of the gate a job stands, for ever: its reposts stand there too."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class BatchState(StrEnum):
+    LEASED = "leased"
+    DONE = "done"
+    EXPIRED = "expired"
+
+
+def _enum(kind: type[StrEnum], name: str) -> Enum:
+    """Strings with a named check: no type of its own that a migration would have to alter."""
+    return Enum(
+        kind,
+        values_callable=lambda members: [member.value for member in members],
+        native_enum=False,
+        create_constraint=True,
+        length=20,
+        name=name,
+    )
+
+
+class Base(DeclarativeBase):
+    """Naming convention for constraints, and what Python's types are in SQL."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(none_as_null=True),
+    }
+
+
+def _key() -> Mapped[int]:
+    return mapped_column(_Id, primary_key=True)
+
+
+def _belongs(column: str, **options: Any) -> Mapped[Any]:
+    """A foreign key whose row goes with what it belongs to."""
+    return mapped_column(_Id, ForeignKey(column, ondelete="CASCADE"), **options)
+
+
+# ---- jobs and what people say of them
+
+
+class Job(Base):
+    """One posting."""
+
+    __tablename__ = "jobs"
+    id: Mapped[int] = _key()
+    external_id: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
+    """The team's own id of the job."""
+    title: Mapped[str] = mapped_column(_LongText)
+    text: Mapped[str] = mapped_column(_LongText)
+    fields: Mapped[dict[str, Any] | None]
+    """The other columns of the import, as they came (salary, category, ...)."""
+    posted_at: Mapped[datetime | None] = mapped_column(index=True)
+    imported_at: Mapped[datetime]
+    text_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    """Of title and text: tells whether an import changes the posting."""
+    canonical_id: Mapped[int | None] = mapped_column(
+        _Id, ForeignKey("jobs.id", ondelete="SET NULL"), index=True
+    )
+    """The job that this one repeats; None for one that repeats none. Never a chain: the canonical
+    job of a repost is no repost itself. `canonical_id` or else `id` names the duplicate group."""
+    split: Mapped[Split | None] = mapped_column(_enum(Split, "split"), index=True)
+    """Set once, when the group first takes part in a retrain."""
+
+
+class JobBand(Base):
+    """One band of a job's MinHash signature: near-duplicates share one."""
+
+    __tablename__ = "job_bands"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    band: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+
+
+class Tag(Base):
+    """A tag of the team's list. `position` is its column in every model, and never reused."""
+
+    __tablename__ = "tags"
+    id: Mapped[int] = _key()
+    name: Mapped[str] = mapped_column(String(MAX_NAME), unique=True)
+    position: Mapped[int] = mapped_column(unique=True)
+    retired_at: Mapped[datetime | None]
+    """From then on no model learns it; what was said of it stays."""
+
+
+class TagAlias(Base):
+    """Another name for a tag."""
+
+    __tablename__ = "tag_aliases"
+    name: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    tag_id: Mapped[int] = _belongs("tags.id", index=True)
+
+
+class Label(Base):
+    """One answer of one labeller about a tag on a job: a line of history, never changed.
+
+    What holds is each labeller's last line; see `db.labels`.
+    """
+
+    __tablename__ = "labels"
+    __table_args__ = (Index(None, "job_id", "tag_id", "labeller"),)
+    id: Mapped[int] = _key()
+    job_id: Mapped[int] = _belongs("jobs.id")
+    tag_id: Mapped[int] = _belongs("tags.id", index=True)
+    labeller: Mapped[str] = mapped_column(String(MAX_NAME))
+    source: Mapped[Source] = mapped_column(_enum(Source, "source"))
+    before: Mapped[Answer | None] = mapped_column(_enum(Answer, "before"))
+    """What this labeller had said so far; None for nothing."""
+    after: Mapped[Answer | None] = mapped_column(_enum(Answer, "after"))
+    """What holds from now on; None if an answer was undone and nothing is left."""
+    undoes_id: Mapped[int | None] = mapped_column(_Id, ForeignKey("labels.id", ondelete="CASCADE"))
+    """The line that this one takes back."""
+    labelled_at: Mapped[datetime]
+
+
+# ---- models and what they say
+
+
+class CodeVersion(Base):
+    """A code space. Codes of two versions can't be compared; both are kept side by side."""
+
+    __tablename__ = "code_versions"
+    id: Mapped[int] = _key()
+    n_numbers: Mapped[int]
+    drift: Mapped[float | None]
+    """1 - mean cosine between the codes of the same old jobs before and after, in [0, 2]."""
+    created_at: Mapped[datetime]
+
+
+class Model(Base):
+    """A trained tagger: this row, and a folder in the store."""
+
+    __tablename__ = "models"
+    id: Mapped[int] = _key()
+    folder: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
+    """Name of the folder below the store directory."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    """Of the model's `meta.json`, which holds the hashes of all its files."""
+    parent_id: Mapped[int | None] = mapped_column(
+        _Id, ForeignKey("models.id", ondelete="SET NULL"), index=True
+    )
+    """The model it was warm-started from."""
+    code_version_id: Mapped[int] = mapped_column(_Id, ForeignKey("code_versions.id"), index=True)
+    snapshot: Mapped[str] = mapped_column(String(64))
+    """Hash of all it was trained on: jobs, texts, labels."""
+    seed: Mapped[int]
+    versions: Mapped[dict[str, Any]]
+    """Of jobtool and the libraries."""
+    metrics: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    pruned_at: Mapped[datetime | None]
+    """When its folder was removed; the row stays for its predictions."""
+
+
+class ModelTag(Base):
+    """A tag as one model knows it."""
+
+    __tablename__ = "model_tags"
+    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
+    tag_id: Mapped[int] = _belongs("tags.id", primary_key=True, index=True)
+    threshold: Mapped[float | None]
+    """Probability from which the tag is given; None where the tag was not learned."""
+
+
+class ModelJob(Base):
+    """A job that a model has seen in training."""
+
+    __tablename__ = "model_jobs"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
+    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+
+
+class ModelAlias(Base):
+    """`champion` is live, `challenger` wants to be."""
+
+    __tablename__ = "model_aliases"
+    alias: Mapped[str] = mapped_column(String(20), primary_key=True)
+    model_id: Mapped[int] = mapped_column(_Id, ForeignKey("models.id"), index=True)
+
+
+class Promotion(Base):
+    """One change of the champion; the last one is what `rollback` takes back."""
+
+    __tablename__ = "promotions"
+    id: Mapped[int] = _key()
+    model_id: Mapped[int] = _belongs("models.id", index=True)
+    previous_id: Mapped[int | None] = _belongs("models.id", index=True)
+    reason: Mapped[str] = mapped_column(String(MAX_NAME))
+    is_rollback: Mapped[bool]
+    promoted_at: Mapped[datetime]
+
+
+class PredictionSet(Base):
+    """All that one model says of one job: there is exactly one per pair."""
+
+    __tablename__ = "prediction_sets"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
+    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    needs_review: Mapped[bool]
+    """Whether a tag lies in its review band."""
+    predicted_at: Mapped[datetime]
+
+
+class Prediction(Base):
+    """What a model says of one tag on one job. Its threshold is that of `ModelTag`."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["model_id", "job_id"],
+            ["prediction_sets.model_id", "prediction_sets.job_id"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),
+        {"sqlite_with_rowid": False},
+    )
+    model_id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
+    job_id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
+    tag_id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
+    score: Mapped[float]
+    """Logit before calibration."""
+    probability: Mapped[float]
+    """Calibrated, in [0, 1]."""
+    decision: Mapped[bool]
+    """Whether the tag is given: probability at or above the threshold."""
+    review: Mapped[bool]
+    """Whether a person should look: so near to the threshold."""
+
+
+class JobCode(Base):
+    """A job's code, float32, little endian."""
+
+    __tablename__ = "job_codes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    code_version_id: Mapped[int] = _belongs("code_versions.id", primary_key=True)
+    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    code: Mapped[bytes] = mapped_column(_Bytes)
+
+
+class PseudoLabel(Base):
+    """A tag that a model was so sure of that another one learned from it; never a person's."""
+
+    __tablename__ = "pseudo_labels"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
+    """The model that learned from it."""
+    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    tag_id: Mapped[int] = _belongs("tags.id", primary_key=True, index=True)
+    probability: Mapped[float]
+
+
+# ---- work: who does what
+
+
+class Run(Base):
+    """One retrain: who, when, and what came of it."""
+
+    __tablename__ = "runs"
+    id: Mapped[int] = _key()
+    worker: Mapped[str] = mapped_column(String(MAX_NAME))
+    state: Mapped[RunState] = mapped_column(_enum(RunState, "state"))
+    lease_until: Mapped[datetime]
+    """A running one whose lease has run out was killed."""
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    label_id: Mapped[int] = mapped_column(_Id)
+    """The last label that it knew of."""
+    job_id: Mapped[int] = mapped_column(_Id)
+    """The last job that it knew of."""
+    model_id: Mapped[int | None] = _belongs("models.id", index=True)
+    """The challenger that came of it."""
+    error: Mapped[str | None] = mapped_column(_LongText)
+
+
+class Verdict(Base):
+    """What the gate said of a challenger."""
+
+    __tablename__ = "verdicts"
+    id: Mapped[int] = _key()
+    run_id: Mapped[int] = _belongs("runs.id", index=True)
+    challenger_id: Mapped[int] = _belongs("models.id", index=True)
+    champion_id: Mapped[int | None] = _belongs("models.id", index=True)
+    promoted: Mapped[bool]
+    reason: Mapped[str] = mapped_column(_LongText)
+    details: Mapped[dict[str, Any]]
+    """Scores, differences and intervals, overall and per tag; see `db.gate`."""
+    judged_at: Mapped[datetime]
+
+
+class Batch(Base):
+    """Jobs that one worker has claimed for tagging until its lease runs out."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index(None, "state", "lease_until"),)
+    id: Mapped[int] = _key()
+    model_id: Mapped[int] = _belongs("models.id", index=True)
+    worker: Mapped[str] = mapped_column(String(MAX_NAME))
+    state: Mapped[BatchState] = mapped_column(_enum(BatchState, "state"))
+    n_jobs: Mapped[int]
+    claimed_at: Mapped[datetime]
+    lease_until: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class QueuedJob(Base):
+    """A job that waits to be tagged by a model, or is being tagged in a batch."""
+
+    __tablename__ = "queued_jobs"
+    __table_args__ = (
+        Index(None, "model_id", "batch_id", "job_id"),
+        {"sqlite_with_rowid": False},
+    )
+    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
+    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    batch_id: Mapped[int | None] = mapped_column(
+        _Id, ForeignKey("batches.id", ondelete="SET NULL"), index=True
+    )
+    queued_at: Mapped[datetime]
+
+
+# ---- candidates and what they do
+
+
+class Candidate(Base):
+    """A person who looks for a job."""
+
+    __tablename__ = "candidates"
+    id: Mapped[int] = _key()
+    external_id: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
+    text: Mapped[str] = mapped_column(_LongText)
+    """The resume; may be empty."""
+    fields: Mapped[dict[str, Any] | None]
+    """The other columns of the import, as they came."""
+    imported_at: Mapped[datetime]
+
+
+class Event(Base):
+    """Something that a candidate did with a job, or (a reply) that the employer did."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index(None, "candidate_id", "occurred_at"),
+    )
+    id: Mapped[int] = _key()
+    key: Mapped[str] = mapped_column(String(MAX_ID))
+    """The team's own id of the event, or a hash of what it says: the same is stored once."""
+    candidate_id: Mapped[int] = _belongs("candidates.id")
+    job_id: Mapped[int] = _belongs("jobs.id", index=True)
+    action: Mapped[str] = mapped_column(String(40))
+    """impression, view, save, visit, apply, dismiss or reply."""
+    occurred_at: Mapped[datetime | None]
+    fields: Mapped[dict[str, Any] | None]
