@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from db import commands as db_commands
+from db.errors import StoreError
 from tagger import commands
 from tagger.errors import JobtoolError
 
@@ -23,7 +25,7 @@ class Commands(TyperGroup):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except JobtoolError as error:
+        except (JobtoolError, StoreError) as error:
             raise _left(1, f"error: {error}", error) from None
         except KeyboardInterrupt as error:
             raise _left(130, "stopped", error) from None
@@ -73,6 +75,7 @@ def configure(
 
 
 app.add_typer(commands.app)
+app.add_typer(db_commands.app)
 
 
 def main() -> None:

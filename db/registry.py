@@ -201,7 +201,7 @@ def model_tags(session: Session, model: Model) -> dict[str, float | None]:
         .where(ModelTag.model_id == model.id)
         .order_by(Tag.position)
     )
-    return {name: threshold for name, threshold in session.execute(query)}
+    return dict(session.execute(query).tuples())
 
 
 def verdict_on(session: Session, model: Model) -> Verdict | None:

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 
 import cli
 
-COMMANDS = ("train", "tag", "evaluate", "info", "demo")
-SLOW = {"keras", "matplotlib", "nltk", "pyarrow", "sklearn", "tensorflow"}
+COMMANDS = ("train", "tag", "evaluate", "info", "demo", "db")
+SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."
 RUN = [sys.executable, "-c", "import cli; cli.main()"]
 

@@ -1,0 +1,116 @@
+"""The database's part of the command line: what needs neither the tagger nor the matcher.
+
+What joins them (importing, tagging, retraining, labelling) is in `cli`. What is slow to import is
+imported inside the commands, so that `--help` answers at once.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from db.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+URL_VARIABLE = "JOBTOOL_DATABASE_URL"
+
+app = typer.Typer(rich_markup_mode=None)
+schema = typer.Typer(
+    name="db",
+    help="The tables of a database: bring them to this version, check them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(schema)
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        envvar=URL_VARIABLE,
+        help="The database: a SQLite file (jobs.db) or a URL (postgresql://user@host/name).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@contextmanager
+def opened(url: str | None, *, checked: bool = True) -> "Iterator[Engine]":
+    """An engine on the database that a command names; with `checked` of the right version.
+
+    An empty SQLite file or server database gets its tables.
+    """
+    from db.engine import open_engine
+    from db.migrate import ready
+
+    if not url:
+        raise StoreError(f"name the database with --db, or in {URL_VARIABLE}")
+    engine = open_engine(url)
+    try:
+        if checked:
+            ready(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+@schema.command()
+def upgrade(db: Database = None, as_json: AsJson = False) -> None:
+    """Make or bring the tables to this version, in one transaction."""
+    from db import migrate
+
+    with opened(db, checked=False) as engine:
+        before, after = migrate.upgrade(engine)
+    if as_json:
+        return print_json({"before": before, "after": after})
+    typer.echo(f"At revision {after}" + (" already" if before == after else ""))
+
+
+@schema.command()
+def current(db: Database = None, as_json: AsJson = False) -> None:
+    """Show the revision of the database, and the one that this version needs."""
+    from db import migrate
+
+    with opened(db, checked=False) as engine:
+        found = migrate.current(engine)
+    if as_json:
+        return print_json({"current": found, "needed": migrate.head()})
+    typer.echo(f"{found or 'no tables yet'} (this jobtool needs {migrate.head()})")
+
+
+@schema.command()
+def check(db: Database = None, as_json: AsJson = False) -> None:
+    """Compare the tables with what this version needs; exit 1 if they differ."""
+    from db import migrate
+
+    with opened(db) as engine:
+        differences = migrate.check(engine)
+    if as_json:
+        print_json({"differences": differences})
+    else:
+        for line in differences:
+            typer.echo(line)
+        typer.echo(f"{len(differences)} differences" if differences else "The tables are as needed")
+    if differences:
+        raise typer.Exit(1)
+
+
+def default_store(url: str) -> str:
+    """Where models go unless told: JOBTOOL_STORE, or a folder beside the SQLite file."""
+    from db.engine import parse_url
+
+    parsed = parse_url(url)
+    if parsed.drivername == "sqlite" and parsed.database:
+        return f"{os.path.splitext(parsed.database)[0]}.models"
+    raise StoreError("name the folder of the models with --store, or in JOBTOOL_STORE")
