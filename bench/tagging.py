@@ -31,8 +31,8 @@ from common import (
     unlabelled_counted,
 )
 
-from tagger import metrics
 from tagger.baselines import LEARNED, SPARSE_STRENGTH, MaskedLogistic
+from tagger.bootstrap import Interval, bootstrap
 from tagger.classifier import TagClassifier, TagConfig
 from tagger.features import Counted
 from tagger.tagger import JobTagger, TaggerConfig, take_counted
@@ -123,7 +123,7 @@ def scores(
     rows = []
     for name, P in proba.items():
         D, _ = cross_fitted_decisions(Y, P[seen], fold)
-        found = metrics.bootstrap(Y, P[seen], D, groups=groups)
+        found = bootstrap(Y, P[seen], D, groups=groups)
         rows.append(
             {
                 "method": name,
@@ -150,7 +150,7 @@ def ratio_checks(name: str, rows: list[Row]) -> list[Check]:
     ]
 
 
-def _bounds(interval: metrics.Interval) -> str:
+def _bounds(interval: Interval) -> str:
     return f"{interval.low:.3f}-{interval.high:.3f}"
 
 

@@ -1,6 +1,6 @@
 """Scores of a tagger: pure functions on arrays, counted only where the label is known.
 
-Axes: N jobs, T tags, S bootstrap samples, K bins. Labels `Y` are 1 yes, 0 no, -1 unknown;
+Axes: N jobs, T tags, S weightings of the jobs, K bins. Labels `Y` are 1 yes, 0 no, -1 unknown;
 `P` are probabilities in [0, 1]; `D` are decisions, True where the tag is given. An unknown
 cell never counts, whatever `P` and `D` say there.
 
@@ -8,7 +8,6 @@ A tag is *scored* when its known cells hold at least one yes and one no; means o
 over the scored tags only, since the others have no defined average precision.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +18,6 @@ from tagger.errors import DataError
 LabelArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
-
-_CELLS_PER_CHUNK = 2_000_000  # 16 MB of float64 weights, whatever the number of jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +63,6 @@ class Summary:
     """Share of known cells decided rightly. It flatters: most cells are "no"."""
     review_share: float | None
     """Share of all cells, known or not, left to a person; None where no mask was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A score and the bounds of its bootstrap interval; all nan where it is not defined."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """Bootstrap intervals of scores, or of differences between two taggers' scores."""
-
-    mean_average_precision: Interval
-    macro_f1: Interval
-    micro_f1: Interval
-    average_precision: tuple[Interval, ...]
-    """One per tag, in column order."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampledScores:
-    """Scores of S weightings of the same jobs; nan where a weighting leaves none defined."""
-
-    mean_average_precision: FloatArray
-    """Shape (S,)."""
-    macro_f1: FloatArray
-    """Shape (S,)."""
-    micro_f1: FloatArray
-    """Shape (S,)."""
-    average_precision: FloatArray
-    """Shape (S, T)."""
-
-    def __sub__(self, other: "SampledScores") -> "SampledScores":
-        """Differences, weighting by weighting."""
-        return SampledScores(
-            self.mean_average_precision - other.mean_average_precision,
-            self.macro_f1 - other.macro_f1,
-            self.micro_f1 - other.micro_f1,
-            self.average_precision - other.average_precision,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +119,41 @@ def average_precision(y: LabelArray, proba: FloatArray) -> float:
     """
     known = y >= 0
     weights = np.ones((int(known.sum()), 1))
-    return float(_weighted_average_precision(y[known], proba[known], weights)[0])
+    return float(weighted_average_precision(y[known], proba[known], weights)[0])
+
+
+def weighted_average_precision(y: LabelArray, p: FloatArray, weights: FloatArray) -> FloatArray:
+    """Average precision of one tag with jobs that count more than once, or not at all.
+
+    Parameters
+    ----------
+    y, p : shape (n_jobs,)
+        Known labels only: 1 yes, 0 no.
+    weights : shape (n_jobs, S)
+        How often each job counts, at least 0.
+
+    Returns
+    -------
+    shape (S,), in [0, 1]; nan for a weighting that leaves no yes or no no.
+    """
+    yes = y == 1
+    if yes.all() or not yes.any():
+        return np.full(weights.shape[1], np.nan)
+    order, ends = _ranked(p)
+    # Precision counts only where recall grows: cut the ranking after each run of ties that
+    # holds a yes. On rare tags this leaves a few sums instead of one per job.
+    run_of_yes = np.unique(np.searchsorted(ends, np.flatnonzero(yes[order])))
+    first = np.concatenate([[0], ends[run_of_yes][:-1] + 1])
+    ranked = weights[order]
+    hits = np.add.reduceat(ranked * yes[order, None], first, axis=0)
+    # The last segment also holds the "no" ranked below every yes; they cost no precision.
+    ranked[ends[run_of_yes][-1] + 1 :] = 0
+    seen = np.cumsum(np.add.reduceat(ranked, first, axis=0), axis=0)
+    found = np.cumsum(hits, axis=0)
+    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+    n_yes, n_all = found[-1], weights.sum(axis=0)
+    defined = (n_yes > 0) & (n_yes < n_all)
+    return divide((hits * precision).sum(axis=0), np.where(defined, n_yes, 0))
 
 
 def precision_recall_steps(y: LabelArray, proba: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -265,115 +253,6 @@ def summary(
     )
 
 
-def bootstrap(
-    Y: LabelArray,
-    P: FloatArray,
-    D: BoolArray,
-    *,
-    groups: npt.NDArray[np.generic] | None = None,
-    n_samples: int = 500,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Intervals:
-    """Percentile bootstrap intervals of the scores.
-
-    Parameters
-    ----------
-    Y, P, D : shape (n_jobs, n_tags)
-    groups : shape (n_jobs,)
-        Jobs of equal value (reposts, say) are drawn together; each job alone by default.
-    n_samples
-        Resamples, at least 1.
-    level
-        Share of the resamples inside the interval, in (0, 1).
-
-    Raises
-    ------
-    DataError
-        If the arrays do not fit together or an option is out of range.
-
-    References
-    ----------
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
-    """
-    sampled = resampled_scores(Y, P, D, groups=groups, n_samples=n_samples, seed=seed)
-    return intervals(point_scores(Y, P, D), sampled, level=level)
-
-
-def paired_bootstrap(
-    Y: LabelArray,
-    P_a: FloatArray,
-    D_a: BoolArray,
-    P_b: FloatArray,
-    D_b: BoolArray,
-    *,
-    groups: npt.NDArray[np.generic] | None = None,
-    n_samples: int = 500,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Intervals:
-    """Intervals of the differences a - b of two taggers on the same jobs.
-
-    Both are scored on the same resamples, so what makes a resample easy or hard cancels out.
-    A positive `low` says that a is better; the options are those of `bootstrap`.
-    """
-    a = resampled_scores(Y, P_a, D_a, groups=groups, n_samples=n_samples, seed=seed)
-    b = resampled_scores(Y, P_b, D_b, groups=groups, n_samples=n_samples, seed=seed)
-    return intervals(point_scores(Y, P_a, D_a) - point_scores(Y, P_b, D_b), a - b, level=level)
-
-
-def intervals(points: SampledScores, sampled: SampledScores, *, level: float = 0.95) -> Intervals:
-    """Put the scores (S = 1) beside the percentiles of their resamples."""
-    if not 0 < level < 1:
-        raise DataError(f"level must be in (0, 1), got {level}")
-    return Intervals(
-        _interval(points.mean_average_precision, sampled.mean_average_precision, level),
-        _interval(points.macro_f1, sampled.macro_f1, level),
-        _interval(points.micro_f1, sampled.micro_f1, level),
-        tuple(
-            _interval(point, samples, level)
-            for point, samples in zip(
-                points.average_precision.T, sampled.average_precision.T, strict=True
-            )
-        ),
-    )
-
-
-def point_scores(Y: LabelArray, P: FloatArray, D: BoolArray) -> SampledScores:
-    """Scores of the jobs as they are, as one weighting (S = 1)."""
-    check_scores(Y, P, D)
-    ones = np.ones((Y.shape[0], 1))
-    return _averaged(_weighted_tags(Y, P, D, ones), [_weighted_micro_f1(Y, D, ones)])
-
-
-def resampled_scores(
-    Y: LabelArray,
-    P: FloatArray,
-    D: BoolArray,
-    *,
-    groups: npt.NDArray[np.generic] | None = None,
-    n_samples: int = 500,
-    seed: int = 0,
-) -> SampledScores:
-    """Scores of bootstrap resamples; equal groups and seed give the same resamples.
-
-    In a resample that misses every yes (or no) of a scored tag, the means take the tag's score on
-    all jobs. Without it they would jump whenever a rare, badly scored tag drops out.
-    """
-    check_scores(Y, P, D)
-    if n_samples < 1:
-        raise DataError(f"n_samples must be at least 1, got {n_samples}")
-    groups = np.arange(Y.shape[0]) if groups is None else groups
-    if groups.shape != Y.shape[:1]:
-        raise DataError(f"groups must have shape (n_jobs,) = {Y.shape[:1]}, got {groups.shape}")
-    per_tag, micro_f1 = [], []
-    for weights in _iter_weights(groups, n_samples, seed):
-        per_tag.append(_weighted_tags(Y, P, D, weights))
-        micro_f1.append(_weighted_micro_f1(Y, D, weights))
-    whole = _weighted_tags(Y, P, D, np.ones((Y.shape[0], 1)))
-    return _averaged(np.concatenate(per_tag, axis=1), micro_f1, fallback=whole)
-
-
 def calibration_curve(y: LabelArray, p: FloatArray, n_bins: int = 10) -> CalibrationCurve:
     """Compare what was promised with what came true, in bins of about equal count.
 
@@ -439,97 +318,17 @@ def confusions(Y: LabelArray, D: BoolArray) -> npt.NDArray[np.intp]:
     return counts
 
 
+def divide(numerator: FloatArray, denominator: npt.NDArray[np.number]) -> FloatArray:
+    """Quotients, shape of `numerator`; nan where the denominator, of the same shape, is 0."""
+    quotient = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
+
+
 def _ranked(p: FloatArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Order from the highest value down, and where each run of equal values ends in it."""
     order = np.argsort(-p, kind="stable")
     return order, np.flatnonzero(np.diff(p[order], append=-np.inf))
-
-
-def _weighted_average_precision(y: LabelArray, p: FloatArray, weights: FloatArray) -> FloatArray:
-    """Average precision of one tag, known cells only, for weights (N, S): shape (S,)."""
-    yes = y == 1
-    if yes.all() or not yes.any():
-        return np.full(weights.shape[1], np.nan)
-    order, ends = _ranked(p)
-    # Precision counts only where recall grows: cut the ranking after each run of ties that
-    # holds a yes. On rare tags this leaves a few sums instead of one per job.
-    run_of_yes = np.unique(np.searchsorted(ends, np.flatnonzero(yes[order])))
-    first = np.concatenate([[0], ends[run_of_yes][:-1] + 1])
-    ranked = weights[order]
-    hits = np.add.reduceat(ranked * yes[order, None], first, axis=0)
-    # The last segment also holds the "no" ranked below every yes; they cost no precision.
-    ranked[ends[run_of_yes][-1] + 1 :] = 0
-    seen = np.cumsum(np.add.reduceat(ranked, first, axis=0), axis=0)
-    found = np.cumsum(hits, axis=0)
-    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
-    n_yes, n_all = found[-1], weights.sum(axis=0)
-    defined = (n_yes > 0) & (n_yes < n_all)
-    return _divide((hits * precision).sum(axis=0), np.where(defined, n_yes, 0))
-
-
-def _weighted_tags(Y: LabelArray, P: FloatArray, D: BoolArray, weights: FloatArray) -> FloatArray:
-    """Average precision and F1, shape (2, S, T), for weights (N, S); nan where not scored."""
-    ap = np.empty((weights.shape[1], Y.shape[1]))
-    for t in range(Y.shape[1]):
-        known = np.flatnonzero(Y[:, t] >= 0)
-        ap[:, t] = _weighted_average_precision(Y[known, t], P[known, t], weights[known])
-    f1 = _divide(*_weighted_counts(Y, D, weights))
-    return np.stack([ap, np.where(np.isnan(ap), np.nan, f1)])
-
-
-def _weighted_micro_f1(Y: LabelArray, D: BoolArray, weights: FloatArray) -> FloatArray:
-    """Micro F1, shape (S,), for weights (N, S)."""
-    hits, total = _weighted_counts(Y, D, weights)
-    return _divide(hits.sum(axis=1), total.sum(axis=1))
-
-
-def _weighted_counts(
-    Y: LabelArray, D: BoolArray, weights: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Numerator and denominator of F1, shape (S, T) each: twice the hits; true plus given."""
-    true, given = (Y == 1).astype(np.float64), ((Y >= 0) & D).astype(np.float64)
-    return weights.T @ (2 * true * given), weights.T @ (true + given)
-
-
-def _averaged(
-    per_tag: FloatArray, micro_f1: list[FloatArray], *, fallback: FloatArray | None = None
-) -> SampledScores:
-    """Add the means over tags to average precision and F1 of each, shape (2, S, T)."""
-    filled = per_tag if fallback is None else np.where(np.isnan(per_tag), fallback, per_tag)
-    scored = ~np.isnan(filled)
-    means = _divide(np.where(scored, filled, 0.0).sum(axis=2), scored.sum(axis=2))
-    return SampledScores(means[0], means[1], np.concatenate(micro_f1), per_tag[0])
-
-
-def _iter_weights(
-    groups: npt.NDArray[np.generic], n_samples: int, seed: int
-) -> Iterator[FloatArray]:
-    """Yield how often each job was drawn, in chunks of shape (n_jobs, some samples)."""
-    _, group_of = np.unique(groups, return_inverse=True)
-    n_groups = int(group_of.max()) + 1
-    rng = np.random.default_rng(seed)
-    step = max(1, _CELLS_PER_CHUNK // len(groups))
-    for start in range(0, n_samples, step):
-        size = min(step, n_samples - start)
-        drawn = rng.integers(n_groups, size=(size, n_groups)) * size + np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=n_groups * size)
-        yield counts.reshape(n_groups, size)[group_of].astype(np.float64)
-
-
-def _interval(point: FloatArray, samples: FloatArray, level: float) -> Interval:
-    value = float(np.ravel(point)[0])
-    defined = samples[~np.isnan(samples)]
-    if not defined.size or np.isnan(value):
-        return Interval(float("nan"), float("nan"), float("nan"))
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
-
-
-def _divide(numerator: FloatArray, denominator: npt.NDArray[np.number]) -> FloatArray:
-    """Divide, nan where the denominator is 0."""
-    quotient = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
-    return quotient
 
 
 def _ratio(numerator: float, denominator: float, *, empty: float = float("nan")) -> float:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tagger import metrics
+from tagger import bootstrap, metrics
+from tagger.bootstrap import Intervals, SampledScores
 from tagger.errors import DataError
-from tagger.metrics import BoolArray, FloatArray, Intervals, LabelArray, SampledScores
+from tagger.metrics import BoolArray, FloatArray, LabelArray
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -112,7 +113,7 @@ class Evaluation:
     @cached_property
     def intervals(self) -> Intervals:
         """95% intervals of our own scores."""
-        return metrics.intervals(*self._sampled)
+        return bootstrap.intervals(*self._sampled)
 
     @cached_property
     def score_rows(self) -> list[Row]:
@@ -123,8 +124,8 @@ class Evaluation:
         rows = [{"method": self.name, **_bounds(self.intervals), **_ahead(None)}]
         for name, (proba, decisions) in self.baselines.items():
             points, sampled = self._scores_of(proba, decisions)
-            ahead = metrics.intervals(self._sampled[0] - points, self._sampled[1] - sampled)
-            own = metrics.intervals(points, sampled)
+            ahead = bootstrap.intervals(self._sampled[0] - points, self._sampled[1] - sampled)
+            own = bootstrap.intervals(points, sampled)
             rows.append({"method": name, **_bounds(own), **_ahead(ahead)})
         return rows
 
@@ -213,10 +214,10 @@ class Evaluation:
 
     def _scores_of(self, P: FloatArray, D: BoolArray) -> tuple[SampledScores, SampledScores]:
         """Scores as they are, and on resamples that are the same for every method."""
-        sampled = metrics.resampled_scores(
+        sampled = bootstrap.resampled_scores(
             self.Y, P, D, groups=self.groups, n_samples=self.n_samples, seed=self.seed
         )
-        return metrics.point_scores(self.Y, P, D), sampled
+        return bootstrap.point_scores(self.Y, P, D), sampled
 
 
 def write_report(path: Path, evaluation: Evaluation) -> None:

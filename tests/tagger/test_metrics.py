@@ -19,15 +19,6 @@ labels = hnp.arrays(np.int8, SHAPE, elements=st.integers(-1, 1))
 probas = hnp.arrays(np.float64, SHAPE, elements=st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.8, 1.0]))
 
 
-def random_scores(n_jobs, n_tags, *, noise=0.3, seed=0):
-    """Labels, probabilities that know something of them, and decisions."""
-    rng = np.random.default_rng(seed)
-    Y = (rng.random((n_jobs, n_tags)) < 0.25).astype(np.int8)
-    P = np.clip(0.3 + 0.4 * Y + noise * rng.normal(size=Y.shape), 0, 1)
-    Y[rng.random(Y.shape) < 0.1] = -1
-    return Y, P, P >= 0.5
-
-
 def test_tag_scores_of_a_small_case_are_those_counted_by_hand():
     first, second = metrics.tag_scores(Y, P, D)
     assert (first.support, first.known, first.predicted) == (3, 5, 3)
@@ -70,7 +61,7 @@ def test_average_precision_equals_that_of_scikit_learn_on_the_known_jobs(Y, P):
             assert ours == pytest.approx(average_precision_score(y[known], p[known]))
 
 
-def test_macro_and_micro_f1_equal_those_of_scikit_learn_when_all_is_known():
+def test_macro_and_micro_f1_equal_those_of_scikit_learn_when_all_is_known(random_scores):
     Y, P, D = random_scores(200, 4)
     Y = np.abs(Y)
     s = metrics.summary(Y, P, D)
@@ -78,7 +69,7 @@ def test_macro_and_micro_f1_equal_those_of_scikit_learn_when_all_is_known():
     assert (s.macro_f1, s.micro_f1) == pytest.approx(expected)
 
 
-def test_precision_recall_steps_are_those_of_scikit_learn():
+def test_precision_recall_steps_are_those_of_scikit_learn(random_scores):
     Y, P, _ = random_scores(60, 1)
     known = Y[:, 0] >= 0
     precision, recall = metrics.precision_recall_steps(Y[:, 0], P[:, 0].round(1))
@@ -99,7 +90,6 @@ def test_what_is_said_of_unknown_cells_changes_no_score(Y, P, other):
     for score in (
         lambda p: metrics.summary(Y, p, p >= 0.5),
         lambda p: metrics.tag_scores(Y, p, p >= 0.5),
-        lambda p: metrics.bootstrap(Y, p, p >= 0.5, n_samples=5),
         lambda p: metrics.confusions(Y, p >= 0.5).tolist(),
         lambda p: metrics.expected_calibration_error(Y, p),
     ):
@@ -119,109 +109,9 @@ def test_perfect_scores_give_average_precision_1(Y):
 def test_weighted_average_precision_equals_that_of_repeated_rows(Y, P, times):
     y, p = Y[:, 0], P[:, 0]
     known = y >= 0
-    weighted = metrics._weighted_average_precision(y[known], p[known], times[known].astype(float))
+    weighted = metrics.weighted_average_precision(y[known], p[known], times[known].astype(float))
     repeated = [metrics.average_precision(np.repeat(y, n), np.repeat(p, n)) for n in times.T]
     np.testing.assert_allclose(weighted, repeated)
-
-
-def test_point_scores_are_those_of_the_summary():
-    Y, P, D = random_scores(100, 3)
-    points, s = metrics.point_scores(Y, P, D), metrics.summary(Y, P, D)
-    assert points.mean_average_precision[0] == pytest.approx(s.mean_average_precision)
-    assert points.macro_f1[0] == pytest.approx(s.macro_f1)
-    assert points.micro_f1[0] == pytest.approx(s.micro_f1)
-
-
-def test_resampled_scores_are_the_scores_of_the_drawn_jobs():
-    Y, P, D = random_scores(40, 3)
-    sampled = metrics.resampled_scores(Y, P, D, n_samples=4, seed=7)
-    weights = np.hstack(list(metrics._iter_weights(np.arange(40), 4, 7)))
-    for i, times in enumerate(weights.T.astype(int)):
-        s = metrics.summary(*(np.repeat(values, times, axis=0) for values in (Y, P, D)))
-        assert sampled.mean_average_precision[i] == pytest.approx(s.mean_average_precision)
-        assert sampled.macro_f1[i] == pytest.approx(s.macro_f1)
-        assert sampled.micro_f1[i] == pytest.approx(s.micro_f1)
-
-
-def test_intervals_hold_the_score_and_narrow_with_more_jobs():
-    widths = []
-    for n_jobs in (100, 1600):
-        i = metrics.bootstrap(*random_scores(n_jobs, 4), n_samples=200)
-        for interval in (i.mean_average_precision, i.macro_f1, i.micro_f1, *i.average_precision):
-            assert interval.low < interval.value < interval.high
-        widths.append(i.macro_f1.high - i.macro_f1.low)
-    assert widths[1] < widths[0] / 2
-
-
-def test_bootstrap_depends_on_the_seed_alone():
-    data = random_scores(80, 3)
-    first = metrics.bootstrap(*data, n_samples=50, seed=1)
-    assert first == metrics.bootstrap(*data, n_samples=50, seed=1)
-    assert first != metrics.bootstrap(*data, n_samples=50, seed=2)
-
-
-def test_a_smaller_level_gives_a_narrower_interval():
-    data = random_scores(80, 3)
-    wide = metrics.bootstrap(*data, n_samples=100).micro_f1
-    narrow = metrics.bootstrap(*data, n_samples=100, level=0.5).micro_f1
-    assert wide.low < narrow.low < narrow.high < wide.high
-
-
-def test_resampling_does_not_depend_on_the_size_of_the_chunks(monkeypatch):
-    data = random_scores(50, 2)
-    whole = metrics.bootstrap(*data, n_samples=30)
-    monkeypatch.setattr(metrics, "_CELLS_PER_CHUNK", 350)  # seven samples at a time
-    assert metrics.bootstrap(*data, n_samples=30) == whole
-
-
-def test_jobs_of_one_group_are_drawn_together():
-    groups = np.array(["a", "b", "a", "c"])
-    weights = np.hstack(list(metrics._iter_weights(groups, 50, 0)))
-    assert (weights[0] == weights[2]).all()
-    assert (weights[[0, 1, 3]].sum(axis=0) == 3).all()
-    assert weights.std(axis=1).all()
-
-
-def test_repeating_every_job_moves_no_interval_when_repeats_are_grouped():
-    data = random_scores(60, 3)
-    twice = [np.repeat(values, 2, axis=0) for values in data]
-    once = metrics.bootstrap(*data, n_samples=40)
-    grouped = metrics.bootstrap(*twice, groups=np.repeat(np.arange(60), 2), n_samples=40)
-    assert grouped.macro_f1.high == pytest.approx(once.macro_f1.high)
-    assert grouped.mean_average_precision.low == pytest.approx(once.mean_average_precision.low)
-
-
-def test_a_resample_without_a_rare_tag_takes_its_score_on_all_jobs_into_the_means():
-    Y = np.zeros((30, 2), np.int8)
-    Y[:15, 0], Y[0, 1] = 1, 1  # the second tag is missing from a third of the resamples
-    P = np.column_stack([Y[:, 0].astype(float), np.zeros(30)])
-    sampled = metrics.resampled_scores(Y, P, P >= 0.5, n_samples=60)
-    without = np.isnan(sampled.average_precision[:, 1])
-    assert 0 < without.sum() < 60
-    assert sampled.mean_average_precision[without] == pytest.approx((1 + 1 / 30) / 2)
-    assert sampled.macro_f1[without] == pytest.approx(0.5)
-
-
-def test_scores_that_are_not_defined_have_intervals_of_nan():
-    i = metrics.bootstrap(np.zeros((4, 1), np.int8), np.zeros((4, 1)), np.zeros((4, 1), bool))
-    assert np.isnan([i.macro_f1.value, i.macro_f1.low, i.micro_f1.high]).all()
-
-
-def test_paired_difference_of_a_tagger_and_itself_is_0():
-    Y, P, D = random_scores(60, 3)
-    gap = metrics.paired_bootstrap(Y, P, D, P, D, n_samples=30)
-    assert gap.mean_average_precision == gap.macro_f1 == metrics.Interval(0, 0, 0)
-
-
-def test_paired_difference_finds_the_better_tagger_where_separate_intervals_overlap():
-    Y, P, D = random_scores(300, 4)
-    worse = np.clip(P + 0.12 * np.random.default_rng(1).normal(size=P.shape), 0, 1)
-    gap = metrics.paired_bootstrap(Y, P, D, worse, worse >= 0.5, n_samples=200)
-    a = metrics.bootstrap(Y, P, D, n_samples=200)
-    b = metrics.bootstrap(Y, worse, worse >= 0.5, n_samples=200)
-    assert a.mean_average_precision.low < b.mean_average_precision.high
-    assert gap.mean_average_precision.low > 0
-    assert len(gap.average_precision) == 4
 
 
 def test_calibration_curve_of_a_small_case_is_the_one_counted_by_hand():
@@ -278,19 +168,6 @@ def test_confusions_count_jobs_that_miss_one_tag_and_wrongly_get_another():
 def test_arrays_that_do_not_fit_together_are_refused(changed, message):
     with pytest.raises(DataError, match=message):
         metrics.summary(**{"Y": Y, "P": P, "D": D, **changed})
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_samples": 0}, "n_samples must be at least 1, got 0"),
-        ({"level": 1.0}, r"level must be in \(0, 1\), got 1.0"),
-        ({"groups": np.arange(3)}, r"groups must have shape \(n_jobs,\) = \(5,\), got \(3,\)"),
-    ],
-)
-def test_bootstrap_refuses_options_out_of_range(options, message):
-    with pytest.raises(DataError, match=message):
-        metrics.bootstrap(Y, P, D, **options)
 
 
 def test_calibration_refuses_no_bins():

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tagger import metrics, report
+from tagger import bootstrap, report
 from tagger.errors import DataError
 from tagger.report import Evaluation, render_report, write_report
 
@@ -186,7 +186,7 @@ def test_score_rows_lead_with_ours_and_tell_how_far_it_is_ahead():
     gap = ours["mean_average_precision"] - other["mean_average_precision"]
     assert other["ahead"] == pytest.approx(gap)
     P, D = evaluation.baselines["all negative"]
-    paired = metrics.paired_bootstrap(
+    paired = bootstrap.paired_bootstrap(
         *(evaluation.Y, evaluation.proba, evaluation.decisions, P, D),
         groups=evaluation.groups,
         n_samples=20,
