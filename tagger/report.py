@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tagger import bootstrap, metrics
-from tagger.bootstrap import Intervals, SampledScores
+from tagger import metrics
+from tagger.bootstrap import Intervals, Resampled, paired_bootstrap, resample
 from tagger.errors import DataError
 from tagger.metrics import BoolArray, FloatArray, LabelArray
 
@@ -113,7 +113,7 @@ class Evaluation:
     @cached_property
     def intervals(self) -> Intervals:
         """95% intervals of our own scores."""
-        return bootstrap.intervals(*self._sampled)
+        return self._resampled.intervals()
 
     @cached_property
     def score_rows(self) -> list[Row]:
@@ -123,10 +123,9 @@ class Evaluation:
         """
         rows = [{"method": self.name, **_bounds(self.intervals), **_ahead(None)}]
         for name, (proba, decisions) in self.baselines.items():
-            points, sampled = self._scores_of(proba, decisions)
-            ahead = bootstrap.intervals(self._sampled[0] - points, self._sampled[1] - sampled)
-            own = bootstrap.intervals(points, sampled)
-            rows.append({"method": name, **_bounds(own), **_ahead(ahead)})
+            other = self._resample(proba, decisions)
+            ahead = paired_bootstrap(other, self._resampled)
+            rows.append({"method": name, **_bounds(other.intervals()), **_ahead(ahead)})
         return rows
 
     @cached_property
@@ -209,15 +208,12 @@ class Evaluation:
         }
 
     @cached_property
-    def _sampled(self) -> tuple[SampledScores, SampledScores]:
-        return self._scores_of(self.proba, self.decisions)
+    def _resampled(self) -> Resampled:
+        return self._resample(self.proba, self.decisions)
 
-    def _scores_of(self, P: FloatArray, D: BoolArray) -> tuple[SampledScores, SampledScores]:
-        """Scores as they are, and on resamples that are the same for every method."""
-        sampled = bootstrap.resampled_scores(
-            self.Y, P, D, groups=self.groups, n_samples=self.n_samples, seed=self.seed
-        )
-        return bootstrap.point_scores(self.Y, P, D), sampled
+    def _resample(self, P: FloatArray, D: BoolArray) -> Resampled:
+        """On resamples that are the same for every method."""
+        return resample(self.Y, P, D, groups=self.groups, n_samples=self.n_samples, seed=self.seed)
 
 
 def write_report(path: Path, evaluation: Evaluation) -> None:

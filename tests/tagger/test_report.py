@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tagger import bootstrap, report
+from tagger import report
+from tagger.bootstrap import paired_bootstrap, resample
 from tagger.errors import DataError
 from tagger.report import Evaluation, render_report, write_report
 
@@ -185,12 +186,9 @@ def test_score_rows_lead_with_ours_and_tell_how_far_it_is_ahead():
     assert ours["ahead"] is None
     gap = ours["mean_average_precision"] - other["mean_average_precision"]
     assert other["ahead"] == pytest.approx(gap)
-    P, D = evaluation.baselines["all negative"]
-    paired = bootstrap.paired_bootstrap(
-        *(evaluation.Y, evaluation.proba, evaluation.decisions, P, D),
-        groups=evaluation.groups,
-        n_samples=20,
-    )
+    methods = (evaluation.baselines["all negative"], (evaluation.proba, evaluation.decisions))
+    a, b = (resample(evaluation.Y, *m, groups=evaluation.groups, n_samples=20) for m in methods)
+    paired = paired_bootstrap(a, b)
     assert other["ahead_low"] == paired.mean_average_precision.low
     assert other["ahead_low"] < gap < other["ahead_high"]
 
