@@ -11,10 +11,11 @@ import numpy as np
 from tagger.baselines import LEARNED, Sample, plain_texts
 from tagger.errors import DataError
 from tagger.evaluate import checked_folds, evaluate_model, groups_of
+from tagger.evaluation import Evaluation
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.labels import encode_labels
 from tagger.model import TagModel
-from tagger.report import Evaluation, write_report
+from tagger.report import write_report
 from tagger.storage import META
 from tagger.tagger import JobTagger, TaggerConfig, count_all
 from tagger.tagging import TaggedJob, TagWriter, tag_jobs

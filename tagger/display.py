@@ -11,8 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from tagger.demo import Demo
+    from tagger.evaluation import Evaluation
     from tagger.model import Reason, TagModel
-    from tagger.report import Evaluation
     from tagger.tagging import TaggedJob
     from tagger.training import TrainingReport
 

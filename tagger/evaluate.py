@@ -13,11 +13,11 @@ from scipy import sparse
 from tagger.baselines import LEARNED, Sample, plain_texts, simple_baselines
 from tagger.classifier import tag_remarks
 from tagger.errors import DataError
+from tagger.evaluation import Evaluation
 from tagger.features import Counted, RowStatistics
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.model import TagModel
-from tagger.report import Evaluation
 from tagger.splits import duplicate_groups, group_folds
 from tagger.storage import jobtool_version
 from tagger.tagger import JobTagger, TaggerConfig, count_all, take_counted

@@ -10,9 +10,9 @@ from typing import Any
 from tagger.classifier import TagConfig
 from tagger.errors import ModelError
 from tagger.evaluate import cross_validate, evaluate_model
+from tagger.evaluation import Evaluation
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.model import TagModel
-from tagger.report import Evaluation
 from tagger.storage import META
 from tagger.tagger import JobTagger, TaggerConfig
 from tagger.tagging import tag_table

@@ -10,9 +10,10 @@ from scipy import sparse
 from tagger.baselines import LEARNED, MaskedLogistic, Sample, plain_texts, simple_baselines
 from tagger.errors import DataError
 from tagger.evaluate import cross_validate, evaluate_model
+from tagger.evaluation import Evaluation
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, encode_labels
-from tagger.report import Evaluation, render_report
+from tagger.report import render_report
 from tagger.tagger import JobTagger, TaggerConfig, count_all
 
 TAGS = ("care", "driving", "kitchen", "rare", "remote", "software")
