@@ -257,14 +257,25 @@ CRAFTED = {
 @pytest.mark.parametrize("unit", CRAFTED.values(), ids=CRAFTED.keys())
 @pytest.mark.timeout(60)
 def test_crafted_characters_end(unit: str) -> None:
-    found((unit * LONG)[:LONG])
+    text = "Night cook\n" + (unit * LONG)[:LONG]
+    assert found(text)[:3] == ["night", "cook", "night cook"]
+    assert len(clean(text)) <= 3 * len(text)  # the longest expansions: 27 characters of 10
 
 
-@pytest.mark.parametrize("start", ["<", "</", "&#", "&#x", "&", "$", "<!--", "http://", "&amp;&#"])
+@pytest.mark.parametrize(
+    ("start", "lost"),
+    [
+        *((start, 0) for start in ("<", "</", "&#", "&#x", "&", "$", "&amp;&#")),
+        ("<!--", LONG),  # a comment that was cut off
+        ("http://", 2000),  # the longest address
+    ],
+)
 @pytest.mark.parametrize("unit", ["a", "1"])
 @pytest.mark.timeout(60)
-def test_what_never_closes_ends(start: str, unit: str) -> None:
-    found(start + unit * LONG)
+def test_what_never_closes_ends(start: str, lost: int, unit: str) -> None:
+    text = f"Night cook\n{start}{unit * LONG}"
+    assert found(text)[:3] == ["night", "cook", "night cook"]
+    assert clean(text).count(unit) == LONG - lost
 
 
 def test_deep_nesting_is_read_like_any_other() -> None:
