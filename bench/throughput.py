@@ -37,7 +37,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from tagger.baselines import SPARSE_STRENGTH, plain_texts
-from tagger.features import Rows
+from tagger.features import small_indices
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.tagger import JobTagger
@@ -122,12 +122,6 @@ def sklearn_tagger(labelled: list[Job], others: list[Job]) -> Callable[[list[str
     one = LogisticRegression(C=SPARSE_STRENGTH, solver="liblinear", tol=0.1)
     model = OneVsRestClassifier(one).fit(small_indices(vectorizer.transform(own)), Y)
     return lambda texts: model.predict(vectorizer.transform(texts))
-
-
-def small_indices(rows: Rows) -> Rows:
-    """liblinear takes 32-bit indices only."""
-    rows.indices, rows.indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
-    return rows
 
 
 def alternate(calls: Sequence[Callable[[], object]], n_rounds: int) -> list[list[float]]:

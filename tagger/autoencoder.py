@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.extmath import randomized_svd
 
 from tagger.errors import DataError
+from tagger.features import small_indices
 from tagger.forward import Encoder
 from tagger.networks import POOL, TrainingBar, build_decoder, build_encoder, layer_arrays
 from tagger.ordering import bisect_order
@@ -285,9 +286,8 @@ def _truncated_svd(
     X: sparse.csr_array, weight: FloatArray, n_components: int, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """Directions (C, H) and singular values (C,) of the weighted rows; zeros past their rank."""
-    indices, starts = X.indices.astype(np.int32), X.indptr.astype(np.int32)
-    data = X.data * np.repeat(np.sqrt(weight), np.diff(starts))
-    weighted = sparse.csr_array((data, indices, starts), shape=X.shape)
+    weighted = small_indices(X)
+    weighted.data = X.data * np.repeat(np.sqrt(weight), np.diff(X.indptr))
     rank = min(n_components, *X.shape)
     _, found, directions = randomized_svd(weighted, rank, n_iter=3, random_state=seed)
     basis = np.zeros((n_components, X.shape[1]), np.float32)

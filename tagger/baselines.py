@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tagger.errors import DataError
-from tagger.features import N_TERMS, Counted, Rows
+from tagger.features import N_TERMS, Counted, Rows, small_indices
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, YES
 
@@ -71,7 +71,7 @@ class MaskedLogistic:
         Y : shape (N, T)
             1 yes, 0 no, -1 unknown.
         """
-        X = _small_indices(X)
+        X = small_indices(X) if sparse.issparse(X) else X
         self.models_: list[LogisticRegression | float] = []
         for labels in Y.T:
             known = np.flatnonzero(labels != UNKNOWN)
@@ -90,7 +90,7 @@ class MaskedLogistic:
 
     def predict_proba(self, X: Rows | FloatArray) -> FloatArray:
         """Shape (N, T), in [0, 1]."""
-        X = _small_indices(X)
+        X = small_indices(X) if sparse.issparse(X) else X
         proba = np.empty((X.shape[0], len(self.models_)))
         for tag, model in enumerate(self.models_):
             proba[:, tag] = model if isinstance(model, float) else model.predict_proba(X)[:, 1]
@@ -211,12 +211,3 @@ def _tfidf_rows(counted: Counted, idf: FloatArray) -> Rows:
     lengths = np.sqrt(np.bincount(job, weighted**2, minlength=rows.shape[0]))
     rows.data = (weighted / lengths[job]).astype(np.float32)
     return rows
-
-
-def _small_indices(X: Any) -> Any:
-    """liblinear takes 32-bit indices only, whatever a stack of rows came with."""
-    if isinstance(X, np.ndarray):
-        return X
-    rows: Rows = X.tocsr()
-    indices, starts = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
-    return sparse.csr_array((rows.data, indices, starts), shape=rows.shape)

@@ -223,6 +223,24 @@ class RowWeights:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+def small_indices(rows: Any) -> Rows:
+    """The same rows with 32-bit indices, whatever a stack of rows came with: liblinear needs them.
+
+    Parameters
+    ----------
+    rows
+        A sparse matrix or array of any kind, fewer than 2**31 entries. It stays as it is; the
+        result may share its data.
+
+    Returns
+    -------
+    shape of `rows`
+    """
+    rows = sparse.csr_array(rows)
+    indices, starts = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+    return sparse.csr_array((rows.data, indices, starts), shape=rows.shape)
+
+
 class RowStatistics:
     """Sums over jobs from which `RowWeights` follow; may be added to in several goes."""
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from tagger.errors import DataError
+from tagger.features import small_indices
 from tagger.labels import NO, UNKNOWN, YES
 
 FloatArray = npt.NDArray[np.float32]
@@ -101,9 +102,9 @@ def _column_scale(
 
 
 def _scaled(rows: sparse.csr_array, scale: FloatArray) -> sparse.csr_array:
-    # liblinear takes 32-bit indices only, whatever a stack of rows came with
-    indices, starts = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
-    return sparse.csr_array((rows.data * scale[indices], indices, starts), shape=rows.shape)
+    scaled = small_indices(rows)
+    scaled.data = scaled.data * scale[scaled.indices]  # not in place: `rows` has the same data
+    return scaled
 
 
 def known_counts(Y: LabelArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

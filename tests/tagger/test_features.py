@@ -16,6 +16,7 @@ from tagger.features import (
     RowWeights,
     bucket_of,
     count,
+    small_indices,
 )
 from tagger.jobs import Job
 from tagger.pos import PENN_TAGS
@@ -160,3 +161,15 @@ def test_a_huge_posting_is_no_farther_out_than_a_long_one(weights: RowWeights) -
     rows = weights.rows([Job("1", text="nurse, cook! " * n) for n in (2_000, 100_000)])
     measures = rows[:, N_TERMS:].toarray()
     assert np.abs(measures).max() <= 0.0301
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.coo_array])
+def test_small_indices_change_no_row_and_leave_theirs_alone(kind: type) -> None:
+    whole = sparse.csr_array(np.array([[0, 1.5], [2, 0], [0, 0]], np.float32))
+    whole.indices, whole.indptr = whole.indices.astype(np.int64), whole.indptr.astype(np.int64)
+    small = small_indices(rows := kind(whole))
+    assert {small.indices.dtype, small.indptr.dtype} == {np.dtype(np.int32)}
+    assert (whole.indices.dtype, small.dtype) == (np.int64, np.float32)
+    assert isinstance(small, sparse.csr_array)
+    assert (small.toarray() == whole.toarray()).all()
+    assert (rows.toarray() == whole.toarray()).all()
