@@ -16,7 +16,7 @@ from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.report import write_report
-from tagger.storage import META
+from tagger.storage import is_model
 from tagger.tagger import JobTagger, TaggerConfig, count_all
 from tagger.tagging import TaggedJob, TagWriter, tag_jobs
 from tagger.thresholds import cross_fitted_decisions
@@ -167,7 +167,7 @@ def _mistakes(jobs: Sequence[Job], evaluation: Evaluation) -> Iterator[Mistake]:
 
 def _check_folder(folder: Path) -> None:
     own = {_MODEL, _LOGS, _TAGS, _REPORT}
-    if not folder.exists() or (folder / _MODEL / META).is_file():
+    if not folder.exists() or is_model(folder / _MODEL):
         return
     if not folder.is_dir() or {path.name for path in folder.iterdir()} - own:
         raise DataError(f"{folder} exists and holds no earlier demo: name another --folder")

@@ -29,6 +29,19 @@ def jobtool_version() -> str:
         return "unknown"
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a model stands there, whole or not, of this format or another."""
+    return (folder / META).is_file()
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise ModelError unless a model may be written there: nothing, an empty folder or a model."""
+    if not folder.exists() or is_model(folder):
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
+
+
 def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, Any]) -> None:
     """Write a model folder beside and rename it into place, so that it is never half a model.
 
@@ -46,12 +59,7 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
     ModelError
         If something that is not a model stands there, or the disk refuses.
     """
-    if (
-        folder.exists()
-        and not (folder / META).is_file()
-        and (not folder.is_dir() or any(folder.iterdir()))
-    ):
-        raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
+    check_replaceable(folder)
     beside = _hidden(folder, "new")
     try:
         beside.mkdir(parents=True)
@@ -82,7 +90,7 @@ def load_meta(folder: Path) -> dict[str, Any]:
     path = folder / META
     if not folder.exists():
         raise ModelError(f"there is no model {folder}. Name one with --model, or: jobtool train")
-    if not path.is_file():
+    if not is_model(folder):
         raise ModelError(f"{folder} is not a model: it has no {META}. Train one: jobtool train")
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))

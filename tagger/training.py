@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tagger.classifier import TagConfig
-from tagger.errors import ModelError
 from tagger.evaluate import cross_validate, evaluate_model
 from tagger.evaluation import Evaluation
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.model import TagModel
-from tagger.storage import META
+from tagger.storage import check_replaceable
 from tagger.tagger import JobTagger, TaggerConfig
 from tagger.tagging import tag_table
 
@@ -103,14 +102,6 @@ def iter_files(
         yield from iter_jobs(
             path, rejects=rejects, columns=columns, encoding=encoding, labels=False
         )
-
-
-def check_replaceable(folder: Path) -> None:
-    """Raise ModelError unless a model may be written there: nothing, an empty folder or a model."""
-    if not folder.exists() or (folder / META).is_file():
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
-        raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
 
 
 def tagger_config(*, wide: bool = True) -> TaggerConfig:
