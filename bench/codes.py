@@ -39,7 +39,7 @@ from tagger.classifier import TagConfig
 from tagger.deep import DeepConfig
 from tagger.features import Counted, Rows
 from tagger.metrics import average_precision
-from tagger.tagger import JobTagger, TaggerConfig, take_counted
+from tagger.tagger import JobTagger, TaggerConfig
 
 OURS, SVD, START = "jobtool", "TruncatedSVD-100", "TruncatedSVD-100, weighted: our start"
 SCORES = ("cosine", "mean AP", "standard")
@@ -90,10 +90,10 @@ def compare(
     for fold in range(n_run):
         began = time.perf_counter()
         train, test = folds != fold, folds == fold
-        counted, Y = take_counted(data.sample.counted, train), data.Y[train]
+        counted, Y = data.sample.counted.take(train), data.Y[train]
         tagger = JobTagger(config).fit_counted(counted, Y, data.tags, more)
         weigh = tagger.model_.row_weights.weigh
-        rows, asked = weigh(counted), weigh(take_counted(data.sample.counted, test))
+        rows, asked = weigh(counted), weigh(data.sample.counted.take(test))
         others = weigh(more)
         own = tagger.autoencoder_
         codes = {OURS: (own.encode(rows), own.encode(asked))}

@@ -32,10 +32,10 @@ from common import (
 from tagger.baselines import LEARNED, prior
 from tagger.evaluate import proba_of
 from tagger.features import Counted
+from tagger.labels import known_counts
 from tagger.metrics import summary
-from tagger.tagger import JobTagger, TaggerConfig, count_all, take_counted
+from tagger.tagger import JobTagger, TaggerConfig, count_all
 from tagger.thresholds import cross_fitted_decisions, learnable
-from tagger.wide import known_counts
 
 SEMI, SUPERVISED = "jobtool, semi-supervised", "jobtool, supervised"
 SHARES, QUICK_SHARES = (0.05, 0.1, 0.2, 0.5, 1.0), (0.5, 1.0)
@@ -97,7 +97,7 @@ def probabilities(
     config: TaggerConfig,
 ) -> dict[str, FloatArray]:
     """Method -> probabilities of the held-out jobs."""
-    counted, asked = (take_counted(data.sample.counted, some) for some in (train, held_out))
+    counted, asked = (data.sample.counted.take(some) for some in (train, held_out))
     Y = data.Y[train]
     proba = {}
     for name, others in ((SEMI, more), (SUPERVISED, count_all([]))):

@@ -35,7 +35,7 @@ from tagger.baselines import LEARNED, SPARSE_STRENGTH, MaskedLogistic
 from tagger.bootstrap import Interval, bootstrap
 from tagger.classifier import TagClassifier, TagConfig
 from tagger.features import Counted
-from tagger.tagger import JobTagger, TaggerConfig, take_counted
+from tagger.tagger import JobTagger, TaggerConfig
 from tagger.thresholds import cross_fitted_decisions
 
 OURS, CHAIN, ABLATION = "jobtool", "jobtool, plain chain (wide=False)", "our row + log. regression"
@@ -93,11 +93,11 @@ def of_fold(
     more: Counted,
     config: TaggerConfig,
 ) -> dict[str, FloatArray]:
-    counted, Y = take_counted(data.sample.counted, train), data.Y[train]
+    counted, Y = data.sample.counted.take(train), data.Y[train]
     tagger = JobTagger(config).fit_counted(counted, Y, data.tags, more)
     model = tagger.model_
     rows = model.row_weights.weigh(counted)
-    asked = model.row_weights.weigh(take_counted(data.sample.counted, test))
+    asked = model.row_weights.weigh(data.sample.counted.take(test))
     chain = TagClassifier(_plain(config)).fit(rows, model.encoder(rows), Y)
     found = {
         OURS: model.proba_of_rows(asked),

@@ -35,9 +35,8 @@ class Sample(NamedTuple):
 
     def take(self, chosen: npt.NDArray[np.bool_]) -> "Sample":
         """Those of the jobs where `chosen`, shape (N,), is True."""
-        text, title, measures = self.counted
         texts = [self.texts[i] for i in np.flatnonzero(chosen).tolist()]
-        return Sample(texts, Counted(text[chosen], title[chosen], measures[chosen]))
+        return Sample(texts, self.counted.take(chosen))
 
 
 def plain_texts(jobs: Iterable[Job]) -> list[str]:

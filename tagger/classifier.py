@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator
 
 from tagger.deep import DeepClassifier, DeepConfig
 from tagger.errors import DataError
-from tagger.labels import UNKNOWN, YES
+from tagger.labels import UNKNOWN, YES, known_counts
 from tagger.splits import duplicate_groups, group_folds
 from tagger.thresholds import FEW_EXAMPLES, MIN_EXAMPLES, Decisions, fit_decisions, learnable, platt
-from tagger.wide import WideClassifier, WideConfig, known_counts
+from tagger.wide import WideClassifier, WideConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]

@@ -16,13 +16,12 @@ from tagger.errors import DataError
 from tagger.evaluation import Evaluation
 from tagger.features import Counted, RowStatistics
 from tagger.jobs import Job
-from tagger.labels import encode_labels, tag_list
+from tagger.labels import encode_labels, known_counts, tag_list
 from tagger.model import TagModel
 from tagger.splits import duplicate_groups, group_folds
 from tagger.storage import jobtool_version
-from tagger.tagger import JobTagger, TaggerConfig, count_all, take_counted
+from tagger.tagger import JobTagger, TaggerConfig, count_all
 from tagger.thresholds import cross_fitted_decisions
-from tagger.wide import known_counts
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.intp]
@@ -78,10 +77,10 @@ def cross_validate(
     for fold in range(n_folds):
         train, test = folds != fold, folds == fold
         tagger = JobTagger(config, seed=seed).fit_counted(
-            take_counted(sample.counted, train), Y[train], tags, more, show_progress=show_progress
+            sample.counted.take(train), Y[train], tags, more, show_progress=show_progress
         )
         model = tagger.model_
-        proba[test] = proba_of(model, take_counted(sample.counted, test))
+        proba[test] = proba_of(model, sample.counted.take(test))
         decisions[test], review[test] = model.decide(proba[test]), model.review(proba[test])
         for baseline in LEARNED:
             fitted = baseline(seed=seed).fit(sample.take(train), Y[train], more)

@@ -98,6 +98,10 @@ class Counted(NamedTuple):
     measures: FloatArray
     """Shape (B, N_MEASURES), not yet scaled."""
 
+    def take(self, chosen: npt.NDArray[Any]) -> "Counted":
+        """Some of the jobs, by number or by a mask of shape (B,)."""
+        return Counted(self.text[chosen], self.title[chosen], self.measures[chosen])
+
 
 def count(jobs: Sequence[Job]) -> Counted:
     """Everything that is counted in a few jobs at once."""

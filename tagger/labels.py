@@ -96,3 +96,23 @@ def decode_labels(
     if Y.ndim != 2 or Y.shape[1] != len(tags):
         raise DataError(f"Y must have shape (n_jobs, n_tags) = (any, {len(tags)}), got {Y.shape}")
     return [tuple(tags[index] for index in np.flatnonzero(row == YES).tolist()) for row in Y]
+
+
+def known_counts(Y: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """How many yes and how many no each tag has.
+
+    Parameters
+    ----------
+    Y : shape (B, T)
+        1 yes, 0 no, -1 unknown.
+
+    Returns
+    -------
+    Two arrays of shape (T,).
+
+    Examples
+    --------
+    >>> known_counts(np.array([[1, 0], [0, -1], [1, 1]]))
+    (array([2, 1]), array([1, 1]))
+    """
+    return (Y == YES).sum(axis=0), (Y == NO).sum(axis=0)

@@ -22,11 +22,11 @@ from tagger.deep import DeepConfig
 from tagger.errors import DataError, ModelError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
 from tagger.jobs import Job
-from tagger.labels import encode_labels, tag_list
+from tagger.labels import encode_labels, known_counts, tag_list
 from tagger.metrics import summary
 from tagger.model import Reason, TagModel
 from tagger.storage import jobtool_version
-from tagger.wide import WideConfig, known_counts
+from tagger.wide import WideConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
@@ -268,11 +268,6 @@ def join_counted(parts: Sequence[Counted]) -> Counted:
     text = sparse.csr_array(sparse.vstack([part.text for part in parts], format="csr"))
     title = sparse.csr_array(sparse.vstack([part.title for part in parts], format="csr"))
     return Counted(text, title, np.concatenate([part.measures for part in parts]))
-
-
-def take_counted(counted: Counted, chosen: npt.NDArray[Any]) -> Counted:
-    """Some of the counted jobs, by number or mask."""
-    return Counted(counted.text[chosen], counted.title[chosen], counted.measures[chosen])
 
 
 def _own_first(n_own: int, n_others: int, share: float) -> FloatArray:

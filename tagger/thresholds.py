@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from tagger.labels import NO, UNKNOWN, YES
+from tagger.labels import UNKNOWN, YES, known_counts
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
@@ -55,8 +55,7 @@ class Decisions:
 
 def learnable(Y: LabelArray) -> BoolArray:
     """Which tags have enough examples, shape (T,)."""
-    rarer = np.minimum((Y == YES).sum(axis=0), (Y == NO).sum(axis=0))
-    return np.asarray(rarer >= MIN_EXAMPLES, bool)
+    return np.asarray(np.minimum(*known_counts(Y)) >= MIN_EXAMPLES, bool)
 
 
 def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.1) -> Decisions:

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tagger.errors import DataError
 from tagger.features import small_indices
-from tagger.labels import NO, UNKNOWN, YES
+from tagger.labels import UNKNOWN, YES
 
 FloatArray = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.int8]
@@ -105,8 +105,3 @@ def _scaled(rows: sparse.csr_array, scale: FloatArray) -> sparse.csr_array:
     scaled = small_indices(rows)
     scaled.data = scaled.data * scale[scaled.indices]  # not in place: `rows` has the same data
     return scaled
-
-
-def known_counts(Y: LabelArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """How many yes and how many no each tag has, two arrays of shape (T,)."""
-    return (Y == YES).sum(axis=0), (Y == NO).sum(axis=0)

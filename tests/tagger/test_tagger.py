@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 
 from tagger.errors import DataError
 from tagger.jobs import Job
-from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted, take_counted
+from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted
 
 NEW = (
     Job("n1", "Night nurse", "hospital ward, patients, shifts"),
@@ -101,7 +101,7 @@ def test_counting_in_parts_is_counting_at_once() -> None:
     joined = join_counted([count_all(NEW[:1]), count_all(NEW[1:])])
     for a, b in zip(joined, whole, strict=True):
         assert (a != b).sum() == 0
-    assert (take_counted(whole, np.array([2])).text != whole.text[[2]]).nnz == 0
+    assert (whole.take(np.array([2])).text != whole.text[[2]]).nnz == 0
 
 
 # Errors: each at once, before anything is trained
