@@ -354,7 +354,7 @@ class PseudoLabel(Base):
 
 
 class Run(Base):
-    """One retrain: who, when, and what came of it."""
+    """One retrain: who, when, and what came of it. One at a time."""
 
     __tablename__ = "runs"
     id: Mapped[int] = _key()
@@ -362,6 +362,10 @@ class Run(Base):
     state: Mapped[RunState] = mapped_column(_enum(RunState, "state"))
     lease_until: Mapped[datetime]
     """A running one whose lease has run out was killed."""
+    lock: Mapped[int | None] = mapped_column(unique=True)
+    """1 while it runs, else None: so there is never more than one."""
+    reason: Mapped[str] = mapped_column(String(MAX_NAME))
+    """What started it."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     label_id: Mapped[int] = mapped_column(_Id)

@@ -4,7 +4,7 @@ Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row, C code
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -137,8 +137,83 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             show_progress=show_progress,
             log_dir=log_dir,
         )
+        return self._fit_tags(
+            weights,
+            rows,
+            Y,
+            tags,
+            more.shape[0],
+            config=config.tags,
+            show_progress=show_progress,
+            log_dir=log_dir,
+        )
+
+    def partial_fit(
+        self,
+        labelled: Counted,
+        Y: LabelArray,
+        tags: tuple[str, ...],
+        unlabelled: Counted | None = None,
+        *,
+        show_progress: bool = False,
+        log_dir: Path | None = None,
+    ) -> Self:
+        """Go on from what was fitted or loaded: row weights and bucket order stay as they are.
+
+        The classifier is fitted anew on `labelled`, its network half as long as at first: a
+        fraction of the time that the codes take, and unlike a few more steps on new jobs alone it
+        forgets nothing (see bench/retrain.py).
+
+        Parameters
+        ----------
+        labelled, Y
+            All labelled jobs to learn from, old ones too; Y as in `fit_counted`.
+        tags
+            Columns of Y; may have new ones, and lack old ones.
+        unlabelled
+            Jobs on which the autoencoder goes on learning, with the labelled ones at their usual
+            share; None leaves the codes exactly as they are.
+        """
+        config = self.config or TaggerConfig()
+        check_learnable(Y)
+        weights, data = self._fitted().row_weights, self._fitted().meta["data"]
+        rows = weights.weigh(labelled)
+        n_unlabelled = data["unlabelled"]
+        if unlabelled is not None:
+            more = weights.weigh(unlabelled)
+            n_unlabelled = more.shape[0]
+            self.autoencoder_.partial_fit(
+                sparse.csr_array(sparse.vstack([rows, more], format="csr")),
+                sample_weight=_own_first(rows.shape[0], n_unlabelled, config.own_share),
+                show_progress=show_progress,
+                log_dir=log_dir,
+            )
+        deep = replace(config.tags.deep_config, epochs=-(-config.tags.deep_config.epochs // 2))
+        return self._fit_tags(
+            weights,
+            rows,
+            Y,
+            tags,
+            n_unlabelled,
+            config=replace(config.tags, deep_config=deep),
+            show_progress=show_progress,
+            log_dir=log_dir,
+        )
+
+    def _fit_tags(
+        self,
+        weights: RowWeights,
+        rows: sparse.csr_array,
+        Y: LabelArray,
+        tags: tuple[str, ...],
+        n_unlabelled: int,
+        *,
+        config: TagConfig,
+        show_progress: bool,
+        log_dir: Path | None,
+    ) -> Self:
         codes = self.autoencoder_.encode(rows)
-        self.classifier_ = TagClassifier(config.tags, seed=self.seed).fit(
+        self.classifier_ = TagClassifier(config, seed=self.seed).fit(
             rows, codes, Y, show_progress=show_progress
         )
         self.tags_ = tags
@@ -148,7 +223,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         }
         if log_dir:
             write_history(log_dir / "classifier.csv", self.classifier_.history_)
-        self.model_ = TagModel.of(self._arrays(weights), self._meta(Y, more.shape[0]))
+        self.model_ = TagModel.of(self._arrays(weights), self._meta(Y, n_unlabelled))
         return self
 
     @property

@@ -316,6 +316,8 @@ def upgrade() -> None:
         sa.Column("worker", sa.String(length=200), nullable=False),
         sa.Column("state", one_of("running", "done", "failed", name="state"), nullable=False),
         sa.Column("lease_until", INSTANT, nullable=False),
+        sa.Column("lock", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
         sa.Column("started_at", INSTANT, nullable=False),
         sa.Column("finished_at", INSTANT, nullable=True),
         sa.Column("label_id", KEY, nullable=False),
@@ -326,6 +328,7 @@ def upgrade() -> None:
             ["model_id"], ["models.id"], name=op.f("fk_runs_model_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
+        sa.UniqueConstraint("lock", name=op.f("uq_runs_lock")),
     )
     op.create_index("ix_runs_model_id", "runs", ["model_id"])
 

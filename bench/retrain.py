@@ -1,0 +1,193 @@
+"""Warm retraining as labels arrive, beside training from scratch on all of them.
+
+Jobs come in the order of the file. The first tenth is trained on from scratch; after each further
+tenth the model is updated. At the end it is compared, on jobs held out, with a model trained from
+scratch on everything, and with the usual shortcut: the network's weights fitted on each tenth's
+new rows alone. Folds are pooled, so that each job is asked about once.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from common import (
+    SETS,
+    Check,
+    LabelledSet,
+    Result,
+    Row,
+    add_folds,
+    add_unlabelled,
+    labelled_set,
+    mean,
+    run,
+    say,
+    tagger_config,
+    unlabelled_counted,
+)
+from tagger.evaluate import proba_of
+from tagger.features import Counted
+from tagger.metrics import average_precision
+from tagger.tagger import JobTagger
+
+N_PARTS = 10
+MAX_LOSS = 0.02
+FINE_TUNE_EPOCHS = 20
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class Ways(NamedTuple):
+    """Probabilities (N, T) by each way to come to a model."""
+
+    first_tenth: FloatArray
+    scratch: FloatArray
+    warm: FloatArray
+    fine_tuned: FloatArray
+
+
+def replay(
+    args: argparse.Namespace, found: LabelledSet, unlabelled: Counted, fold: int, ways: Ways
+) -> tuple[float, list[float]]:
+    """Fill in the fold's rows; returns seconds from scratch, and of each update."""
+    folds = found.folds(5)
+    out, order = folds == fold, np.flatnonzero(folds != fold)
+    counted, asked = found.sample.counted, found.sample.counted.take(out)
+    config = tagger_config(args)
+    seconds = []
+    scratch = JobTagger(config, seed=0)
+    began = time.perf_counter()
+    scratch.fit_counted(counted.take(order), found.Y[order], found.tags, unlabelled)
+    from_scratch = time.perf_counter() - began
+    ways.scratch[out] = proba_of(scratch.model_, asked)
+    parts = np.array_split(order, N_PARTS)
+    # A tag that has too few examples so far would keep the first model from being trained.
+    first = next(n for n in range(1, N_PARTS) if _can_learn(found.Y[np.concatenate(parts[:n])]))
+    known = np.concatenate(parts[:first])
+    start = JobTagger(config, seed=0).fit_counted(
+        counted.take(known), found.Y[known], found.tags, unlabelled
+    )
+    ways.first_tenth[out] = proba_of(start.model_, asked)
+    tuned = _FineTuned(start)
+    with tempfile.TemporaryDirectory() as folder:
+        start.save(Path(folder) / "model")
+        for part in parts[first:]:
+            known = np.concatenate([known, part])
+            began = time.perf_counter()
+            warm = JobTagger.load(Path(folder) / "model")
+            warm.partial_fit(counted.take(known), found.Y[known], found.tags)
+            warm.save(Path(folder) / "model")
+            seconds.append(time.perf_counter() - began)
+            tuned.fit(counted.take(part), found.Y[part])
+    ways.warm[out] = proba_of(warm.model_, asked)
+    ways.fine_tuned[out] = tuned.proba(asked)
+    return from_scratch, seconds
+
+
+def _can_learn(Y: npt.NDArray[np.int8]) -> bool:
+    return bool(((Y == 1).sum(axis=0) >= 5).any())
+
+
+class _FineTuned:
+    """The network on the code alone, its weights fitted a little more on new rows only."""
+
+    def __init__(self, tagger: JobTagger) -> None:
+        import keras
+        from tagger.deep import DeepConfig, masked_loss
+        from tagger.networks import build_taggers
+
+        model = tagger.model_
+        deep = tagger.classifier_.deep_
+        hidden = (deep.config or DeepConfig()).hidden
+        self._encode = lambda counted: model.encoder(model.row_weights.weigh(counted))
+        self._mean, self._scale = deep.mean_, deep.scale_
+        n_tags = len(model.tags)
+        self._network = build_taggers(
+            n_networks=1, code=len(deep.mean_), hidden=hidden, n_tags=n_tags, dropout=0.3
+        )
+        for ours, theirs in zip(self._network.weights, deep.network_.weights, strict=True):
+            ours.assign(np.asarray(theirs)[-1:])
+        self._network.compile(
+            keras.optimizers.Adam(1e-3), loss=masked_loss(np.ones((1, n_tags), np.float32))
+        )
+
+    def fit(self, counted: Counted, Y: npt.NDArray[np.int8]) -> None:
+        codes = (self._encode(counted) - self._mean) * self._scale
+        labels = np.column_stack([Y, np.full(len(Y), -1)])[:, None].astype(np.float32)
+        self._network.fit(codes, labels, epochs=FINE_TUNE_EPOCHS, verbose=0)
+
+    def proba(self, counted: Counted) -> FloatArray:
+        codes = (self._encode(counted) - self._mean) * self._scale
+        logits = np.asarray(self._network.predict(codes, verbose=0))[:, 0]
+        return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def measure(args: argparse.Namespace) -> Result:
+    began = time.perf_counter()
+    unlabelled = unlabelled_counted(args)
+    reading = time.perf_counter() - began
+    rows: list[Row] = []
+    tag_rows: list[Row] = []
+    checks: list[Check] = []
+    for name in SETS:
+        found = labelled_set(args, name)
+        ways = Ways(*(np.full(found.Y.shape, np.nan) for _ in Ways._fields))
+        scratch_s, update_s = [], []
+        for fold in range(args.folds or (2 if args.quick else 5)):
+            one, several = replay(args, found, unlabelled, fold, ways)
+            scratch_s.append(one + reading)
+            update_s += several
+            say(f"{name} fold {fold}: scratch {one + reading:.0f} s, update {mean(several):.1f} s")
+        asked = ~np.isnan(ways.scratch[:, 0])
+        scores = {
+            way: _per_tag(found.Y[asked], proba[asked]) for way, proba in ways._asdict().items()
+        }
+        share = mean(update_s) / mean(scratch_s)
+        for way, values in scores.items():
+            lost = scores["scratch"] - values
+            rows.append(
+                {
+                    "set": name,
+                    "way": way.replace("_", " "),
+                    "mean AP": mean(values),
+                    "of scratch": mean(values) / mean(scores["scratch"]),
+                    "tags that lost > .02": int((lost > MAX_LOSS).sum()),
+                    "worst loss": float(lost.max()),
+                }
+            )
+        tag_rows += [
+            {
+                "set": name,
+                "tag": tag,
+                "jobs": int((found.Y[asked][:, t] == 1).sum()),
+                **{way: float(values[t]) for way, values in scores.items()},
+            }
+            for t, tag in enumerate(found.tags)
+        ]
+        checks += [
+            Check(f"{name}: mean AP, warm / scratch", rows[-2]["of scratch"], low=0.99),
+            Check(f"{name}: seconds, one update / scratch", share, high=0.20),
+            Check(
+                f"{name}: tags that lost more than .02", rows[-2]["tags that lost > .02"], high=0
+            ),
+        ]
+    return Result({"Retraining, ten tenths": rows, "Average precision by tag": tag_rows}, checks)
+
+
+def _per_tag(Y: npt.NDArray[np.int8], P: FloatArray) -> FloatArray:
+    scores = [average_precision(Y[:, t], P[:, t]) for t in range(Y.shape[1])]
+    return np.nan_to_num(np.array(scores))
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    add_folds(parser)
+    add_unlabelled(parser)
+
+
+if __name__ == "__main__":
+    sys.exit(run(__doc__ or "", measure, options=options))

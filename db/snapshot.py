@@ -1,0 +1,233 @@
+"""What a retrain learns from and what it is judged by: two sets that never meet.
+
+The first time a job's labels take part in a retrain, its duplicate group is put on one side for
+ever: the newest `EVALUATION_SHARE` of the new groups are kept for the gate, the others are learned
+from. So the gate's jobs are labelled by people, come after what the models learned, and no model,
+past or future, has learned their labels.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from random import Random
+
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.labels import Held, all_tags, chunks, iter_held
+from db.schema import Answer, Job, Label, PseudoLabel, Split
+
+EVALUATION_SHARE = 0.2
+"""Of the duplicate groups that are labelled anew, in [0, 1]: the newest are kept for the gate."""
+MAX_REPLAY = 20_000
+"""Old labelled jobs that a retrain learns again beside the new ones."""
+MAX_UNLABELLED = 40_000
+"""Newest unlabelled jobs that the codes are learned from."""
+RARE = 100
+"""Jobs with a tag that has fewer yes are always replayed."""
+
+GROUP: ColumnElement[int] = func.coalesce(Job.canonical_id, Job.id)
+"""A job's duplicate group: the id of its canonical job."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledJob:
+    """A job and what holds of its tags; a tag in neither list is unknown."""
+
+    id: int
+    title: str
+    text: str
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one retrain knows."""
+
+    tags: tuple[str, ...]
+    """The tags in use, by position: the columns of the model."""
+    training: tuple[LabelledJob, ...]
+    evaluation: tuple[LabelledJob, ...]
+    unlabelled: tuple[int, ...]
+    """Ids of jobs for the codes; see `iter_jobs`."""
+    n_replayed: int
+    """How many of `training` the last model knew already."""
+    sha256: str
+    """Of ids, texts and labels of all that is learned from."""
+
+    @property
+    def job_ids(self) -> list[int]:
+        """All jobs that are learned from."""
+        return [*(job.id for job in self.training), *self.unlabelled]
+
+
+def assign_splits(session: Session, *, share: float = EVALUATION_SHARE) -> None:
+    """Put every labelled group that stands on no side yet on one. Does not commit.
+
+    A group that a model has guessed labels for learned from them: it is trained on.
+    """
+    _follow_canonical(session)
+    labelled = exists().where(Label.job_id == Job.id, Label.after != Answer.UNSURE)
+    guessed = exists().where(PseudoLabel.job_id == Job.id)
+    newest = func.max(func.coalesce(Job.posted_at, Job.imported_at))
+    query = (
+        select(GROUP, func.max(_as_int(guessed)))
+        .where(Job.split.is_(None), labelled)
+        .group_by(GROUP)
+        .order_by(newest, GROUP)
+    )
+    groups = session.execute(query).all()
+    free = [group for group, is_guessed in groups if not is_guessed]
+    kept = set(free[len(free) - round(share * len(free)) :])
+    for split, members in (
+        (Split.EVALUATION, sorted(kept)),
+        (Split.TRAINING, sorted({group for group, _ in groups} - kept)),
+    ):
+        for part in chunks(members):
+            of_group = or_(Job.id.in_(part), Job.canonical_id.in_(part))
+            session.execute(update(Job).where(of_group, Job.split.is_(None)).values(split=split))
+
+
+def take_snapshot(
+    session: Session,
+    *,
+    known_label: int = 0,
+    n_unlabelled: int = MAX_UNLABELLED,
+    max_replay: int = MAX_REPLAY,
+    seed: int = 0,
+) -> Snapshot:
+    """Read what a retrain needs; `assign_splits` must have run.
+
+    Parameters
+    ----------
+    known_label
+        Labels up to this one were known to the last retrain: jobs with none newer are old.
+    n_unlabelled
+        At most so many of the newest unlabelled jobs, one per duplicate group.
+    max_replay
+        At most so many old labelled jobs: those with rare tags, then some drawn at random.
+    """
+    tags = {tag.id: tag.name for tag in all_tags(session)}
+    held = _known_labels(session, tags)
+    split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).tuples())
+    new = set(session.scalars(select(Label.job_id).where(Label.id > known_label).distinct()))
+    of_split = {side: [job_id for job_id in held if split.get(job_id) == side] for side in Split}
+    old = [job_id for job_id in of_split[Split.TRAINING] if job_id not in new]
+    replayed = set(_replayed(old, held, max_replay, seed))
+    chosen = [job_id for job_id in of_split[Split.TRAINING] if job_id in new or job_id in replayed]
+    unlabelled = _unlabelled(session, set(held), n_unlabelled)
+    return Snapshot(
+        tags=tuple(tags.values()),
+        training=tuple(_labelled(session, chosen, held, tags)),
+        evaluation=tuple(_labelled(session, of_split[Split.EVALUATION], held, tags)),
+        unlabelled=tuple(unlabelled),
+        n_replayed=len(replayed),
+        sha256=_digest(session, chosen, held, unlabelled),
+    )
+
+
+def iter_jobs(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, str, str]]:
+    """Id, title and text of jobs, a few hundred in memory at a time."""
+    for part in chunks(ids):
+        query = select(Job.id, Job.title, Job.text).where(Job.id.in_(part)).order_by(Job.id)
+        yield from session.execute(query).tuples()
+
+
+Answers = dict[int, dict[int, Answer]]
+"""Job -> tag -> yes or no."""
+
+
+def _as_int(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
+
+
+def _follow_canonical(session: Session) -> None:
+    """A repost that came later stands where its canonical job stands."""
+    canonical = select(Job).subquery()
+    query = (
+        select(Job.id, canonical.c.split)
+        .join(canonical, canonical.c.id == Job.canonical_id)
+        .where(Job.split.is_(None), canonical.c.split.is_not(None))
+    )
+    late = session.execute(query).all()
+    for side in Split:
+        for part in chunks([job_id for job_id, split in late if split == side]):
+            session.execute(update(Job).where(Job.id.in_(part)).values(split=side))
+
+
+def _known_labels(session: Session, tags: Iterable[int]) -> Answers:
+    wanted = set(tags)
+    held: Answers = {}
+
+    def job_of(line: Held) -> int:
+        return line.job_id
+
+    for job_id, lines in groupby(iter_held(session), key=job_of):
+        known = {
+            line.tag_id: line.answer
+            for line in lines
+            if line.answer is not None and line.tag_id in wanted
+        }
+        if known:
+            held[job_id] = known
+    return held
+
+
+def _replayed(old: list[int], held: Answers, limit: int, seed: int) -> list[int]:
+    if len(old) <= limit:
+        return old
+    n_yes: dict[int, int] = {}
+    for answers in held.values():
+        for tag, answer in answers.items():
+            n_yes[tag] = n_yes.get(tag, 0) + (answer == Answer.YES)
+
+    def is_rare(job_id: int) -> bool:
+        return any(
+            answer == Answer.YES and n_yes[tag] < RARE for tag, answer in held[job_id].items()
+        )
+
+    drawn = Random(seed).sample(old, len(old))
+    return sorted(drawn, key=is_rare, reverse=True)[:limit]
+
+
+def _unlabelled(session: Session, labelled: set[int], limit: int) -> list[int]:
+    query = (
+        select(Job.id)
+        .where(
+            Job.canonical_id.is_(None),
+            or_(Job.split.is_(None), Job.split != Split.EVALUATION),
+        )
+        .order_by(Job.id.desc())
+        .limit(limit + len(labelled))
+    )
+    return sorted([job_id for job_id in session.scalars(query) if job_id not in labelled][:limit])
+
+
+def _labelled(
+    session: Session, ids: Sequence[int], held: Answers, tags: dict[int, str]
+) -> Iterator[LabelledJob]:
+    groups: dict[int, int] = {}
+    for part in chunks(ids):
+        groups |= dict(session.execute(select(Job.id, GROUP).where(Job.id.in_(part))).tuples())
+    for job_id, title, text in iter_jobs(session, ids):
+        yes, no = (
+            tuple(tags[tag] for tag, answer in held[job_id].items() if answer == wanted)
+            for wanted in (Answer.YES, Answer.NO)
+        )
+        yield LabelledJob(job_id, title, text, yes, no, groups[job_id])
+
+
+def _digest(
+    session: Session, training: Sequence[int], held: Answers, unlabelled: Sequence[int]
+) -> str:
+    digest = hashlib.sha256()
+    for part in chunks(sorted([*training, *unlabelled])):
+        query = select(Job.id, Job.text_hash).where(Job.id.in_(part)).order_by(Job.id)
+        for job_id, text_hash in session.execute(query):
+            answers = sorted(held[job_id].items()) if job_id in held else []
+            said = ",".join(f"{tag}={answer.value}" for tag, answer in answers)
+            digest.update(f"{job_id}:{text_hash.hex()}:{said}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,239 @@
+"""A challenger from a champion, and both asked about the same jobs.
+
+Letters for axes: N jobs, C code, T tags.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tagger.bootstrap import Interval, Resampled, paired_bootstrap, resample
+from tagger.errors import DataError
+from tagger.jobs import Job
+from tagger.labels import UNKNOWN, YES, encode_labels
+from tagger.model import TagModel
+from tagger.tagger import JobTagger, count_all
+
+FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
+
+_N_DRIFT = 1000  # jobs whose codes are compared before and after
+_N_EXAMPLES = 20
+
+
+def update_tagger(
+    parent: Path,
+    labelled: Sequence[Job],
+    tags: Sequence[str],
+    unlabelled: Iterable[Job] | None = None,
+    *,
+    show_progress: bool = False,
+) -> tuple[JobTagger, float]:
+    """Go on from a saved model; see `JobTagger.partial_fit`.
+
+    Parameters
+    ----------
+    parent
+        The model folder; it is not changed.
+    labelled
+        All labelled jobs to learn from, old ones too.
+    tags
+        The columns of the new model.
+    unlabelled
+        Jobs on which the codes go on learning; None leaves the codes as they are.
+
+    Returns
+    -------
+    The tagger, and how far its codes have moved: 1 - mean cosine between the codes of the same
+    jobs before and after, in [0, 2]; 0 where they were left as they are.
+    """
+    tagger = JobTagger.load(parent)
+    before = tagger.model_
+    counted = count_all(labelled, show_progress=show_progress)
+    more = None if unlabelled is None else count_all(unlabelled, show_progress=show_progress)
+    Y = encode_labels(labelled, tags)
+    tagger.partial_fit(counted, Y, tuple(tags), more, show_progress=show_progress)
+    if more is None:
+        return tagger, 0.0
+    rng = np.random.default_rng(tagger.seed)
+    asked = more if len(more.measures) else counted
+    chosen = rng.permutation(len(asked.measures))[:_N_DRIFT]
+    rows = before.row_weights.weigh(asked.take(chosen))
+    return tagger, code_drift(before.encoder(rows), tagger.model_.encoder(rows))
+
+
+def code_drift(before: FloatArray, after: FloatArray) -> float:
+    """1 - mean cosine between two codes of the same jobs, (N, C) each; in [0, 2].
+
+    Examples
+    --------
+    >>> code_drift(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]]))
+    1.0
+    """
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    return float(1 - np.mean(np.sum(before * after, axis=1) / np.maximum(lengths, 1e-12)))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A score of both models in [0, 1], and challenger minus champion with its 95 % interval."""
+
+    champion: float
+    challenger: float
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagDifference:
+    """The same for one tag."""
+
+    tag: str
+    n_yes: int
+    """Jobs that carry it."""
+    average_precision: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A job that the two models tag differently."""
+
+    job_id: str
+    title: str
+    gained: tuple[str, ...]
+    """Tags that only the challenger gives."""
+    lost: tuple[str, ...]
+    """Tags that only the champion gives."""
+    better: int
+    """Changes that agree with what people say, minus those that don't."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """Two models on the same jobs."""
+
+    n_jobs: int
+    mean_average_precision: Difference
+    macro_f1: Difference
+    tags: tuple[TagDifference, ...]
+    """Tags learned by both that have a yes and a no."""
+    new_tags: tuple[str, ...]
+    """Learned by the challenger alone."""
+    dropped_tags: tuple[str, ...]
+    """Still a tag of the challenger, but learned by the champion alone."""
+    examples: tuple[Changed, ...]
+
+
+def compare_models(
+    champion: TagModel,
+    challenger: TagModel,
+    labelled: Sequence[Job],
+    *,
+    groups: Sequence[int] | None = None,
+    seed: int = 0,
+) -> ModelComparison:
+    """Ask two models about labelled jobs that neither was trained on.
+
+    Parameters
+    ----------
+    groups
+        Of each job; those of equal value are drawn together in the bootstrap.
+
+    Raises
+    ------
+    DataError
+        If there is no job, or no tag that both models have learned.
+    """
+    ours, theirs = _learned(challenger), _learned(champion)
+    tags = [tag for tag in challenger.tags if tag in ours & theirs]
+    if not tags or not labelled:
+        raise DataError(
+            f"nothing to compare by: {len(labelled)} jobs, {len(tags)} tags that both have learned"
+        )
+    Y = encode_labels([_keeping(job, set(tags)) for job in labelled], tags)
+    P_old, D_old = _ask(champion, labelled, tags)
+    P_new, D_new = _ask(challenger, labelled, tags)
+    by = None if groups is None else np.asarray(groups)
+    old = resample(Y, P_old, D_old, groups=by, seed=seed)
+    new = resample(Y, P_new, D_new, groups=by, seed=seed)
+    found = paired_bootstrap(old, new)
+    return ModelComparison(
+        n_jobs=len(labelled),
+        mean_average_precision=_difference(old, new, "mean_average_precision", found),
+        macro_f1=_difference(old, new, "macro_f1", found),
+        tags=tuple(
+            TagDifference(
+                tag,
+                int((Y[:, t] == YES).sum()),
+                _pair(
+                    old.points.average_precision[0, t],
+                    new.points.average_precision[0, t],
+                    found.average_precision[t],
+                ),
+            )
+            for t, tag in enumerate(tags)
+            if not np.isnan(found.average_precision[t].value)
+        ),
+        new_tags=tuple(tag for tag in challenger.tags if tag in ours - theirs),
+        dropped_tags=tuple(tag for tag in challenger.tags if tag in theirs - ours),
+        examples=_examples(labelled, tags, Y, D_old, D_new),
+    )
+
+
+def _learned(model: TagModel) -> set[str]:
+    return {tag for tag, limit in zip(model.tags, model.thresholds, strict=True) if limit == limit}
+
+
+def _keeping(job: Job, tags: set[str]) -> Job:
+    yes, no = (
+        None if said is None else tuple(tag for tag in said if tag in tags)
+        for said in (job.tags, job.not_tags)
+    )
+    return replace(job, tags=yes, not_tags=no)
+
+
+def _ask(model: TagModel, jobs: Sequence[Job], tags: Sequence[str]) -> tuple[FloatArray, BoolArray]:
+    columns = [model.tags.index(tag) for tag in tags]
+    proba = model.predict_proba(jobs)
+    return proba[:, columns], model.decide(proba)[:, columns]
+
+
+def _difference(old: Resampled, new: Resampled, score: str, found: Any) -> Difference:
+    return _pair(
+        getattr(old.points, score)[0], getattr(new.points, score)[0], getattr(found, score)
+    )
+
+
+def _pair(old: float, new: float, found: Interval) -> Difference:
+    return Difference(float(old), float(new), found.value, found.low, found.high)
+
+
+def _examples(
+    jobs: Sequence[Job],
+    tags: Sequence[str],
+    Y: npt.NDArray[np.int8],
+    old: BoolArray,
+    new: BoolArray,
+) -> tuple[Changed, ...]:
+    """Jobs with most changes where people's answer is known, worst first."""
+    right = (new == (Y == YES)) & (Y != UNKNOWN)
+    changed = (old != new) & (Y != UNKNOWN)
+    better = np.where(changed, np.where(right, 1, -1), 0).sum(axis=1)
+    order = [i for i in np.argsort(better, kind="stable") if changed[i].any()]
+    half = _N_EXAMPLES // 2
+    shown = order if len(order) <= _N_EXAMPLES else [*order[:half], *order[-half:]]
+    return tuple(
+        Changed(
+            job_id=jobs[i].id,
+            title=jobs[i].title,
+            gained=tuple(tags[t] for t in np.flatnonzero(new[i] & ~old[i]).tolist()),
+            lost=tuple(tags[t] for t in np.flatnonzero(old[i] & ~new[i]).tolist()),
+            better=int(better[i]),
+        )
+        for i in shown
+    )
