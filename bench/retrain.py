@@ -30,6 +30,7 @@ from common import (
     tagger_config,
     unlabelled_counted,
 )
+
 from tagger.evaluate import proba_of
 from tagger.features import Counted
 from tagger.metrics import average_precision
@@ -98,6 +99,7 @@ class _FineTuned:
 
     def __init__(self, tagger: JobTagger) -> None:
         import keras
+
         from tagger.deep import DeepConfig, masked_loss
         from tagger.networks import build_taggers
 
