@@ -7,15 +7,25 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130
 import logging
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from db import commands as db_commands
+from db import model_commands
 from db.errors import StoreError
 from tagger import commands
 from tagger.errors import JobtoolError
+
+if TYPE_CHECKING:
+    from db.snapshot import LabelledJob, Snapshot
+    from tagger.jobs import Job
+    from tagger.retraining import ModelComparison, TrainedModel
+    from tagger.tagger import TaggerConfig
 
 
 class Commands(TyperGroup):
@@ -74,8 +84,140 @@ def configure(
     logging.basicConfig(format="%(levelname)s: %(message)s")
 
 
+@app.command()
+def retrain(
+    db: db_commands.Database = None,
+    store: db_commands.Store = None,
+    after_labels: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only if N labels or more are new (100 is usual)."),
+    ] = None,
+    after_jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only if N jobs or more are new.")
+    ] = None,
+    every: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="HOURS", help="Only if the last one began so long ago."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep looking whether one is due, until stopped.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Learn everything anew, codes included.")
+    ] = False,
+    refresh_codes: Annotated[
+        bool | None,
+        typer.Option(
+            "--refresh-codes/--keep-codes",
+            help="Whether the codes go on learning; by default when half as many jobs again have "
+            "come.",
+        ),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How much worse over all a new model may be at most."),
+    ] = 0.02,
+    tag_margin: Annotated[
+        float, typer.Option(min=0, max=1, help="How much worse on a tag it may be seen to be.")
+    ] = 0.05,
+    seed: commands.Seed = 0,
+    as_json: commands.AsJson = False,
+) -> None:
+    """Train a new model from the database; it goes live only if it is shown not to be worse.
+
+    With --after-labels, --after-jobs or --every nothing happens until one of them is reached, so
+    the command can be run as often as you like, or with --watch be left to itself.
+    """
+    from db.gate import Margin
+    from db.retrain import Settings
+    from db.schedule import Schedule, retrain_when_due
+
+    schedule = Schedule(after_labels=after_labels, after_jobs=after_jobs, every_hours=every)
+    if watch and not schedule.is_set:
+        schedule = Schedule(after_labels=100)
+    commands.load_keras()
+    with db_commands.opened(db) as engine:
+        folder = store or Path(db_commands.default_store(db or ""))
+        settings = Settings(
+            fresh=fresh, refresh=refresh_codes, margin=Margin(margin, tag_margin), seed=seed
+        )
+        report = None
+        for report in retrain_when_due(
+            engine, folder, Trainer(seed), settings, schedule=schedule, watch=watch
+        ):
+            if as_json:
+                db_commands.print_json(report.to_json())
+            else:
+                typer.echo(report.page, nl=False)
+    if report is None and not watch:
+        return db_commands.print_json(None) if as_json else typer.echo("No retrain is due.")
+
+
+class Trainer:
+    """The tagger as `db.retrain` asks it."""
+
+    def __init__(self, seed: int, config: "TaggerConfig | None" = None) -> None:
+        self.seed, self.config = seed, config
+
+    def train(
+        self,
+        snapshot: "Snapshot",
+        unlabelled: "Iterator[tuple[int, str, str]]",
+        folder: Path,
+        *,
+        parent: Path | None,
+        refresh: bool,
+    ) -> "TrainedModel":
+        from tagger.jobs import Job
+        from tagger.retraining import train_challenger
+
+        others = (Job(str(id), title, text) for id, title, text in unlabelled)
+        with _as_store_error():
+            return train_challenger(
+                folder,
+                labelled_jobs(snapshot.training),
+                snapshot.tags,
+                others,
+                parent=parent,
+                refresh=refresh,
+                config=self.config,
+                seed=self.seed,
+                show_progress=True,
+            )
+
+    def compare(self, snapshot: "Snapshot", champion: Path, challenger: Path) -> "ModelComparison":
+        from tagger.model import TagModel
+        from tagger.retraining import compare_models
+
+        with _as_store_error():
+            return compare_models(
+                TagModel.load(champion),
+                TagModel.load(challenger),
+                labelled_jobs(snapshot.evaluation),
+                groups=[job.group for job in snapshot.evaluation],
+                seed=self.seed,
+            )
+
+
+@contextmanager
+def _as_store_error() -> Iterator[None]:
+    """What the tagger complains of ends a retrain, not the watch over many."""
+    try:
+        yield
+    except JobtoolError as error:
+        raise StoreError(str(error)) from error
+
+
+def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
+    """Stored jobs as the tagger knows them."""
+    from tagger.jobs import Job
+
+    return [Job(str(job.id), job.title, job.text, job.yes, job.no) for job in stored]
+
+
 app.add_typer(commands.app)
 app.add_typer(db_commands.app)
+app.add_typer(model_commands.app)
 
 
 def main() -> None:

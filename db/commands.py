@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,6 +36,15 @@ Database = Annotated[
         metavar="URL",
         envvar=URL_VARIABLE,
         help="The database: a SQLite file (jobs.db) or a URL (postgresql://user@host/name).",
+    ),
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        envvar="JOBTOOL_STORE",
+        help="The folder of the models; for a SQLite file jobs.db it is jobs.models unless told.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import case, func, insert, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm import aliased as aliased_table
 
 from db.engine import now
 from db.errors import StoreError
@@ -18,6 +19,8 @@ from db.schema import (
     ModelAlias,
     ModelJob,
     ModelTag,
+    Prediction,
+    PredictionSet,
     Promotion,
     Tag,
     Verdict,
@@ -201,10 +204,63 @@ def model_tags(session: Session, model: Model) -> dict[str, float | None]:
         .where(ModelTag.model_id == model.id)
         .order_by(Tag.position)
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).all())
 
 
 def verdict_on(session: Session, model: Model) -> Verdict | None:
     """The last thing the gate said of a model."""
     query = select(Verdict).where(Verdict.challenger_id == model.id).order_by(Verdict.id.desc())
     return session.scalar(query.limit(1))
+
+
+def aliases_of(session: Session, model: Model) -> list[str]:
+    """What stands for a model: champion, challenger or nothing."""
+    query = select(ModelAlias.alias).where(ModelAlias.model_id == model.id)
+    return sorted(session.scalars(query))
+
+
+def difference(session: Session, a: Model, b: Model) -> dict[str, Any]:
+    """How two models differ: scores, tags, and decisions on the jobs that both have tagged.
+
+    Returns
+    -------
+    Plain values: a, b (ids), metrics (name -> both values), only_a, only_b (tags), n_jobs, and
+    per tag how many jobs got it from both, only_a and only_b.
+    """
+    tags_a, tags_b = model_tags(session, a), model_tags(session, b)
+    of_a, of_b = aliased_table(Prediction), aliased_table(Prediction)
+    given = select(
+        Tag.name,
+        func.sum(case((of_a.decision & of_b.decision, 1), else_=0)),
+        func.sum(case((of_a.decision & ~of_b.decision, 1), else_=0)),
+        func.sum(case((~of_a.decision & of_b.decision, 1), else_=0)),
+    )
+    same = (of_a.job_id == of_b.job_id) & (of_a.tag_id == of_b.tag_id)
+    query = (
+        given.select_from(of_a)
+        .join(of_b, same)
+        .join(Tag, Tag.id == of_a.tag_id)
+        .where(of_a.model_id == a.id, of_b.model_id == b.id)
+        .group_by(Tag.name, Tag.position)
+        .order_by(Tag.position)
+    )
+    set_a, set_b = aliased_table(PredictionSet), aliased_table(PredictionSet)
+    both = (
+        select(func.count())
+        .select_from(set_a)
+        .join(set_b, set_a.job_id == set_b.job_id)
+        .where(set_a.model_id == a.id, set_b.model_id == b.id)
+    )
+    names = sorted({*a.metrics, *b.metrics})
+    return {
+        "a": a.id,
+        "b": b.id,
+        "metrics": {name: [a.metrics.get(name), b.metrics.get(name)] for name in names},
+        "only_a": [tag for tag in tags_a if tag not in tags_b],
+        "only_b": [tag for tag in tags_b if tag not in tags_a],
+        "n_jobs": session.scalars(both).one(),
+        "tags": [
+            {"tag": tag, "both": int(n_both), "only_a": int(n_a), "only_b": int(n_b)}
+            for tag, n_both, n_a, n_b in session.execute(query)
+        ],
+    }

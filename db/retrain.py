@@ -4,20 +4,21 @@ Nothing is changed before the last transaction: a retrain that fails or is kille
 champion as it was.
 """
 
+import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
-from db.labels import chunks, find_tags
+from db.labels import chunks
 from db.registry import (
     CHALLENGER,
     CHAMPION,
@@ -28,8 +29,11 @@ from db.registry import (
     set_alias,
 )
 from db.runs import finish, last_run, running
-from db.schema import CodeVersion, Job, Model, ModelJob, PseudoLabel, Verdict
+from db.schema import CodeVersion, Job, Model, ModelJob, Verdict
 from db.snapshot import MAX_UNLABELLED, Snapshot, assign_splits, iter_jobs, take_snapshot
+from db.verdicts import verdict_page
+
+logger = logging.getLogger(__name__)
 
 MAX_DRIFT = 0.05
 """1 - mean cosine between old and new codes of the same jobs; above it, a new code version."""
@@ -37,24 +41,33 @@ REFRESH_SHARE = 0.5
 """The codes are refreshed when so many jobs have come since, as a share of those they know."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenger:
+class Trained(Protocol):
     """What a trainer says of the model that it saved."""
 
-    sha256: str
-    """Of its `meta.json`."""
-    thresholds: dict[str, float | None]
-    """Tag -> probability from which it is given; None where not learned."""
-    seed: int
-    versions: dict[str, Any]
-    metrics: dict[str, Any]
-    n_code: int
-    """Numbers of a code."""
-    drift: float | None
-    """1 - mean cosine of old jobs' codes before and after; 0 where the codes were not touched,
-    None where there was no model before."""
-    pseudo_labels: tuple[tuple[int, str, float], ...] = ()
-    """Job, tag and probability of each guess that it learned from."""
+    @property
+    def sha256(self) -> str:
+        """Of its `meta.json`."""
+
+    @property
+    def thresholds(self) -> Mapping[str, float | None]:
+        """Tag -> probability from which it is given; None where not learned."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def versions(self) -> Mapping[str, Any]:
+        """Of jobtool and the libraries."""
+
+    @property
+    def metrics(self) -> Mapping[str, Any]: ...
+    @property
+    def n_code(self) -> int:
+        """Numbers of a code."""
+
+    @property
+    def drift(self) -> float | None:
+        """1 - mean cosine of old jobs' codes before and after; 0 where the codes were not
+        touched, None where there was no model before."""
 
 
 class Trainer(Protocol):
@@ -68,7 +81,7 @@ class Trainer(Protocol):
         *,
         parent: Path | None,
         refresh: bool,
-    ) -> Challenger:
+    ) -> Trained:
         """Train on `snapshot.training`, warm from `parent` if there is one, and save.
 
         With `refresh` the codes go on learning from `unlabelled`; else they stay as they are.
@@ -79,10 +92,25 @@ class Trainer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to retrain."""
+
+    margin: Margin = field(default_factory=Margin)
+    fresh: bool = False
+    """Forget the champion: learn everything anew, codes included."""
+    refresh: bool | None = None
+    """Whether the codes go on learning; None: when `REFRESH_SHARE` more jobs have come."""
+    seed: int = 0
+    """Decides which old jobs are replayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainReport:
     """What a retrain did."""
 
     run_id: int
+    reason: str
+    """What started it."""
     model_id: int
     folder: str
     parent_id: int | None
@@ -91,23 +119,26 @@ class RetrainReport:
     n_evaluation: int
     n_unlabelled: int
     drift: float | None
+    code_version_id: int
     new_code_version: bool
     promoted: bool
-    reason: str
-    comparison: Comparison | None
+    verdict: str
     metrics: dict[str, Any]
+    page: str
+    """The verdict to read, as Markdown; also a file in the store."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
 
 
 def retrain(
     engine: Engine,
     store: Path,
     trainer: Trainer,
+    settings: Settings | None = None,
     *,
     reason: str = "asked for",
-    margin: Margin | None = None,
-    fresh: bool = False,
-    refresh: bool | None = None,
-    seed: int = 0,
 ) -> RetrainReport:
     """Train a challenger and let the gate decide.
 
@@ -115,61 +146,73 @@ def retrain(
     ----------
     store
         Directory of the model folders; made if it is missing.
-    fresh
-        Forget the champion: learn everything anew, codes included.
-    refresh
-        Whether the codes go on learning; None: when `REFRESH_SHARE` more jobs have come.
 
     Raises
     ------
     StoreError
         If another retrain is at work, or nothing is labelled yet.
     """
+    settings = settings or Settings()
     with running(engine, reason=reason) as run_id:
         with writing(engine) as session:
             assign_splits(session)
         with reading(engine) as session:
-            champion = aliased(session, CHAMPION)
-            parent = None if fresh or champion is None else champion
-            if refresh is None:
-                refresh = parent is not None and _is_refresh_due(session, parent)
-            last = last_run(session)
-            snapshot = take_snapshot(
-                session,
-                known_label=last.label_id if last and parent else 0,
-                n_unlabelled=MAX_UNLABELLED if refresh or parent is None else 0,
-                seed=seed,
-            )
-            _check(snapshot)
+            work = _prepare(session, settings)
+            _remove_orphans(session, store)
         folder = f"run-{run_id:06d}"
         with _new_folder(store, folder) as path:
-            champion_path = store / champion.folder if champion else None
-            challenger = trainer.train(
-                snapshot,
-                _iter_jobs(engine, snapshot.unlabelled),
+            champion = store / work.champion.folder if work.champion else None
+            trained = trainer.train(
+                work.snapshot,
+                _iter_jobs(engine, work.snapshot.unlabelled),
                 path,
-                parent=champion_path if parent else None,
-                refresh=refresh,
+                parent=champion if work.parent else None,
+                refresh=work.refresh,
             )
             comparison = None
-            if champion_path and snapshot.evaluation:
-                comparison = trainer.compare(snapshot, champion_path, path)
-            judgement = judge(comparison, margin or Margin())
-            if champion and comparison is None:
-                judgement = Judgement(False, "no labelled jobs to judge by: label more")
+            if champion and work.snapshot.evaluation:
+                comparison = trainer.compare(work.snapshot, champion, path)
             with writing(engine) as session:
                 report = _register(
-                    session,
-                    run_id,
-                    folder,
-                    snapshot,
-                    challenger,
-                    parent,
-                    comparison,
-                    judgement,
-                    champion.id if champion else None,
+                    session, run_id, reason, folder, work, trained, comparison, settings.margin
                 )
+    _write_page(store / f"{folder}.md", report.page)
     return report
+
+
+def _write_page(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:  # the verdict itself is in the database
+        logger.warning("can't write %s: %s", path, error.strerror)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one retrain starts from."""
+
+    snapshot: Snapshot
+    champion: Model | None
+    parent: Model | None
+    """The champion, unless it is to be forgotten."""
+    refresh: bool
+
+
+def _prepare(session: Session, settings: Settings) -> _Work:
+    champion = aliased(session, CHAMPION)
+    parent = None if settings.fresh else champion
+    refresh = settings.refresh
+    if refresh is None or parent is None:
+        refresh = parent is not None and _is_refresh_due(session, parent)
+    last = last_run(session)
+    snapshot = take_snapshot(
+        session,
+        known_label=last.label_id if last and parent else 0,
+        n_unlabelled=MAX_UNLABELLED if refresh or parent is None else 0,
+        seed=settings.seed,
+    )
+    _check(snapshot)
+    return _Work(snapshot, champion, parent, refresh)
 
 
 def _check(snapshot: Snapshot) -> None:
@@ -204,47 +247,51 @@ def _new_folder(store: Path, folder: str) -> Iterator[Path]:
     path = store / folder
     try:
         store.mkdir(parents=True, exist_ok=True)
-        if path.exists():  # of a run that was killed before it was registered
-            shutil.rmtree(path)
         yield path
-    except OSError as error:
-        raise StoreError(f"can't write to the store {store}: {error.strerror or error}") from error
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, OSError):
+            problem = f"can't write to the store {store}: {error.strerror or error}"
+            raise StoreError(problem) from error
         raise
+
+
+def _remove_orphans(session: Session, store: Path) -> None:
+    """Remove what retrains left behind that were killed: nobody else is writing there now."""
+    kept = set(session.scalars(select(Model.folder)))
+    for path in [*store.glob("run-*"), *store.glob(".run-*")]:
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _register(
     session: Session,
     run_id: int,
+    reason: str,
     folder: str,
-    snapshot: Snapshot,
-    challenger: Challenger,
-    parent: Model | None,
+    work: _Work,
+    trained: Trained,
     comparison: Comparison | None,
-    judgement: Judgement,
-    compared_id: int | None,
+    margin: Margin,
 ) -> RetrainReport:
     champion = aliased(session, CHAMPION, lock=True)
-    if (champion.id if champion else None) != compared_id:
-        judgement = Judgement(False, "another champion went live meanwhile: retrain again")
-    version, is_new = _code_version(session, challenger, parent)
+    judgement = _judgement(work, champion, comparison, margin)
+    version, is_new = _code_version(session, trained, work.parent)
     model = register(
         session,
         TrainedModel(
             folder=folder,
-            sha256=challenger.sha256,
-            thresholds=challenger.thresholds,
-            snapshot=snapshot.sha256,
-            seed=challenger.seed,
-            versions=challenger.versions,
-            metrics=challenger.metrics,
-            job_ids=snapshot.job_ids,
+            sha256=trained.sha256,
+            thresholds=trained.thresholds,
+            snapshot=work.snapshot.sha256,
+            seed=trained.seed,
+            versions=trained.versions,
+            metrics=trained.metrics,
+            job_ids=work.snapshot.job_ids,
         ),
-        parent=parent,
+        parent=work.parent,
         code_version=version,
     )
-    _store_pseudo_labels(session, model, challenger)
     verdict = Verdict(
         run_id=run_id,
         challenger_id=model.id,
@@ -262,46 +309,42 @@ def _register(
     finish(session, run_id, model_id=model.id)
     return RetrainReport(
         run_id=run_id,
+        reason=reason,
         model_id=model.id,
         folder=folder,
-        parent_id=parent.id if parent else None,
-        n_training=len(snapshot.training),
-        n_replayed=snapshot.n_replayed,
-        n_evaluation=len(snapshot.evaluation),
-        n_unlabelled=len(snapshot.unlabelled),
-        drift=challenger.drift,
+        parent_id=work.parent.id if work.parent else None,
+        n_training=len(work.snapshot.training),
+        n_replayed=work.snapshot.n_replayed,
+        n_evaluation=len(work.snapshot.evaluation),
+        n_unlabelled=len(work.snapshot.unlabelled),
+        drift=trained.drift,
+        code_version_id=version.id,
         new_code_version=is_new,
         promoted=judgement.promote,
-        reason=judgement.reason,
-        comparison=comparison,
-        metrics=challenger.metrics,
+        verdict=judgement.reason,
+        metrics=dict(trained.metrics),
+        page=verdict_page(verdict, model, champion),
     )
+
+
+def _judgement(
+    work: _Work, champion: Model | None, comparison: Comparison | None, margin: Margin
+) -> Judgement:
+    compared = work.champion.id if work.champion else None
+    if (champion.id if champion else None) != compared:
+        return Judgement(False, "another champion went live meanwhile: retrain again")
+    if champion and comparison is None:
+        return Judgement(False, "there are no labelled jobs to judge by: label more")
+    return judge(comparison, margin)
 
 
 def _code_version(
-    session: Session, challenger: Challenger, parent: Model | None
+    session: Session, trained: Trained, parent: Model | None
 ) -> tuple[CodeVersion, bool]:
     """The parent's code space if its codes have hardly moved, else a new one."""
-    if parent is not None and challenger.drift is not None and challenger.drift <= MAX_DRIFT:
+    if parent is not None and trained.drift is not None and trained.drift <= MAX_DRIFT:
         return session.get_one(CodeVersion, parent.code_version_id), False
-    version = CodeVersion(
-        n_numbers=challenger.n_code, drift=challenger.drift, created_at=now(session)
-    )
+    version = CodeVersion(n_numbers=trained.n_code, drift=trained.drift, created_at=now(session))
     session.add(version)
     session.flush()
     return version, True
-
-
-def _store_pseudo_labels(session: Session, model: Model, challenger: Challenger) -> None:
-    tags = find_tags(session, {tag for _, tag, _ in challenger.pseudo_labels})
-    rows = [
-        {
-            "model_id": model.id,
-            "job_id": job_id,
-            "tag_id": tags[tag].id,
-            "probability": probability,
-        }
-        for job_id, tag, probability in challenger.pseudo_labels
-    ]
-    if rows:
-        session.execute(insert(PseudoLabel), rows)

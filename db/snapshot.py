@@ -112,7 +112,7 @@ def take_snapshot(
     """
     tags = {tag.id: tag.name for tag in all_tags(session)}
     held = _known_labels(session, tags)
-    split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).tuples())
+    split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).all())
     new = set(session.scalars(select(Label.job_id).where(Label.id > known_label).distinct()))
     of_split = {side: [job_id for job_id in held if split.get(job_id) == side] for side in Split}
     old = [job_id for job_id in of_split[Split.TRAINING] if job_id not in new]
@@ -133,7 +133,7 @@ def iter_jobs(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, str, 
     """Id, title and text of jobs, a few hundred in memory at a time."""
     for part in chunks(ids):
         query = select(Job.id, Job.title, Job.text).where(Job.id.in_(part)).order_by(Job.id)
-        yield from session.execute(query).tuples()
+        yield from session.execute(query)
 
 
 Answers = dict[int, dict[int, Answer]]
@@ -211,7 +211,7 @@ def _labelled(
 ) -> Iterator[LabelledJob]:
     groups: dict[int, int] = {}
     for part in chunks(ids):
-        groups |= dict(session.execute(select(Job.id, GROUP).where(Job.id.in_(part))).tuples())
+        groups |= dict(session.execute(select(Job.id, GROUP).where(Job.id.in_(part))).all())
     for job_id, title, text in iter_jobs(session, ids):
         yes, no = (
             tuple(tags[tag] for tag, answer in held[job_id].items() if answer == wanted)

@@ -79,7 +79,7 @@ def train(
     """
     columns = _columns(column)
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
-    _load_keras()
+    load_keras()
     from tagger.training import tagger_config, train_tagger
 
     with _collected(rejects, *labelled, *(unlabelled or ())) as rejected:
@@ -205,7 +205,7 @@ def evaluate(
 
         rejects = rejects or report.with_name(f"{report.name}.rejects.jsonl")
         check_apart(report, *labelled, *(unlabelled or ()), rejects)
-    _load_keras()
+    load_keras()
     from tagger.report import write_report
     from tagger.training import cross_validate_files, evaluate_files, tagger_config
 
@@ -257,7 +257,7 @@ def demo(
     seed: Seed = 0,
 ) -> None:
     """Train on the packaged sample, tag new postings and write a report, in a minute or so."""
-    _load_keras()
+    load_keras()
     from tagger.demo import run_demo
 
     typer.echo("Training on a packaged sample of made-up postings; this takes about a minute.")
@@ -309,7 +309,7 @@ def _columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
     return {ours.strip(): yours for ours, _, yours in split} or None
 
 
-def _load_keras() -> None:
+def load_keras() -> None:
     """Import Keras without what TensorFlow's C++ part writes to standard error meanwhile."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many small networks

@@ -3,8 +3,11 @@
 Letters for axes: N jobs, C code, T tags.
 """
 
+import hashlib
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ from tagger.errors import DataError
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, YES, encode_labels
 from tagger.model import TagModel
-from tagger.tagger import JobTagger, count_all
+from tagger.storage import META, jobtool_version
+from tagger.tagger import JobTagger, TaggerConfig, count_all
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -64,6 +68,93 @@ def update_tagger(
     chosen = rng.permutation(len(asked.measures))[:_N_DRIFT]
     rows = before.row_weights.weigh(asked.take(chosen))
     return tagger, code_drift(before.encoder(rows), tagger.model_.encoder(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """What is to be remembered of a model that was saved."""
+
+    sha256: str
+    """Of its `meta.json`, which holds the hashes of the other files."""
+    thresholds: dict[str, float | None]
+    """Tag -> probability from which it is given; None where not learned."""
+    seed: int
+    versions: dict[str, str]
+    """Of jobtool and what it rests on."""
+    metrics: dict[str, Any]
+    """As in `meta.json`, and n_labelled and n_unlabelled."""
+    n_code: int
+    """Numbers of a code."""
+    drift: float | None
+    """As `update_tagger` gives it; None where there was no model before."""
+
+
+def train_challenger(
+    folder: Path,
+    labelled: Sequence[Job],
+    tags: Sequence[str],
+    unlabelled: Iterable[Job],
+    *,
+    parent: Path | None,
+    refresh: bool,
+    config: TaggerConfig | None = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> TrainedModel:
+    """Train a model and save it: from scratch, or on from another one.
+
+    Parameters
+    ----------
+    folder
+        Where the model goes.
+    unlabelled
+        Jobs for the codes; read from scratch or with `refresh` only.
+    parent
+        Folder of the model to go on from; None: from scratch, by `config` and `seed`.
+
+    Raises
+    ------
+    DataError
+        If no tag has enough examples.
+    ModelError
+        If the parent is not whole, or the disk refuses the new one.
+    """
+    if parent is None:
+        tagger, drift = JobTagger(config, seed=seed), None
+        tagger.fit_counted(
+            count_all(labelled, show_progress=show_progress),
+            encode_labels(labelled, tags),
+            tuple(tags),
+            count_all(unlabelled, show_progress=show_progress),
+            show_progress=show_progress,
+        )
+    else:
+        tagger, drift = update_tagger(
+            parent, labelled, tags, unlabelled if refresh else None, show_progress=show_progress
+        )
+    tagger.save(folder)
+    model = tagger.model_
+    data = model.meta["data"]
+    return TrainedModel(
+        sha256=hashlib.sha256((folder / META).read_bytes()).hexdigest(),
+        thresholds={
+            tag: None if limit != limit else float(limit)
+            for tag, limit in zip(model.tags, model.thresholds, strict=True)
+        },
+        seed=tagger.seed,
+        versions={
+            "python": platform.python_version(),
+            "jobtool": jobtool_version(),
+            **{name: version(name) for name in ("keras", "numpy", "scikit-learn")},
+        },
+        metrics={
+            **model.meta["metrics"],
+            "n_labelled": data["labelled"],
+            "n_unlabelled": data["unlabelled"],
+        },
+        n_code=model.encode(labelled[:1]).shape[1],
+        drift=drift,
+    )
 
 
 def code_drift(before: FloatArray, after: FloatArray) -> float:

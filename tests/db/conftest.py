@@ -8,16 +8,20 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from db.engine import open_engine
+from db.engine import open_engine, writing
+from db.labels import Said, find_tags, record
 from db.migrate import upgrade
+from db.schema import Answer, Job, Source
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 _number = count()
 
 
@@ -158,3 +162,45 @@ def wait_for(condition: object, *, timeout_s: float = 60) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "what was waited for did not come"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def add_jobs(engine: Engine) -> Callable[..., list[int]]:
+    """`add_jobs(3, first=0, **fields)`: jobs "job 0", "job 1", ..., a minute apart; their ids."""
+
+    def add(n: int, *, first: int = 0, **fields: object) -> list[int]:
+        with writing(engine) as session:
+            jobs = [
+                Job(
+                    external_id=f"job {i}",
+                    title=f"Title {i}",
+                    text=f"text of job {i}",
+                    imported_at=START + timedelta(minutes=i),
+                    text_hash=i.to_bytes(16),
+                    **fields,
+                )
+                for i in range(first, first + n)
+            ]
+            session.add_all(jobs)
+            session.flush()
+            return [job.id for job in jobs]
+
+    return add
+
+
+@pytest.fixture
+def say(engine: Engine) -> Callable[..., None]:
+    """`say(job_id, "ann", remote="yes")`: record answers of a person."""
+
+    def record_answers(job_id: int, labeller: str = "ann", **tags: str) -> None:
+        with writing(engine) as session:
+            found = find_tags(session, tags, create=True)
+            record(
+                session,
+                [
+                    Said(job_id, found[tag].id, Answer(answer), labeller, Source.PERSON)
+                    for tag, answer in tags.items()
+                ],
+            )
+
+    return record_answers

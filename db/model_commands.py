@@ -1,0 +1,192 @@
+"""`jobtool models`: the registry on the command line."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from db.commands import AsJson, Database, Store, default_store, opened, print_json
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from db.schema import Model
+
+app = typer.Typer(
+    name="models",
+    help="Trained models: which is live, how they differ, promote, roll back, prune.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Its number, folder, `champion` or `challenger`.")
+]
+
+
+@app.command("list")
+def list_models(db: Database = None, as_json: AsJson = False) -> None:
+    """List all models, oldest first."""
+    from db.engine import reading
+    from db.registry import all_models
+
+    with opened(db) as engine, reading(engine) as session:
+        rows = [_facts(session, model) for model in all_models(session)]
+    if as_json:
+        return print_json(rows)
+    if not rows:
+        typer.echo("no models yet: jobtool retrain")
+    for row in rows:
+        score = row["metrics"].get("mean_average_precision")
+        typer.echo(
+            f"{row['id']:>5}  {row['folder']:<14} {row['created']:%F %R}  "
+            f"labelled {row['metrics'].get('n_labelled', '?'):>6}  "
+            f"mean AP {'?' if score is None else format(score, '.3f')}  {row['state']}"
+        )
+
+
+@app.command()
+def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
+    """Show where a model comes from, its scores, and what the gate said of it."""
+    from db.engine import reading
+    from db.registry import find_model, model_tags, verdict_on
+    from db.schema import Model
+    from db.verdicts import verdict_page
+
+    with opened(db) as engine, reading(engine) as session:
+        found = find_model(session, model)
+        verdict = verdict_on(session, found)
+        facts = {**_facts(session, found), "tags": model_tags(session, found)}
+        champion = None
+        if verdict and verdict.champion_id:
+            champion = session.get(Model, verdict.champion_id)
+        page = verdict_page(verdict, found, champion) if verdict else ""
+        details = verdict and {"reason": verdict.reason, **verdict.details}
+    if as_json:
+        return print_json({**facts, "verdict": details})
+    for name, value in facts.items():
+        if not isinstance(value, dict):
+            typer.echo(f"{name:<13} {value}")
+    for name, values in ((key, one) for key, one in facts.items() if isinstance(one, dict)):
+        typer.echo(f"{name}:")
+        for key, value in values.items():
+            typer.echo(f"  {key}: {value if value is not None else 'not learned'}")
+    if page:
+        typer.echo(f"\n{page}", nl=False)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A model.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")] = "champion",
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models: tags, thresholds, scores, and how often they tag stored jobs alike."""
+    from db.engine import reading
+    from db.registry import difference, find_model
+
+    with opened(db) as engine, reading(engine) as session:
+        found = difference(session, find_model(session, a), find_model(session, b))
+    if as_json:
+        return print_json(found)
+    for name, value in found["metrics"].items():
+        typer.echo(f"{name:<26} {value[0]}  {value[1]}")
+    for kind in ("only_a", "only_b"):
+        if found[kind]:
+            typer.echo(f"tags only in {found[kind[-1]]}: {', '.join(found[kind])}")
+    typer.echo(f"jobs tagged by both: {found['n_jobs']:,}")
+    for row in found["tags"]:
+        typer.echo(
+            f"  {row['tag']:<30} given by both {row['both']:,}, only by {found['a']} "
+            f"{row['only_a']:,}, only by {found['b']} {row['only_b']:,}"
+        )
+
+
+@app.command()
+def promote(
+    model: Name,
+    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "by hand",
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model the champion, whatever the gate said; workers take it up after their batch."""
+    from db import registry
+    from db.engine import writing
+
+    with opened(db) as engine, writing(engine) as session:
+        found = registry.find_model(session, model)
+        promotion = registry.promote(session, found, reason=reason)
+        previous = promotion.previous_id if promotion else found.id
+    _tell_live(found.id, previous, as_json)
+
+
+@app.command()
+def rollback(db: Database = None, as_json: AsJson = False) -> None:
+    """Put back the model that was live before the champion."""
+    from db import registry
+    from db.engine import writing
+
+    with opened(db) as engine, writing(engine) as session:
+        champion = registry.aliased(session, registry.CHAMPION)
+        previous = champion.id if champion else None
+        found = registry.rollback(session)
+    _tell_live(found.id, previous, as_json)
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=0, help="Newest models to keep in any case.")] = 5,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    db: Database = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the folders of old models; their rows and predictions stay.
+
+    The champion, the challenger and the model that a rollback would put back are never removed.
+    """
+    from db import registry
+    from db.engine import writing
+
+    with opened(db) as engine, writing(engine) as session:
+        folder = store or Path(default_store(db or ""))
+        if dry_run:
+            models = registry.prunable(session, keep=keep)
+        else:
+            models = registry.prune(session, folder, keep=keep)
+        gone = [model.folder for model in models]
+    if as_json:
+        return print_json({"store": str(folder), "pruned": gone, "dry_run": dry_run})
+    word = "would be removed" if dry_run else "removed"
+    typer.echo(
+        f"{len(gone)} model folders {word} from {folder}" + "".join(f"\n  {g}" for g in gone)
+    )
+
+
+def _tell_live(model_id: int, previous: int | None, as_json: bool) -> None:
+    if as_json:
+        return print_json({"champion": model_id, "previous": previous})
+    typer.echo(
+        f"model {model_id} is live already"
+        if previous == model_id
+        else f"model {model_id} is live" + (f", instead of model {previous}" if previous else "")
+    )
+
+
+def _facts(session: "Session", model: "Model") -> dict[str, Any]:
+    from db.registry import aliases_of
+
+    state = "pruned" if model.pruned_at else ", ".join(aliases_of(session, model))
+    return {
+        "id": model.id,
+        "folder": model.folder,
+        "state": state,
+        "created": model.created_at,
+        "parent": model.parent_id,
+        "code_version": model.code_version_id,
+        "snapshot": model.snapshot,
+        "seed": model.seed,
+        "versions": model.versions,
+        "metrics": model.metrics,
+    }
