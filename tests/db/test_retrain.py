@@ -1,0 +1,282 @@
+"""Retraining: what it stores, what the gate does, and what is left of one that fails."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from db.engine import now, reading, writing
+from db.errors import StoreError
+from db.gate import Margin
+from db.registry import CHALLENGER, CHAMPION, aliased, find_model, promote
+from db.retrain import Settings, retrain
+from db.schedule import Schedule, retrain_when_due
+from db.schema import CodeVersion, Job, Model, ModelJob, Run, RunState, Verdict
+
+
+@dataclass
+class Found:
+    value: float
+    low: float
+    high: float
+    champion: float = 0.5
+    challenger: float = 0.5
+
+
+@dataclass
+class Compared:
+    mean_average_precision: Found
+    macro_f1: Found
+    n_jobs: int = 100
+    tags: tuple[Any, ...] = ()
+    new_tags: tuple[str, ...] = ()
+    dropped_tags: tuple[str, ...] = ()
+    examples: tuple[Any, ...] = ()
+
+
+@dataclass
+class Trained:
+    thresholds: dict[str, float | None]
+    drift: float | None
+    sha256: str = "a" * 64
+    seed: int = 0
+    n_code: int = 4
+    versions: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=lambda: {"n_labelled": 8})
+
+
+class Trainer:
+    """Saves a file as its model; the rest is as told."""
+
+    def __init__(self, difference: float = 0.0, drift: float = 0.0) -> None:
+        self.difference, self.drift = difference, drift
+        self.asked: list[dict[str, Any]] = []
+        self.error: BaseException | None = None
+
+    def train(self, snapshot, unlabelled, folder, *, parent, refresh):
+        self.asked.append(
+            {"parent": parent, "refresh": refresh, "unlabelled": [job[0] for job in unlabelled]}
+        )
+        folder.mkdir()
+        (folder / "meta.json").write_text("{}")
+        if self.error:
+            raise self.error
+        return Trained(dict.fromkeys(snapshot.tags, 0.5), self.drift if parent else None)
+
+    def compare(self, snapshot, champion, challenger):
+        assert (champion / "meta.json").exists()
+        assert (challenger / "meta.json").exists()
+        found = Found(self.difference, self.difference - 0.01, self.difference + 0.01)
+        return Compared(found, found)
+
+
+@pytest.fixture
+def labelled(add_jobs, say):
+    """Ten labelled jobs and five others."""
+    jobs = add_jobs(15)
+    for job in jobs[:10]:
+        say(job, remote="yes" if job % 2 else "no")
+    return jobs
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+def champion(engine) -> int | None:
+    with reading(engine) as session:
+        found = aliased(session, CHAMPION)
+        return found.id if found else None
+
+
+def rows(engine, what):
+    with reading(engine) as session:
+        return list(session.scalars(select(what)))
+
+
+def test_the_first_model_goes_live(engine, labelled, store):
+    trainer = Trainer()
+    report = retrain(engine, store, trainer)
+    assert report.promoted
+    assert champion(engine) == report.model_id
+    assert (report.n_training, report.n_evaluation, report.n_unlabelled) == (8, 2, 5)
+    assert trainer.asked == [{"parent": None, "refresh": False, "unlabelled": labelled[10:]}]
+    assert {row.job_id for row in rows(engine, ModelJob)} == {*labelled[:8], *labelled[10:]}
+    assert (store / f"{report.folder}.md").read_text() == report.page
+
+
+def test_a_challenger_that_is_not_worse_goes_live(engine, labelled, store):
+    first = retrain(engine, store, Trainer())
+    second = retrain(engine, store, Trainer())
+    assert second.promoted
+    assert second.parent_id == first.model_id
+    assert champion(engine) == second.model_id
+    assert second.code_version_id == first.code_version_id
+
+
+def test_a_worse_one_stays_a_challenger_and_the_verdict_is_kept(engine, labelled, store):
+    first = retrain(engine, store, Trainer())
+    second = retrain(engine, store, Trainer(difference=-0.1))
+    assert not second.promoted
+    assert champion(engine) == first.model_id
+    with reading(engine) as session:
+        assert aliased(session, CHALLENGER).id == second.model_id
+    verdict = rows(engine, Verdict)[-1]
+    assert "not shown to be within 0.02" in verdict.reason
+    assert verdict.details["mean_average_precision"]["value"] == -0.1
+    assert "stays a challenger" in second.page
+
+
+def test_a_wider_margin_is_heeded(engine, labelled, store):
+    retrain(engine, store, Trainer())
+    settings = Settings(margin=Margin(overall=0.2))
+    assert retrain(engine, store, Trainer(difference=-0.1), settings).promoted
+
+
+def test_only_new_labels_are_not_replay(engine, labelled, say, store):
+    retrain(engine, store, Trainer())
+    say(labelled[0], nurse="yes")
+    report = retrain(engine, store, Trainer())
+    assert (report.n_training, report.n_replayed, report.n_unlabelled) == (8, 7, 0)
+
+
+def test_codes_are_refreshed_when_many_jobs_have_come(engine, labelled, add_jobs, store):
+    retrain(engine, store, trainer := Trainer())
+    with writing(engine) as session:
+        later = now(session) + timedelta(hours=1)
+    add_jobs(7, first=15)
+    with writing(engine) as session:
+        session.execute(update(Job).where(Job.id > labelled[-1]).values(imported_at=later))
+    retrain(engine, store, trainer)
+    assert trainer.asked[1]["refresh"]
+    assert len(trainer.asked[1]["unlabelled"]) == 12
+
+
+@pytest.mark.parametrize(("drift", "is_new"), [(0.01, False), (0.2, True)])
+def test_codes_that_moved_too_far_are_a_new_version(engine, labelled, store, drift, is_new):
+    first = retrain(engine, store, Trainer())
+    settings = Settings(refresh=True)
+    second = retrain(engine, store, Trainer(drift=drift), settings)
+    assert second.new_code_version is is_new
+    assert (second.code_version_id != first.code_version_id) is is_new
+    assert len(rows(engine, CodeVersion)) == 1 + is_new
+
+
+def test_fresh_forgets_the_champion_but_not_the_gate(engine, labelled, store):
+    retrain(engine, store, Trainer())
+    trainer = Trainer(difference=-0.1)
+    report = retrain(engine, store, trainer, Settings(fresh=True))
+    assert trainer.asked[0]["parent"] is None
+    assert report.new_code_version
+    assert not report.promoted
+
+
+def test_without_labels_there_is_nothing_to_learn(engine, add_jobs, store):
+    add_jobs(3)
+    with pytest.raises(StoreError, match="nothing to learn from"):
+        retrain(engine, store, Trainer())
+
+
+@pytest.mark.parametrize(
+    "error", [StoreError("no tag has 5 jobs"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")]
+)
+def test_a_failed_retrain_leaves_the_champion_and_no_folder(engine, labelled, store, error):
+    first = retrain(engine, store, Trainer())
+    trainer = Trainer()
+    trainer.error = error
+    expected = StoreError if isinstance(error, OSError) else type(error)
+    with pytest.raises(expected):
+        retrain(engine, store, trainer)
+    assert champion(engine) == first.model_id
+    assert len(rows(engine, Model)) == 1
+    assert [run.state for run in rows(engine, Run)] == [RunState.DONE, RunState.FAILED]
+    assert {path.name for path in store.iterdir()} == {first.folder, f"{first.folder}.md"}
+
+
+def test_another_champion_meanwhile_is_not_replaced(engine, labelled, store):
+    first = retrain(engine, store, Trainer())
+    second = retrain(engine, store, Trainer(difference=-0.1))
+
+    class Slow(Trainer):
+        def compare(self, *asked):
+            with writing(engine) as session:
+                promote(session, find_model(session, str(second.model_id)), reason="by hand")
+            return super().compare(*asked)
+
+    third = retrain(engine, store, Slow())
+    assert "another champion went live meanwhile" in third.verdict
+    assert champion(engine) == second.model_id != first.model_id
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from db.engine import open_engine
+from db.retrain import retrain
+
+class Trainer:
+    def train(self, snapshot, unlabelled, folder, *, parent, refresh):
+        folder.mkdir()
+        (folder / "half").write_text("x" * 1000)
+        print("training", flush=True)
+        time.sleep(600)
+
+retrain(open_engine(sys.argv[1]), Path(sys.argv[2]), Trainer())
+"""
+
+
+def test_a_killed_retrain_leaves_the_champion_and_the_next_one_cleans_up(
+    url, engine, labelled, store
+):
+    first = retrain(engine, store, Trainer())
+    killed = subprocess.Popen(
+        [sys.executable, "-c", KILLED, url, str(store)], stdout=subprocess.PIPE
+    )
+    assert killed.stdout.readline() == b"training\n"
+    with pytest.raises(StoreError, match="is at work"):
+        retrain(engine, store, Trainer())
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=30)
+    assert champion(engine) == first.model_id
+    with writing(engine) as session:  # as if a minute had gone by
+        past = now(session) - timedelta(seconds=1)
+        session.execute(update(Run).where(Run.state == RunState.RUNNING).values(lease_until=past))
+    third = retrain(engine, store, Trainer())
+    assert third.promoted
+    folders = {path.name for path in store.iterdir() if path.is_dir()}
+    assert folders == {first.folder, third.folder}
+
+
+def test_nothing_happens_before_it_is_due(engine, labelled, store):
+    schedule = Schedule(after_labels=11, after_jobs=16)
+    due = retrain_when_due(engine, store, Trainer(), Settings(), schedule=schedule)
+    assert list(due) == []
+    due = retrain_when_due(engine, store, Trainer(), Settings(), schedule=Schedule(after_labels=10))
+    assert [report.reason for report in due] == ["10 new labels"]
+
+
+def test_watching_goes_on_after_a_failure_and_ends_on_sigterm(engine, labelled, store, monkeypatch):
+    monkeypatch.setattr("db.schedule.WAIT_S", 0.01)
+
+    class Weak(Trainer):
+        def train(self, *asked, **options):
+            if len(self.asked) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            self.error = StoreError("not yet") if not self.asked else None
+            return super().train(*asked, **options)
+
+    trainer = Weak()
+    reports = list(
+        retrain_when_due(
+            engine, store, trainer, Settings(), schedule=Schedule(), watch=True, look_s=0.01
+        )
+    )
+    assert [report.promoted for report in reports] == [True, True]
