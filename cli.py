@@ -113,6 +113,12 @@ def retrain(
             "come.",
         ),
     ] = None,
+    guess: Annotated[
+        bool,
+        typer.Option(
+            "--guess/--no-guess", help="Learn from what the live model is very sure of, too."
+        ),
+    ] = True,
     margin: Annotated[
         float,
         typer.Option(min=0, max=1, help="How much worse over all a new model may be at most."),
@@ -139,7 +145,11 @@ def retrain(
     with db_commands.opened(db) as engine:
         folder = store or Path(db_commands.default_store(db or ""))
         settings = Settings(
-            fresh=fresh, refresh=refresh_codes, margin=Margin(margin, tag_margin), seed=seed
+            fresh=fresh,
+            refresh=refresh_codes,
+            guess=guess,
+            margin=Margin(margin, tag_margin),
+            seed=seed,
         )
         report = None
         for report in retrain_when_due(
@@ -167,6 +177,7 @@ class Trainer:
         *,
         parent: Path | None,
         refresh: bool,
+        guess: bool,
     ) -> "TrainedModel":
         from tagger.jobs import Job
         from tagger.retraining import train_challenger
@@ -180,6 +191,7 @@ class Trainer:
                 others,
                 parent=parent,
                 refresh=refresh,
+                guess=guess,
                 config=self.config,
                 seed=self.seed,
                 show_progress=True,

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
-from db.labels import chunks
+from db.labels import chunks, find_tags
 from db.registry import (
     CHALLENGER,
     CHAMPION,
@@ -29,7 +29,7 @@ from db.registry import (
     set_alias,
 )
 from db.runs import finish, last_run, running
-from db.schema import CodeVersion, Job, Model, ModelJob, Verdict
+from db.schema import Answer, CodeVersion, Job, Model, ModelJob, PseudoLabel, Verdict
 from db.snapshot import MAX_UNLABELLED, Snapshot, assign_splits, iter_jobs, take_snapshot
 from db.verdicts import verdict_page
 
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 MAX_DRIFT = 0.05
 """1 - mean cosine between old and new codes of the same jobs; above it, a new code version."""
+N_GUESSED = 5000
+"""Newest unlabelled jobs that are read for pseudo-labels where the codes are not refreshed."""
 REFRESH_SHARE = 0.5
 """The codes are refreshed when so many jobs have come since, as a share of those they know."""
 
@@ -65,6 +67,10 @@ class Trained(Protocol):
         """Numbers of a code."""
 
     @property
+    def pseudo_labels(self) -> Sequence[tuple[str, str, str]]:
+        """Job, tag, and yes or no, of each guess that it learned from."""
+
+    @property
     def drift(self) -> float | None:
         """1 - mean cosine of old jobs' codes before and after; 0 where the codes were not
         touched, None where there was no model before."""
@@ -81,10 +87,12 @@ class Trainer(Protocol):
         *,
         parent: Path | None,
         refresh: bool,
+        guess: bool,
     ) -> Trained:
         """Train on `snapshot.training`, warm from `parent` if there is one, and save.
 
-        With `refresh` the codes go on learning from `unlabelled`; else they stay as they are.
+        With `refresh` the codes go on learning from `unlabelled`, else they stay as they are;
+        with `guess` the parent's pseudo-labels of the newest of these jobs are learned, too.
         """
 
     def compare(self, snapshot: Snapshot, champion: Path, challenger: Path) -> Comparison:
@@ -100,6 +108,8 @@ class Settings:
     """Forget the champion: learn everything anew, codes included."""
     refresh: bool | None = None
     """Whether the codes go on learning; None: when `REFRESH_SHARE` more jobs have come."""
+    guess: bool = True
+    """Whether the champion's pseudo-labels are learned, too."""
     seed: int = 0
     """Decides which old jobs are replayed."""
 
@@ -168,6 +178,7 @@ def retrain(
                 path,
                 parent=champion if work.parent else None,
                 refresh=work.refresh,
+                guess=settings.guess,
             )
             comparison = None
             if champion and work.snapshot.evaluation:
@@ -208,7 +219,7 @@ def _prepare(session: Session, settings: Settings) -> _Work:
     snapshot = take_snapshot(
         session,
         known_label=last.label_id if last and parent else 0,
-        n_unlabelled=MAX_UNLABELLED if refresh or parent is None else 0,
+        n_unlabelled=MAX_UNLABELLED if refresh or parent is None else N_GUESSED * settings.guess,
         seed=settings.seed,
     )
     _check(snapshot)
@@ -292,6 +303,7 @@ def _register(
         parent=work.parent,
         code_version=version,
     )
+    _store_pseudo_labels(session, model, trained.pseudo_labels)
     verdict = Verdict(
         run_id=run_id,
         challenger_id=model.id,
@@ -348,3 +360,20 @@ def _code_version(
     session.add(version)
     session.flush()
     return version, True
+
+
+def _store_pseudo_labels(
+    session: Session, model: Model, guesses: Sequence[tuple[str, str, str]]
+) -> None:
+    tags = find_tags(session, {tag for _, tag, _ in guesses})
+    rows = [
+        {
+            "model_id": model.id,
+            "job_id": int(job_id),
+            "tag_id": tags[tag].id,
+            "answer": Answer(answer),
+        }
+        for job_id, tag, answer in guesses
+    ]
+    if rows:
+        session.execute(insert(PseudoLabel), rows)

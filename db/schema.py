@@ -339,7 +339,7 @@ class JobCode(Base):
 
 
 class PseudoLabel(Base):
-    """A tag that a model was so sure of that another one learned from it; never a person's."""
+    """A guess of a model so sure that its successor learned from it; never a person's answer."""
 
     __tablename__ = "pseudo_labels"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -347,7 +347,7 @@ class PseudoLabel(Base):
     """The model that learned from it."""
     job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
     tag_id: Mapped[int] = _belongs("tags.id", primary_key=True, index=True)
-    probability: Mapped[float]
+    answer: Mapped[Answer] = mapped_column(_enum(Answer, "answer"))
 
 
 # ---- work: who does what

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from tagger.deep import DeepClassifier, DeepConfig
+from tagger.deep import DeepClassifier, DeepConfig, Guessed
 from tagger.errors import DataError
 from tagger.labels import UNKNOWN, YES, known_counts
 from tagger.splits import duplicate_groups, group_folds
@@ -78,6 +78,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         codes: npt.NDArray[np.float32],
         Y: LabelArray,
         *,
+        guessed: Guessed | None = None,
         show_progress: bool = False,
     ) -> Self:
         """Fit both paths and everything after them.
@@ -88,6 +89,9 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         codes : shape (N, C)
         Y : shape (N, T)
             1 yes, 0 no, -1 unknown.
+        guessed
+            Jobs with pseudo-labels: the paths learn from them when all is chosen. Mixture,
+            calibration and thresholds rest on people's labels alone.
 
         Raises
         ------
@@ -109,7 +113,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         folds = group_folds(groups, config.n_folds, seed=self.seed)
         codes = codes.astype(np.float32)
         self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
-        self.deep_.fit(codes, Y, folds, show_progress=show_progress)
+        self.deep_.fit(codes, Y, folds, guessed=guessed, show_progress=show_progress)
         paths = config.wide_configs if config.wide else ()
         self.wide_: WideClassifier | None = None
         wide, deep = np.zeros((len(paths), *Y.shape)), self.deep_.held_out_logits_
@@ -122,7 +126,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         mixed = self.share_ * deep
         if config.wide:
             mixed = mixed + (1 - self.share_) * wide[chosen]
-            self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(X, Y)
+            self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(*_with(X, Y, guessed))
             self.wide_config_ = paths[chosen]
         self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
         self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
@@ -144,6 +148,17 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     def predict_proba(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (N, T), in [0, 1]."""
         return self.decisions_.proba(self.decision_function(X, codes))
+
+
+def _with(
+    X: sparse.csr_array, Y: LabelArray, guessed: Guessed | None
+) -> tuple[sparse.csr_array, LabelArray, FloatArray]:
+    """Rows, labels and weights, pseudo-labels at the end."""
+    if guessed is None:
+        return X, Y, np.ones(len(Y))
+    rows = sparse.csr_array(sparse.vstack([X, guessed.X], format="csr"))
+    weight = np.concatenate([np.ones(len(Y)), np.full(len(guessed.Y), guessed.weight)])
+    return rows, np.concatenate([Y, guessed.Y]), weight
 
 
 def check_learnable(Y: LabelArray) -> None:

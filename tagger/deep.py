@@ -4,12 +4,13 @@ Letters for axes: N jobs, B batch, C code, M networks, T tags.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
+from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from tagger.errors import DataError
@@ -55,11 +56,13 @@ def masked_loss(positive_weight: FloatArray) -> Any:
     """Binary cross-entropy over known labels only, a yes of tag t weighted positive_weight[m, t].
 
     What is compared are labels with the job's fold behind them, (B, 1, T + 1), and logits
-    (B, M, T): network m learns nothing from the jobs of fold m.
+    (B, M, T): network m learns nothing from the jobs of fold m, and only the last one learns from
+    those of fold M.
     Keras' `class_weight` takes the argmax of a multi-hot row, so it can't be used here.
     """
     weights = ops.convert_to_tensor(positive_weight)
-    networks = ops.arange(len(positive_weight), dtype="float32")
+    last = len(positive_weight) - 1
+    networks = ops.arange(last + 1, dtype="float32")
 
     def loss(labels_and_fold: Any, logits: Any) -> Any:  # -> (B,)
         labels, fold = labels_and_fold[..., :-1], labels_and_fold[..., -1]
@@ -67,9 +70,23 @@ def masked_loss(positive_weight: FloatArray) -> Any:
         yes = ops.maximum(labels, 0.0)
         cells = weights * yes * ops.softplus(-logits) + (1 - yes) * ops.softplus(logits)
         per_job = ops.sum(cells * known, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
-        return ops.sum(per_job * ops.cast(fold != networks, "float32"), axis=-1)
+        taught = ops.where(fold > last, networks == last, fold != networks)
+        return ops.sum(per_job * ops.cast(taught, "float32"), axis=-1)
 
     return loss
+
+
+class Guessed(NamedTuple):
+    """G jobs with pseudo-labels."""
+
+    X: sparse.csr_array
+    """Rows, shape (G, H)."""
+    codes: FloatArray
+    """Shape (G, C)."""
+    Y: LabelArray
+    """Shape (G, T): 1 yes, 0 no, -1 no guess."""
+    weight: float
+    """What each counts beside a labelled job, in [0, 1]."""
 
 
 class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -94,6 +111,7 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         Y: LabelArray,
         folds: npt.NDArray[np.intp] | None = None,
         *,
+        guessed: Guessed | None = None,
         show_progress: bool = False,
     ) -> Self:
         """Fit fresh weights.
@@ -106,6 +124,8 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             1 yes, 0 no, -1 unknown.
         folds : shape (N,)
             Fold of each job, from 0.
+        guessed
+            Jobs that only the network that has seen everything learns from, too.
         """
         config = self.config or DeepConfig()
         self.mean_: FloatArray = X.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -132,9 +152,17 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             keras.optimizers.AdamW(rate, weight_decay=config.weight_decay),
             loss=masked_loss(np.clip(positive, 1, config.max_positive_weight)),
         )
+        codes, said = X[labelled], np.column_stack([Y, fold])[labelled]
+        weight = np.ones(len(codes), np.float32)
+        if guessed is not None:
+            only_last = np.full(len(guessed.Y), n_folds + 1)
+            codes = np.concatenate([codes, guessed.codes])
+            said = np.concatenate([said, np.column_stack([guessed.Y, only_last])])
+            weight = np.concatenate([weight, np.full(len(guessed.Y), guessed.weight, np.float32)])
         history = self.network_.fit(
-            ((X - self.mean_) * self.scale_)[labelled],
-            np.column_stack([Y, fold])[labelled, None].astype(np.float32),
+            (codes - self.mean_) * self.scale_,
+            said[:, None].astype(np.float32),
+            sample_weight=weight,
             batch_size=config.batch,
             epochs=config.epochs,
             verbose=0,

@@ -5,7 +5,7 @@ Letters for axes: N jobs, C code, T tags.
 
 import hashlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from tagger.bootstrap import Interval, Resampled, paired_bootstrap, resample
 from tagger.errors import DataError
+from tagger.features import Counted
+from tagger.guessing import MAX_GUESSED
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, YES, encode_labels
 from tagger.model import TagModel
@@ -27,47 +29,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 _N_DRIFT = 1000  # jobs whose codes are compared before and after
 _N_EXAMPLES = 20
-
-
-def update_tagger(
-    parent: Path,
-    labelled: Sequence[Job],
-    tags: Sequence[str],
-    unlabelled: Iterable[Job] | None = None,
-    *,
-    show_progress: bool = False,
-) -> tuple[JobTagger, float]:
-    """Go on from a saved model; see `JobTagger.partial_fit`.
-
-    Parameters
-    ----------
-    parent
-        The model folder; it is not changed.
-    labelled
-        All labelled jobs to learn from, old ones too.
-    tags
-        The columns of the new model.
-    unlabelled
-        Jobs on which the codes go on learning; None leaves the codes as they are.
-
-    Returns
-    -------
-    The tagger, and how far its codes have moved: 1 - mean cosine between the codes of the same
-    jobs before and after, in [0, 2]; 0 where they were left as they are.
-    """
-    tagger = JobTagger.load(parent)
-    before = tagger.model_
-    counted = count_all(labelled, show_progress=show_progress)
-    more = None if unlabelled is None else count_all(unlabelled, show_progress=show_progress)
-    Y = encode_labels(labelled, tags)
-    tagger.partial_fit(counted, Y, tuple(tags), more, show_progress=show_progress)
-    if more is None:
-        return tagger, 0.0
-    rng = np.random.default_rng(tagger.seed)
-    asked = more if len(more.measures) else counted
-    chosen = rng.permutation(len(asked.measures))[:_N_DRIFT]
-    rows = before.row_weights.weigh(asked.take(chosen))
-    return tagger, code_drift(before.encoder(rows), tagger.model_.encoder(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +47,10 @@ class TrainedModel:
     n_code: int
     """Numbers of a code."""
     drift: float | None
-    """As `update_tagger` gives it; None where there was no model before."""
+    """How far the codes of the same jobs have moved, see `code_drift`; 0 where they were left as
+    they are, None where there was no model before."""
+    pseudo_labels: tuple[tuple[str, str, str], ...]
+    """Job, tag, and yes or no, of each guess that it learned from."""
 
 
 def train_challenger(
@@ -96,7 +60,8 @@ def train_challenger(
     unlabelled: Iterable[Job],
     *,
     parent: Path | None,
-    refresh: bool,
+    refresh: bool = False,
+    guess: bool = True,
     config: TaggerConfig | None = None,
     seed: int = 0,
     show_progress: bool = False,
@@ -107,10 +72,19 @@ def train_challenger(
     ----------
     folder
         Where the model goes.
+    labelled
+        All labelled jobs to learn from, old ones too.
+    tags
+        The columns of the new model.
     unlabelled
-        Jobs for the codes; read from scratch or with `refresh` only.
+        Jobs for the codes (from scratch, or with `refresh`); and the last `MAX_GUESSED` of them
+        for pseudo-labels. Oldest first.
     parent
         Folder of the model to go on from; None: from scratch, by `config` and `seed`.
+    refresh
+        Let the codes go on learning; else they stay exactly as they are.
+    guess
+        Learn from what the parent is sure of, too; see `tagger.guessing`.
 
     Raises
     ------
@@ -119,19 +93,26 @@ def train_challenger(
     ModelError
         If the parent is not whole, or the disk refuses the new one.
     """
+    ids: list[str] = []
+    others = count_all(_noting_ids(unlabelled, ids), show_progress=show_progress)
+    counted, Y = count_all(labelled, show_progress=show_progress), encode_labels(labelled, tags)
+    drift = None
     if parent is None:
-        tagger, drift = JobTagger(config, seed=seed), None
-        tagger.fit_counted(
-            count_all(labelled, show_progress=show_progress),
-            encode_labels(labelled, tags),
+        tagger = JobTagger(config, seed=seed)
+        tagger.fit_counted(counted, Y, tuple(tags), others, show_progress=show_progress)
+    else:
+        tagger = JobTagger.load(parent)
+        before = tagger.model_
+        newest = np.arange(max(0, len(ids) - MAX_GUESSED), len(ids))
+        tagger.partial_fit(
+            counted,
+            Y,
             tuple(tags),
-            count_all(unlabelled, show_progress=show_progress),
+            others if refresh else None,
+            guess_from=others.take(newest) if guess and len(newest) else None,
             show_progress=show_progress,
         )
-    else:
-        tagger, drift = update_tagger(
-            parent, labelled, tags, unlabelled if refresh else None, show_progress=show_progress
-        )
+        drift = _drift(before, tagger.model_, others if ids else counted) if refresh else 0.0
     tagger.save(folder)
     model = tagger.model_
     data = model.meta["data"]
@@ -154,7 +135,32 @@ def train_challenger(
         },
         n_code=model.encode(labelled[:1]).shape[1],
         drift=drift,
+        pseudo_labels=_pseudo_labels(tagger, ids),
     )
+
+
+def _noting_ids(jobs: Iterable[Job], ids: list[str]) -> Iterator[Job]:
+    for job in jobs:
+        ids.append(job.id)
+        yield job
+
+
+def _pseudo_labels(tagger: JobTagger, ids: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+    guesses = getattr(tagger, "guesses_", None)
+    if guesses is None:
+        return ()
+    asked = ids[len(ids) - len(guesses) :]
+    return tuple(
+        (asked[row], tagger.tags_[tag], "yes" if guesses[row, tag] == YES else "no")
+        for row, tag in np.argwhere(guesses != UNKNOWN).tolist()
+    )
+
+
+def _drift(before: TagModel, after: TagModel, counted: Counted) -> float:
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(counted.measures))[:_N_DRIFT]
+    rows = before.row_weights.weigh(counted.take(chosen))
+    return code_drift(before.encoder(rows), after.encoder(rows))
 
 
 def code_drift(before: FloatArray, after: FloatArray) -> float:

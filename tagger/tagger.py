@@ -18,11 +18,12 @@ from tqdm import tqdm
 
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import TagClassifier, TagConfig, check_learnable, tag_remarks
-from tagger.deep import DeepConfig
+from tagger.deep import DeepConfig, Guessed
 from tagger.errors import DataError, ModelError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
+from tagger.guessing import GUESS_WEIGHT, confident_guesses
 from tagger.jobs import Job
-from tagger.labels import encode_labels, known_counts, tag_list
+from tagger.labels import UNKNOWN, encode_labels, known_counts, tag_list
 from tagger.metrics import summary
 from tagger.model import Reason, TagModel
 from tagger.storage import jobtool_version
@@ -155,6 +156,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         tags: tuple[str, ...],
         unlabelled: Counted | None = None,
         *,
+        guess_from: Counted | None = None,
         show_progress: bool = False,
         log_dir: Path | None = None,
     ) -> Self:
@@ -173,6 +175,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         unlabelled
             Jobs on which the autoencoder goes on learning, with the labelled ones at their usual
             share; None leaves the codes exactly as they are.
+        guess_from
+            Unlabelled jobs that the model so far may give pseudo-labels; see `tagger.guessing`.
+            What it gave them is in `guesses_`, shape (jobs, T): 1 yes, 0 no, -1 no guess.
         """
         config = self.config or TaggerConfig()
         check_learnable(Y)
@@ -188,6 +193,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 show_progress=show_progress,
                 log_dir=log_dir,
             )
+        guessed = None
+        if guess_from is not None:
+            guessed = self._guess(guess_from, Y, tags)
         deep = replace(config.tags.deep_config, epochs=-(-config.tags.deep_config.epochs // 2))
         return self._fit_tags(
             weights,
@@ -196,9 +204,28 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             tags,
             n_unlabelled,
             config=replace(config.tags, deep_config=deep),
+            guessed=guessed,
             show_progress=show_progress,
             log_dir=log_dir,
         )
+
+    def _guess(self, counted: Counted, Y: LabelArray, tags: tuple[str, ...]) -> Guessed | None:
+        """Pseudo-labels by the model so far, for tags that it has learned."""
+        model = self._fitted()
+        rows = sparse.csr_array(model.row_weights.weigh(counted))
+        known = dict(zip(model.tags, model.proba_of_rows(rows).T, strict=True))
+        learned = dict(zip(model.tags, ~np.isnan(model.thresholds), strict=True))
+        self.guesses_ = confident_guesses(
+            np.stack([known.get(tag, np.zeros(rows.shape[0])) for tag in tags], axis=1),
+            known_counts(Y)[0],
+            np.array([bool(learned.get(tag)) for tag in tags]),
+        )
+        chosen = np.flatnonzero((self.guesses_ != UNKNOWN).any(axis=1))
+        if not len(chosen):
+            return None
+        rows = rows[chosen]
+        codes = self.autoencoder_.encode(rows)
+        return Guessed(rows, codes, self.guesses_[chosen], GUESS_WEIGHT)
 
     def _fit_tags(
         self,
@@ -209,12 +236,13 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         n_unlabelled: int,
         *,
         config: TagConfig,
+        guessed: Guessed | None = None,
         show_progress: bool,
         log_dir: Path | None,
     ) -> Self:
         codes = self.autoencoder_.encode(rows)
         self.classifier_ = TagClassifier(config, seed=self.seed).fit(
-            rows, codes, Y, show_progress=show_progress
+            rows, codes, Y, guessed=guessed, show_progress=show_progress
         )
         self.tags_ = tags
         self.histories_ = {

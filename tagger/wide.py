@@ -4,7 +4,7 @@ Letters for axes: N jobs, H columns of a row, T tags.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,9 @@ class WideClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self.config = config
         self.seed = seed
 
-    def fit(self, X: sparse.csr_array, Y: LabelArray) -> Self:
+    def fit(
+        self, X: sparse.csr_array, Y: LabelArray, weight: npt.NDArray[Any] | None = None
+    ) -> Self:
         """Fit one model per tag on its known labels; a tag with one kind of label gets zeros.
 
         Parameters
@@ -62,8 +64,11 @@ class WideClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         X : shape (N, H)
         Y : shape (N, T)
             1 yes, 0 no, -1 unknown.
+        weight : shape (N,)
+            How much each job counts; 1 by default.
         """
         config = self.config or WideConfig()
+        weight = np.ones(len(Y)) if weight is None else weight
         self.coef_: FloatArray = np.zeros((X.shape[1], Y.shape[1]), np.float32)
         self.intercept_: FloatArray = np.zeros(Y.shape[1], np.float32)
         for tag, labels in enumerate(Y.T):
@@ -75,7 +80,7 @@ class WideClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             scale = _column_scale(rows, yes, config)
             model = LogisticRegression(
                 C=config.strength, solver="liblinear", random_state=self.seed, max_iter=300
-            ).fit(_scaled(rows, scale), yes)
+            ).fit(_scaled(rows, scale), yes, sample_weight=weight[known])
             self.coef_[:, tag] = model.coef_[0] * scale
             self.intercept_[tag] = model.intercept_[0]
         return self

@@ -18,7 +18,7 @@ from db.gate import Margin
 from db.registry import CHALLENGER, CHAMPION, aliased, find_model, promote
 from db.retrain import Settings, retrain
 from db.schedule import Schedule, retrain_when_due
-from db.schema import CodeVersion, Job, Model, ModelJob, Run, RunState, Verdict
+from db.schema import CodeVersion, Job, Label, Model, ModelJob, PseudoLabel, Run, RunState, Verdict
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Trained:
     n_code: int = 4
     versions: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=lambda: {"n_labelled": 8})
+    pseudo_labels: tuple[tuple[str, str, str], ...] = ()
 
 
 class Trainer:
@@ -59,8 +60,9 @@ class Trainer:
         self.difference, self.drift = difference, drift
         self.asked: list[dict[str, Any]] = []
         self.error: BaseException | None = None
+        self.guesses: tuple[tuple[str, str, str], ...] = ()
 
-    def train(self, snapshot, unlabelled, folder, *, parent, refresh):
+    def train(self, snapshot, unlabelled, folder, *, parent, refresh, guess):
         self.asked.append(
             {"parent": parent, "refresh": refresh, "unlabelled": [job[0] for job in unlabelled]}
         )
@@ -68,7 +70,8 @@ class Trainer:
         (folder / "meta.json").write_text("{}")
         if self.error:
             raise self.error
-        return Trained(dict.fromkeys(snapshot.tags, 0.5), self.drift if parent else None)
+        drift = self.drift if parent else None
+        return Trained(dict.fromkeys(snapshot.tags, 0.5), drift, pseudo_labels=self.guesses)
 
     def compare(self, snapshot, champion, challenger):
         assert (champion / "meta.json").exists()
@@ -145,7 +148,24 @@ def test_only_new_labels_are_not_replay(engine, labelled, say, store):
     retrain(engine, store, Trainer())
     say(labelled[0], nurse="yes")
     report = retrain(engine, store, Trainer())
-    assert (report.n_training, report.n_replayed, report.n_unlabelled) == (8, 7, 0)
+    assert (report.n_training, report.n_replayed) == (8, 7)
+
+
+def test_guesses_are_kept_apart_from_labels(engine, labelled, store):
+    retrain(engine, store, Trainer())
+    trainer = Trainer()
+    trainer.guesses = ((str(labelled[12]), "remote", "yes"),)
+    report = retrain(engine, store, trainer)
+    guess = rows(engine, PseudoLabel)[0]
+    assert (guess.model_id, guess.job_id, guess.answer) == (report.model_id, labelled[12], "yes")
+    assert len(rows(engine, Label)) == 10
+
+
+def test_without_guessing_no_unlabelled_job_is_read(engine, labelled, store):
+    retrain(engine, store, trainer := Trainer())
+    retrain(engine, store, trainer, Settings(guess=False))
+    retrain(engine, store, trainer)
+    assert [len(asked["unlabelled"]) for asked in trainer.asked] == [5, 0, 5]
 
 
 def test_codes_are_refreshed_when_many_jobs_have_come(engine, labelled, add_jobs, store):
@@ -223,7 +243,7 @@ from db.engine import open_engine
 from db.retrain import retrain
 
 class Trainer:
-    def train(self, snapshot, unlabelled, folder, *, parent, refresh):
+    def train(self, snapshot, unlabelled, folder, *, parent, refresh, guess):
         folder.mkdir()
         (folder / "half").write_text("x" * 1000)
         print("training", flush=True)

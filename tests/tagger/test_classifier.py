@@ -6,7 +6,7 @@ from scipy import sparse
 
 import tagger.classifier
 from tagger.classifier import TagClassifier, TagConfig, tag_remarks
-from tagger.deep import DeepClassifier, DeepConfig, masked_loss
+from tagger.deep import DeepClassifier, DeepConfig, Guessed, masked_loss
 from tagger.errors import DataError
 from tagger.thresholds import Decisions, fit_decisions
 from tagger.wide import WideClassifier
@@ -79,8 +79,26 @@ def test_a_yes_weighs_as_much_as_asked_and_the_loss_is_a_mean_over_known_cells()
 
 
 def test_a_job_counts_for_every_network_but_that_of_its_fold() -> None:
-    value = loss_of([[0, 0], [0, 0], [0, 0]], [0, 1, 2], np.zeros((3, 2)))
+    value = loss_of([[0, 0], [0, 0], [0, 0]], [0, 1, -1], np.zeros((3, 2)))
     np.testing.assert_allclose(value, np.log(2) * np.array([1, 1, 2]), rtol=1e-6)
+
+
+def test_a_guessed_job_counts_for_the_last_network_alone() -> None:
+    logits = np.array([[[5.0], [0.0]]], np.float32)  # one job, two networks, one tag
+    value = masked_loss(np.ones((2, 1), np.float32))(np.array([[[0.0, 2.0]]], np.float32), logits)
+    np.testing.assert_allclose(value, np.log(2), rtol=1e-6)
+
+
+def test_what_guesses_say_changes_the_paths_but_nothing_that_is_chosen(data: Data) -> None:
+    X, codes, Y = data
+    one, two = (
+        TagClassifier(CONFIG).fit(X, codes, Y, guessed=Guessed(X[:9], codes[:9], guesses, 0.5))
+        for guesses in (Y[:9], 1 - Y[:9])
+    )
+    assert not np.array_equal(one.wide_.coef_, two.wide_.coef_)
+    assert not np.array_equal(one.deep_.arrays()["logits/bias"], two.deep_.arrays()["logits/bias"])
+    np.testing.assert_array_equal(one.oof_proba_, two.oof_proba_)
+    assert one.share_ == two.share_
 
 
 def test_the_network_of_a_fold_has_not_seen_the_labels_of_that_fold(data: Data) -> None:

@@ -294,7 +294,7 @@ def upgrade() -> None:
         sa.Column("model_id", KEY, nullable=False),
         sa.Column("job_id", KEY, nullable=False),
         sa.Column("tag_id", KEY, nullable=False),
-        sa.Column("probability", sa.Double(), nullable=False),
+        sa.Column("answer", one_of("yes", "no", "unsure", name="answer"), nullable=False),
         sa.ForeignKeyConstraint(
             ["job_id"], ["jobs.id"], name=op.f("fk_pseudo_labels_job_id"), ondelete="CASCADE"
         ),

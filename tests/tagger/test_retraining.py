@@ -1,0 +1,119 @@
+"""A challenger from a champion, and both on the same jobs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tagger.errors import DataError, ModelError
+from tagger.jobs import Job
+from tagger.model import TagModel
+from tagger.retraining import code_drift, compare_models, train_challenger
+from tagger.storage import META
+
+TAGS = ("care", "driving", "kitchen", "rare", "remote", "software")
+
+
+@pytest.fixture(scope="module")
+def parent(tiny_tagger, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parent") / "model"
+    tiny_tagger.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def others(tiny_jobs):
+    """Unlabelled jobs that are much like the labelled ones."""
+    return [Job(f"o{i}", job.title, job.text + " again") for i, job in enumerate(tiny_jobs[:20])]
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
+class TestUpdate:
+    def test_codes_stay_exactly_as_they_are(self, parent, tiny_jobs, tmp_path):
+        found = train_challenger(tmp_path / "m", tiny_jobs, TAGS, [], parent=parent)
+        before, after = TagModel.load(parent), TagModel.load(tmp_path / "m")
+        assert found.drift == 0
+        np.testing.assert_array_equal(before.encode(tiny_jobs), after.encode(tiny_jobs))
+
+    def test_a_new_tag_grows_the_output_and_is_learned(self, parent, tiny_jobs, tmp_path):
+        jobs = [
+            replace(job, tags=(*job.tags, "early")) if "early" in job.text else job
+            for job in tiny_jobs
+            if job.not_tags is None
+        ]
+        tags = (*TAGS, "early")
+        found = train_challenger(tmp_path / "m", jobs, tags, [], parent=parent)
+        assert tuple(found.thresholds) == TagModel.load(tmp_path / "m").tags == tags
+        assert found.thresholds["early"] is not None
+
+    def test_refreshed_codes_say_how_far_they_moved(self, parent, tiny_jobs, others, tmp_path):
+        found = train_challenger(
+            tmp_path / "m", tiny_jobs, TAGS, others, parent=parent, refresh=True
+        )
+        assert 0 <= found.drift < 0.5
+
+    def test_the_parent_is_not_changed(self, parent, tiny_jobs, tmp_path):
+        before = (parent / META).read_bytes()
+        train_challenger(tmp_path / "m", tiny_jobs[:40], TAGS, [], parent=parent)
+        assert (parent / META).read_bytes() == before
+        assert TagModel.load(tmp_path / "m").meta["data"]["labelled"] == 40
+
+    def test_what_is_guessed_is_told(self, parent, tiny_jobs, others, tmp_path, monkeypatch):
+        monkeypatch.setattr("tagger.guessing.SURE_YES", 0.2)
+        found = train_challenger(tmp_path / "m", tiny_jobs, TAGS, others, parent=parent)
+        assert found.pseudo_labels
+        jobs, tags, answers = zip(*found.pseudo_labels, strict=True)
+        assert set(jobs) <= {job.id for job in others}
+        assert set(tags) <= set(TAGS)
+        assert "yes" in answers
+        nothing = train_challenger(
+            tmp_path / "n", tiny_jobs, TAGS, others, parent=parent, guess=False
+        )
+        assert nothing.pseudo_labels == ()
+
+    def test_a_changed_parent_is_refused(self, parent, tiny_jobs, tmp_path):
+        import shutil
+
+        damaged = shutil.copytree(parent, tmp_path / "damaged")
+        path = damaged / "wide.npz"
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match="sha256"):
+            train_challenger(tmp_path / "m", tiny_jobs, TAGS, [], parent=damaged)
+        assert not (tmp_path / "m").exists()
+
+
+def test_drift_is_nothing_for_equal_codes_and_two_for_opposite_ones():
+    codes = np.random.default_rng(0).normal(size=(5, 3))
+    assert code_drift(codes, 2 * codes) == pytest.approx(0)
+    assert code_drift(codes, -codes) == pytest.approx(2)
+
+
+def test_a_model_is_as_good_as_itself(parent, tiny_jobs):
+    model = TagModel.load(parent)
+    found = compare_models(model, model, tiny_jobs)
+    assert found.n_jobs == len(tiny_jobs)
+    assert (found.macro_f1.value, found.macro_f1.low, found.macro_f1.high) == (0, 0, 0)
+    assert (found.new_tags, found.dropped_tags, found.examples) == ((), (), ())
+    assert {one.tag for one in found.tags} <= set(TAGS)
+
+
+def test_a_worse_model_loses_and_its_worst_jobs_are_shown_first(parent, tiny_jobs):
+    model = TagModel.load(parent)
+    arrays = {**model.arrays, "wide": {"kernel": -model.arrays["wide"]["kernel"]}}
+    worse = TagModel.of(arrays, model.meta)
+    found = compare_models(model, worse, tiny_jobs, groups=range(len(tiny_jobs)))
+    assert found.mean_average_precision.value < 0
+    assert found.mean_average_precision.challenger < found.mean_average_precision.champion
+    assert found.mean_average_precision.low <= found.mean_average_precision.high
+    changes = [one.better for one in found.examples]
+    assert changes == sorted(changes)
+    assert all(one.gained or one.lost for one in found.examples)
+
+
+def test_without_jobs_there_is_nothing_to_compare_by(parent):
+    model = TagModel.load(parent)
+    with pytest.raises(DataError, match="0 jobs"):
+        compare_models(model, model, [])
