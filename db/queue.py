@@ -56,7 +56,7 @@ def enqueue_missing(session: Session, model_id: int) -> int:
     adding = insert_missing(session, table_of(QueuedJob)).from_select(
         names, missing.where(~said, ~queued).order_by(Job.id)
     )
-    n_added = n_changed(session.execute(adding))
+    n_added = n_changed(session.execute(adding, execution_options={"preserve_rowcount": True}))
     if n_added:
         ring(session)
     return n_added
