@@ -88,34 +88,11 @@ def configure(
 
 @app.command()
 def tag(
-    source: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FILE]",
-            help="A file with one posting (text or HTML; - or nothing for standard input), or JOBS "
-            "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
-        ),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", "-m", metavar="DIR", show_default="model", help="The model folder."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
-            "Without it JSON lines are printed.",
-        ),
-    ] = None,
-    title: Annotated[str, typer.Option(help="Title of one posting.")] = "",
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
-    ] = False,
+    source: commands.Source = None,
+    model: commands.OneModel = None,
+    output: commands.Output = None,
+    title: commands.Title = "",
+    explain: commands.Explain = False,
     column: commands.Columns = None,
     encoding: commands.Encoding = "utf-8",
     rejects: commands.RejectFile = None,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-CHANNEL = "jobtool_queue"
+CHANNEL = "jobtool_jobs"
 POLL_S = 1.0
 """How often a queue is looked at where nothing rings."""
 LISTEN_S = 5.0

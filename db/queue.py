@@ -87,7 +87,8 @@ def claim(
         .limit(n_jobs)
         .with_for_update(skip_locked=True, of=QueuedJob)
     )
-    job_ids = _fitting(session.execute(waiting).tuples().all(), n_chars)
+    sizes = [(job_id, size) for job_id, size in session.execute(waiting)]
+    job_ids = _fitting(sizes, n_chars)
     if not job_ids:
         return None
     at = now(session)
@@ -106,7 +107,7 @@ def claim(
         mine = (QueuedJob.model_id == model_id, QueuedJob.job_id.in_(part))
         session.execute(update(QueuedJob).where(*mine).values(batch_id=batch.id))
         rows = select(Job.id, Job.title, Job.text).where(Job.id.in_(part)).order_by(Job.id)
-        postings += (Posting(*row) for row in session.execute(rows).tuples())
+        postings += (Posting(*row) for row in session.execute(rows))
     return Claim(batch.id, model_id, postings)
 
 

@@ -33,6 +33,32 @@ Labelled = Annotated[
     ),
 ]
 ModelDir = Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="The model folder.")]
+OneModel = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", metavar="DIR", show_default="model", help="The model folder."),
+]
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="A file with one posting (text or HTML; - or nothing for standard input), or JOBS "
+        "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
+        "Without it JSON lines are printed.",
+    ),
+]
+Title = Annotated[str, typer.Option(help="Title of one posting.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
+]
 Unlabelled = Annotated[
     list[Path] | None,
     typer.Option("--unlabelled", "-u", metavar="FILE", help="More jobs; may be repeated."),
