@@ -92,7 +92,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _postgres_binaries() -> Path | None:
+def postgres_binaries() -> Path | None:
     on_path = shutil.which("initdb")
     found = [Path(on_path).resolve().parent] if on_path else []
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -102,7 +102,7 @@ def _postgres_binaries() -> Path | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server with one migrated database, `template`, to copy from."""
-    binaries = _postgres_binaries()
+    binaries = postgres_binaries()
     if binaries is None:
         if os.environ.get("JOBTOOL_TEST_POSTGRES") == "required":
             pytest.fail("there is no initdb: install PostgreSQL (Debian: postgresql)")
