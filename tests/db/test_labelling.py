@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select, text, update
 
+from bench.postgres import Postgres, postgres_binaries
 from db import labelling, queue
 from db.engine import now, open_engine, reading, writing
 from db.errors import StoreError
@@ -30,7 +31,7 @@ from db.schema import (
     QueuedJob,
     Source,
 )
-from tests.db.conftest import Postgres, postgres_binaries, wait_for
+from tests.db.conftest import wait_for
 from tests.db.worker import (
     TAGS,
     ByLength,
