@@ -7,7 +7,7 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,8 @@ from tagger import commands
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
+    from db.live import Predictor
+    from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
     from tagger.jobs import Job
     from tagger.retraining import ModelComparison, TrainedModel
@@ -82,6 +84,110 @@ def configure(
 ) -> None:
     """Tag job postings from their text: train on your own tags, tag new postings, see why."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
+
+
+@app.command()
+def tag(
+    source: commands.Source = None,
+    model: commands.OneModel = None,
+    output: commands.Output = None,
+    title: commands.Title = "",
+    explain: commands.Explain = False,
+    column: commands.Columns = None,
+    encoding: commands.Encoding = "utf-8",
+    rejects: commands.RejectFile = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            metavar="URL",
+            help="Tag the jobs of a database instead, with its live model: a SQLite file (jobs.db) "
+            "or a URL (postgresql://user@host/name).",
+        ),
+    ] = None,
+    store: db_commands.Store = None,
+    workers: Annotated[int, typer.Option(min=1, help="With --db: so many processes.")] = 1,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="With --db: wait for new jobs until stopped.")
+    ] = False,
+    lease: Annotated[
+        float,
+        typer.Option(
+            min=1, help="With --db: seconds after which others take over from a dead worker."
+        ),
+    ] = 60,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --db: stop after so many jobs.")
+    ] = None,
+    as_json: commands.AsJson = False,
+) -> None:
+    """Tag one posting, a file of jobs, or with --db the jobs of a database.
+
+    Rejected rows go to FILE.rejects.jsonl unless --rejects names another file.
+
+    With --db every job is tagged that the live model has not tagged yet. Start it as often and on
+    as many machines as you like: no job is tagged twice, and none is lost if a worker dies.
+    """
+    columns = commands.parse_columns(column)
+    if db:
+        if source or model or output or title or explain or columns or rejects:
+            raise typer.BadParameter(
+                "with --db the live model tags the jobs of the database: leave out FILE, --model, "
+                "--output, --title, --explain, --column and --rejects"
+            )
+        options = {"lease_s": lease, "watch": watch, "limit": limit}
+        return _tag_database(db, store, workers, options, as_json=as_json)
+    if watch or limit or workers > 1:
+        raise typer.BadParameter("--workers, --watch and --limit need --db")
+    commands.tag_source(
+        source,
+        model or Path("model"),
+        output=output,
+        title=title,
+        explain=explain,
+        columns=columns,
+        encoding=encoding,
+        rejects=rejects,
+        as_json=as_json,
+    )
+
+
+def _tag_database(
+    url: str, store: Path | None, n_workers: int, options: dict[str, Any], *, as_json: bool
+) -> None:
+    from db.labelling import Settings
+    from db.workers import tag_database
+
+    settings = Settings(store=store or Path(db_commands.default_store(url)), **options)
+    with db_commands.opened(url) as engine:
+        tagged = tag_database(
+            engine, load_predictor, settings, n_workers=n_workers, show_progress=True
+        )
+    if as_json:
+        db_commands.print_json(tagged.to_json())
+    else:
+        rate = tagged.to_json()["jobs_per_second"]
+        typer.echo(
+            f"Tagged {tagged.tagged:,} jobs with model {tagged.model} in {tagged.seconds:.1f} s "
+            f"({rate:,} jobs/s); {tagged.left:,} left"
+        )
+    if tagged.is_stopped and not settings.watch:
+        raise typer.Exit(130)
+
+
+def load_predictor(folder: Path) -> "Predictor":
+    """A saved model as `db.labelling` asks it."""
+    from tagger.jobs import Job
+    from tagger.model import Predictions, TagModel
+
+    class Served:
+        def __init__(self, model: TagModel) -> None:
+            self.model, self.tags = model, model.tags
+
+        def predict(self, postings: "Sequence[Posting]", /) -> Predictions:
+            return self.model.predict_all([Job(str(p.id), p.title, p.text) for p in postings])
+
+    return Served(TagModel.load(folder))
 
 
 @app.command()

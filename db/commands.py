@@ -116,6 +116,28 @@ def check(db: Database = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def status(db: Database = None, as_json: AsJson = False) -> None:
+    """Show what is in a database: jobs, labels, predictions, the queue and the live model."""
+    from db.engine import reading
+    from db.status import status
+
+    with opened(db) as engine, reading(engine) as session:
+        found = status(session)
+    if as_json:
+        return print_json(found)
+    for name, value in found.items():
+        typer.echo(f"{name.replace('_', ' ') + ':':<17}{_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_shown(one)}" for name, one in value.items())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "none" if value is None else str(value)
+
+
 def default_store(url: str) -> str:
     """Where models go unless told: JOBTOOL_STORE, or a folder beside the SQLite file."""
     from db.engine import parse_url

@@ -10,6 +10,7 @@ from sqlalchemy import case, func, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import aliased as aliased_table
 
+from db.bell import ring
 from db.engine import now
 from db.errors import StoreError
 from db.labels import find_tags
@@ -144,6 +145,7 @@ def promote(
     )
     session.add(promotion)
     session.flush()
+    ring(session)
     return promotion
 
 

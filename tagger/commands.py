@@ -33,6 +33,32 @@ Labelled = Annotated[
     ),
 ]
 ModelDir = Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="The model folder.")]
+OneModel = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", metavar="DIR", show_default="model", help="The model folder."),
+]
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="A file with one posting (text or HTML; - or nothing for standard input), or JOBS "
+        "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
+        "Without it JSON lines are printed.",
+    ),
+]
+Title = Annotated[str, typer.Option(help="Title of one posting.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
+]
 Unlabelled = Annotated[
     list[Path] | None,
     typer.Option("--unlabelled", "-u", metavar="FILE", help="More jobs; may be repeated."),
@@ -77,7 +103,7 @@ def train(
     another file. A job without tags among LABELLED counts as unlabelled. Several tags in a cell
     are separated by semicolons.
     """
-    columns = _columns(column)
+    columns = parse_columns(column)
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
     from tagger.training import tagger_config, train_tagger
@@ -99,46 +125,24 @@ def train(
         display.print_training(report)
 
 
-@app.command()
-def tag(
-    source: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FILE]",
-            help="A file with one posting (text or HTML; - or nothing for standard input), or JOBS "
-            "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
-        ),
-    ] = None,
-    model: ModelDir = Path("model"),
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
-            "Without it JSON lines are printed.",
-        ),
-    ] = None,
-    title: Annotated[str, typer.Option(help="Title of one posting.")] = "",
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
-    ] = False,
-    column: Columns = None,
-    encoding: Encoding = "utf-8",
-    rejects: RejectFile = None,
-    as_json: AsJson = False,
+def tag_source(
+    source: Path | None,
+    model: Path,
+    *,
+    output: Path | None,
+    title: str,
+    explain: bool,
+    columns: dict[str, str] | None,
+    encoding: str,
+    rejects: Path | None,
+    as_json: bool,
 ) -> None:
-    """Tag one posting, or a file of jobs.
-
-    Rejected rows go to FILE.rejects.jsonl unless --rejects names another file.
-    """
-    columns = _columns(column)
+    """Tag one posting, or a file of jobs, and print what comes of it: without --db."""
     from tagger.model import TagModel
     from tagger.tagging import check_apart, is_table, iter_tagged, tag_file, tag_jobs
 
     if source is None or not is_table(source):
-        if output or column or rejects:
+        if output or columns or rejects:
             raise typer.BadParameter("--output, --column and --rejects are for files of jobs")
         job = _read_posting(source, title, encoding)
         loaded = TagModel.load(model)
@@ -199,7 +203,7 @@ def evaluate(
     """
     if model and (unlabelled or plain_chain):
         raise typer.BadParameter("--unlabelled and --plain-chain are for cross-validation")
-    columns = _columns(column)
+    columns = parse_columns(column)
     if report:
         from tagger.tagging import check_apart
 
@@ -301,7 +305,7 @@ def _forget(path: Path, inputs: Iterable[Path]) -> None:
         path.unlink()
 
 
-def _columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
+def parse_columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
     split = [pair.partition("=") for pair in pairs or ()]
     for ours, _, yours in split:
         if not ours or not yours:

@@ -46,6 +46,21 @@ class Reason(NamedTuple):
     """How much higher (or lower) the tag's calibrated logit is than without the term."""
 
 
+class Predictions(NamedTuple):
+    """All that a model says of N jobs, from one pass over them."""
+
+    scores: FloatArray
+    """Shape (N, T): logits before calibration."""
+    probabilities: FloatArray
+    """Shape (N, T): calibrated, in [0, 1]."""
+    decisions: BoolArray
+    """Shape (N, T): which tags are given."""
+    reviews: BoolArray
+    """Shape (N, T): which tags a person should look at."""
+    codes: npt.NDArray[np.float32]
+    """Shape (N, C)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TagModel:
     """Everything a trained tagger knows, in the order a posting passes it.
@@ -153,6 +168,14 @@ class TagModel:
         given = self.decide(self.predict_proba(jobs))
         return [tuple(tag for tag, yes in zip(self.tags, row, strict=True) if yes) for row in given]
 
+    def predict_all(self, jobs: Sequence[Job]) -> Predictions:
+        """Scores, probabilities, decisions and codes at once: for one batch, held in memory."""
+        rows = self.rows(jobs)
+        codes = self.encoder(rows)
+        scores = self._logits(rows, codes)
+        proba = self.decisions.proba(scores)
+        return Predictions(scores, proba, self.decide(proba), self.review(proba), codes)
+
     def explain(self, job: Job, *, n_terms: int = 8) -> dict[str, list[Reason]]:
         """The terms that raised or lowered each tag most, strongest first.
 
@@ -177,10 +200,10 @@ class TagModel:
             for t, tag in enumerate(self.tags)
         }
 
-    def _logits(self, rows: Rows) -> FloatArray:
+    def _logits(self, rows: Rows, codes: npt.NDArray[np.float32] | None = None) -> FloatArray:
         mixed: FloatArray = np.zeros((rows.shape[0], len(self.tags)))
         if self.share > 0:
-            mixed = mixed + self.share * self.deep(self.encoder(rows))
+            mixed = mixed + self.share * self.deep(self.encoder(rows) if codes is None else codes)
         if self.share < 1:
             wide = np.asarray(rows @ self.wide_kernel[:-1]) + self.wide_kernel[-1]
             mixed = mixed + (1 - self.share) * wide

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "bench"
-BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+SHARED = ("common", "postgres")
+BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
 
 # One process: each would import TensorFlow again.
 ALL_IN_ONE = """

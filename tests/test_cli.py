@@ -16,7 +16,10 @@ from typer.testing import CliRunner, Result
 
 import cli
 
-COMMANDS = ("train", "tag", "evaluate", "info", "demo", "db")
+COMMANDS = (
+    *("tag", "retrain", "train", "evaluate", "info", "demo", "status"),
+    *("db", "models"),
+)
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."
 RUN = [sys.executable, "-c", "import cli; cli.main()"]

@@ -37,7 +37,6 @@ IMPORT_NAMES = {
     "tensorflow-cpu": "tensorflow",
 }
 NOT_IMPORTED = {
-    "psycopg": "the driver of PostgreSQL, which sqlalchemy loads by itself",
     "tensorflow": "the backend that keras loads by itself",
 }
 

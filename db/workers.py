@@ -1,0 +1,227 @@
+"""Tagging a database by one process or several: progress, signals, and a summary at the end."""
+
+import logging
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import wait
+from typing import Any, cast
+
+from sqlalchemy import Engine
+
+from db import queue
+from db.engine import open_engine, reading, writing
+from db.errors import StoreError
+from db.labelling import Settings, label
+from db.live import Load, champion
+
+TOTAL_S = 5.0
+"""How often the progress bar asks how many jobs are left: others add some, or take some."""
+
+_logger = logging.getLogger(__name__)
+_Stop = Callable[[], bool]
+_Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """What came of tagging a database."""
+
+    tagged: int
+    """Jobs that these workers have tagged."""
+    left: int
+    """Jobs that still wait for the live model."""
+    seconds: float
+    model: int
+    """The model that is live at the end."""
+    is_stopped: bool
+    """Whether a signal ended it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        rate = round(self.tagged / self.seconds, 1) if self.seconds else 0.0
+        return {**asdict(self), "seconds": round(self.seconds, 2), "jobs_per_second": rate}
+
+
+def tag_database(
+    engine: Engine, load: Load, settings: Settings, *, n_workers: int = 1, show_progress: bool
+) -> Tagged:
+    """Tag what the live model has not tagged yet, in `n_workers` processes.
+
+    SIGTERM and Ctrl-C end it after the batch in work; a second one at once. Either way no job is
+    lost: what was claimed is given back, or taken over when its lease runs out.
+
+    Parameters
+    ----------
+    load
+        With several workers a function that a new process can import.
+
+    Raises
+    ------
+    StoreError
+        As `db.labelling.label`, or if all workers were killed.
+    """
+    began = time.monotonic()
+    with writing(engine) as session:
+        queue.enqueue_missing(session, champion(session).id)
+    with _stopping() as stop, _bar(engine, show_progress) as progress:
+        if n_workers == 1:
+            n_tagged = label(engine, load, settings, stop=stop, progress=progress)
+        else:
+            n_tagged = _run_processes(engine, load, settings, n_workers, stop, progress)
+        is_stopped = stop()
+    seconds = time.monotonic() - began
+    model, left = _left(engine)
+    return Tagged(tagged=n_tagged, left=left, seconds=seconds, model=model, is_stopped=is_stopped)
+
+
+def _left(engine: Engine) -> tuple[int, int]:
+    """The live model and how many jobs wait for it."""
+    with reading(engine) as session:
+        model_id = champion(session).id
+        return model_id, queue.n_queued(session, model_id)
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stop]:
+    """Whether SIGTERM or Ctrl-C came; the second one is raised as KeyboardInterrupt."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _bar(engine: Engine, show_progress: bool) -> Iterator[_Progress]:
+    """A bar with rate and time left; its total follows the queue."""
+    from tqdm import tqdm
+
+    with tqdm(desc="tagging", unit="job", disable=None if show_progress else True) as bar:
+        looked = 0.0
+
+        def progress(n_jobs: int) -> None:
+            nonlocal looked
+            if not bar.disable and time.monotonic() - looked > TOTAL_S:
+                bar.total, looked = bar.n + n_jobs + _left(engine)[1], time.monotonic()
+            bar.update(n_jobs)
+
+        progress(0)
+        yield progress
+
+
+# ---- several processes
+
+
+def _run_processes(
+    engine: Engine,
+    load: Load,
+    settings: Settings,
+    n_workers: int,
+    stop: _Stop,
+    progress: _Progress,
+) -> int:
+    """Start workers, wait for all of them; returns how many jobs they tagged."""
+    context = multiprocessing.get_context("spawn")
+    url = engine.url.render_as_string(hide_password=False)
+    workers: dict[Any, Any] = {}
+    try:
+        for number in range(n_workers):
+            receiver, sender = context.Pipe(duplex=False)
+            told = replace(settings, limit=_share(settings.limit, number, n_workers))
+            workers[receiver] = context.Process(target=_work, args=(sender, url, load, told))
+            with _ignoring_ctrl_c():
+                workers[receiver].start()
+            sender.close()
+        n_tagged, errors = _follow(workers, stop, progress)
+    finally:
+        for process in workers.values():
+            process.terminate()
+            process.join()
+    if errors:
+        errors[0].add_note(f"{n_tagged} jobs were tagged; the others wait as before")
+        raise errors[0]
+    codes = [process.exitcode for process in workers.values()]
+    if all(codes) and not stop():
+        raise StoreError(
+            f"all workers were killed (exit codes {codes}); nothing is lost: run again"
+        )
+    return n_tagged
+
+
+def _share(limit: int | None, number: int, n_workers: int) -> int | None:
+    return None if limit is None else limit // n_workers + (number < limit % n_workers)
+
+
+def _follow(
+    workers: dict[Any, Any], stop: _Stop, progress: _Progress
+) -> tuple[int, list[Exception]]:
+    """Add up what the workers tell until the last one has ended; pass a stop on to them."""
+    n_tagged, errors = 0, list[Exception]()
+    running, is_told = dict(workers), False
+    while running:
+        for receiver in cast(list[Any], wait(list(running), timeout=0.2)):
+            try:
+                told = receiver.recv()
+            except EOFError:
+                _bury(running.pop(receiver))
+                continue
+            if isinstance(told, Exception):
+                errors.append(told)
+            else:
+                n_tagged += told
+                progress(told)
+        if stop() and not is_told:
+            is_told = True
+            for process in running.values():
+                process.terminate()
+    return n_tagged, errors
+
+
+def _bury(process: Any) -> None:
+    process.join()
+    if process.exitcode < 0:
+        _logger.warning(
+            "worker %d was killed by signal %d; the others take over its jobs",
+            process.pid,
+            -process.exitcode,
+        )
+
+
+@contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """A process that is started meanwhile ignores Ctrl-C: its parent tells it what to do."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _work(sender: Any, url: str, load: Load, settings: Settings) -> None:
+    """One worker process: tells how many jobs each batch had, and what went wrong."""
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    parent = multiprocessing.parent_process()
+
+    def stop() -> bool:
+        return bool(asked) or parent is None or not parent.is_alive()
+
+    engine = open_engine(url)
+    try:
+        label(engine, load, settings, stop=stop, progress=sender.send)
+    except Exception as error:
+        sender.send(error)
+    finally:
+        engine.dispose()

@@ -1,0 +1,80 @@
+"""The figures of `jobtool status`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, update
+
+from db.engine import reading, writing
+from db.labelling import Settings, label
+from db.labels import Said, find_tags, record, undo
+from db.queue import claim, enqueue_missing
+from db.registry import CHALLENGER, set_alias
+from db.schema import Answer, Job, Label, Model, QueuedJob, Source
+from db.status import status
+from tests.db.worker import ByLength, add_jobs, add_model
+
+
+def of(engine: Engine) -> dict[str, object]:
+    with reading(engine) as session:
+        return status(session)
+
+
+def say(engine: Engine, job_id: int, tag: str) -> None:
+    with writing(engine) as session:
+        tag_id = find_tags(session, [tag], create=True)[tag].id
+        record(session, [Said(job_id, tag_id, Answer.YES, "ann", Source.PERSON)])
+
+
+def test_an_empty_database_has_nothing_and_no_model(engine: Engine) -> None:
+    found = of(engine)
+    assert found["jobs"] == found["labelled"] == found["tags"] == found["running_batches"] == 0
+    assert found["live_model"] is found["predicted"] is found["queue_age_s"] is None
+
+
+def test_jobs_reposts_and_labelled_jobs_are_counted(engine: Engine) -> None:
+    add_jobs(engine, 4)
+    say(engine, 1, "long")
+    say(engine, 1, "short")
+    say(engine, 2, "long")
+    with writing(engine) as session:
+        session.execute(update(Job).where(Job.id == 4).values(canonical_id=1))
+        undo(session, session.get_one(Label, 3))
+    found = of(engine)
+    assert (found["jobs"], found["reposts"], found["labelled"], found["tags"]) == (4, 1, 1, 2)
+
+
+def test_review_counts_jobs_in_doubt_of_which_nobody_has_spoken(
+    engine: Engine, tmp_path: Path
+) -> None:
+    add_jobs(engine, 22)  # the model is in doubt of texts of 20 characters
+    add_model(engine, tmp_path, "first")
+    label(engine, ByLength, Settings(store=tmp_path))
+    before = of(engine)
+    say(engine, 21, "long")
+    assert (before["predicted"], before["queued"]) == (22, 0)
+    assert of(engine)["needs_review"] == before["needs_review"] - 1
+
+
+def test_the_queue_has_an_age_and_running_batches(engine: Engine, tmp_path: Path) -> None:
+    add_jobs(engine, 5)
+    model_id = add_model(engine, tmp_path, "first")
+    with writing(engine) as session:
+        enqueue_missing(session, model_id)
+        claim(session, model_id, "me", n_jobs=2, n_chars=1000, lease_s=60)
+        oldest = session.get_one(QueuedJob, (model_id, 5))
+        oldest.queued_at -= timedelta(hours=1)
+    found = of(engine)
+    assert (found["queued"], found["running_batches"]) == (5, 1)
+    assert 3600 <= found["queue_age_s"] < 3700
+
+
+def test_models_are_named(engine: Engine, tmp_path: Path) -> None:
+    live = add_model(engine, tmp_path, "first")
+    other = add_model(engine, tmp_path, "second", live=False)
+    with writing(engine) as session:
+        set_alias(session, CHALLENGER, session.get_one(Model, other))
+    found = of(engine)
+    assert (found["live_model"]["id"], found["live_model"]["folder"]) == (live, "first")
+    assert found["challenger"]["id"] == other
+    assert found["last_verdict"] is None
