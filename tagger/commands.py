@@ -50,7 +50,9 @@ Columns = Annotated[
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
 RejectFile = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="FILE", help="Where rejected rows go, as JSON lines."),
+    typer.Option(
+        "--rejects", metavar="FILE", dir_okay=False, help="Where rejected rows go, as JSON lines."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
 Plain = Annotated[
@@ -116,6 +118,7 @@ def tag(
             "--output",
             "-o",
             metavar="FILE",
+            dir_okay=False,
             help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
             "Without it JSON lines are printed.",
         ),
@@ -149,7 +152,7 @@ def tag(
     if title:
         raise typer.BadParameter("--title is for one posting; jobs in a file have their own")
     if output:
-        rejects = rejects or output.with_name(f"{output.name}.rejects.jsonl")
+        rejects = rejects or _rejects_beside(output)
         check_apart(rejects, output)
     loaded = TagModel.load(model)
     with _collected(rejects, source) as rejected:
@@ -182,7 +185,8 @@ def evaluate(
     unlabelled: Unlabelled = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a report to look at.")
+        Path | None,
+        typer.Option(metavar="FILE.html", dir_okay=False, help="Write a report to look at."),
     ] = None,
     seed: Seed = 0,
     column: Columns = None,
@@ -203,7 +207,7 @@ def evaluate(
     if report:
         from tagger.tagging import check_apart
 
-        rejects = rejects or report.with_name(f"{report.name}.rejects.jsonl")
+        rejects = rejects or _rejects_beside(report)
         check_apart(report, *labelled, *(unlabelled or ()), rejects)
     load_keras()
     from tagger.report import write_report
@@ -290,6 +294,12 @@ def _collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
                     _tell(f"All of them: {path}")
     if rejects.count:
         raise typer.Exit(REJECTED)
+
+
+def _rejects_beside(written: Path) -> Path:
+    if not written.name:  # an empty option; Typer notices folders that are there
+        raise typer.BadParameter("a file without a name is a directory: name a file")
+    return written.with_name(f"{written.name}.rejects.jsonl")
 
 
 def _forget(path: Path, inputs: Iterable[Path]) -> None:
