@@ -134,7 +134,8 @@ def tag(
 ) -> None:
     """Tag one posting, or a file of jobs.
 
-    Rejected rows go to FILE.rejects.jsonl unless --rejects names another file.
+    With --output rejected rows go to FILE.rejects.jsonl, unless --rejects names another file;
+    otherwise they are counted and the first ones shown.
     """
     columns = _columns(column)
     from tagger.model import TagModel
@@ -198,8 +199,9 @@ def evaluate(
     """Say how good the tags are, beside simpler methods.
 
     With --model: of that model on jobs it was not trained on. Without: of training on these jobs,
-    by cross-validation; repeated postings stay in one fold. Rejected rows go to
-    FILE.html.rejects.jsonl beside the report unless --rejects names another file.
+    by cross-validation; repeated postings stay in one fold. With --report rejected rows go to
+    FILE.html.rejects.jsonl, unless --rejects names another file; otherwise they are counted and
+    the first ones shown.
     """
     if model and (unlabelled or plain_chain):
         raise typer.BadParameter("--unlabelled and --plain-chain are for cross-validation")
