@@ -123,7 +123,8 @@ def tag(
 ) -> None:
     """Tag one posting, a file of jobs, or with --db the jobs of a database.
 
-    Rejected rows go to FILE.rejects.jsonl unless --rejects names another file.
+    With --output rejected rows go to FILE.rejects.jsonl, unless --rejects names another file;
+    otherwise they are counted and the first ones shown.
 
     With --db every job is tagged that the live model has not tagged yet. Start it as often and on
     as many machines as you like: no job is tagged twice, and none is lost if a worker dies.

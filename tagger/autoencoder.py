@@ -6,7 +6,7 @@ Letters for axes: N jobs, B batch, H columns of a row, L positions x K channels 
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,8 +22,9 @@ from sklearn.utils.extmath import randomized_svd
 from tagger.errors import DataError
 from tagger.features import small_indices
 from tagger.forward import Encoder
-from tagger.networks import POOL, TrainingBar, build_decoder, build_encoder, layer_arrays
+from tagger.networks import POOL, build_decoder, build_encoder, layer_arrays
 from tagger.ordering import bisect_order
+from tagger.progress import TrainingBar
 from tagger.splits import duplicate_groups
 
 FloatArray = npt.NDArray[np.float32]
@@ -230,7 +231,9 @@ class JobAutoencoder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         stopping = keras.callbacks.EarlyStopping(
             monitor="val_loss", patience=config.patience, baseline=start
         )
-        progress = TrainingBar("autoencoder", config.epochs, show=show_progress)
+        progress = TrainingBar(
+            "autoencoder", config.epochs, show=show_progress, postfix=_held_out_cosine
+        )
         best = _KeepBest(start)
         callbacks = [stopping, best, progress, *_tensorboard(log_dir)]
         history = network.fit(
@@ -340,6 +343,10 @@ class _Drawn(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
         chosen = self._chosen[step * self._batch : (step + 1) * self._batch]
         rows = self._rows[chosen].toarray()
         return rows, rows
+
+
+def _held_out_cosine(losses: Mapping[str, float]) -> dict[str, str]:
+    return {"held_out_cosine": f"{1 - losses['val_loss']:.4f}"}
 
 
 class _KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types

@@ -21,6 +21,7 @@ from tagger.wide import WideClassifier, WideConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
+BoolArray = npt.NDArray[np.bool_]
 
 _SHARES = tuple(step / 10 for step in range(11))
 
@@ -53,14 +54,15 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     All paths are fitted on all folds but one and asked about the one left out. On those logits
     one wide path and the share of the deep one are chosen by log loss (share 0 if the codes don't
-    help, so they never hurt), then a calibration, a threshold and a review band per tag. At last
-    the chosen paths are fitted on everything.
+    help), then a calibration, a threshold and a review band per tag. At last the chosen paths are
+    fitted on everything.
 
     Attributes
     ----------
     oof_proba_, oof_decided_ : shape (N, T)
-        Probabilities and decisions for each job by what was fitted, calibrated and chosen on the
-        other folds; the codes alone have seen its text.
+        Probabilities and decisions for each job by paths fitted, and a calibration and thresholds
+        chosen, on the other folds. Which path and which share of the deep one: one choice for all
+        jobs, made on all labels. The codes have seen its text.
 
     References
     ----------
@@ -103,7 +105,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             raise DataError(
                 f"rows, codes and labels must be as many: {X.shape[0]}, {len(codes)}, {len(Y)}"
             )
-        check_learnable(Y)
+        learned = check_learnable(Y)
         groups = duplicate_groups(X, seed=self.seed)
         if groups.max() + 1 < config.n_folds:
             raise DataError(
@@ -132,7 +134,8 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
         for fold in range(config.n_folds):
             out = folds == fold
-            other = fit_decisions(Y[~out], mixed[~out])  # so that no label judges itself
+            # No label judges itself; what is learned does not hang on how the folds fell.
+            other = fit_decisions(Y[~out], mixed[~out], learned=learned)
             self.oof_proba_[out] = other.proba(mixed[out])
             self.oof_decided_[out] = other.decide(self.oof_proba_[out])
         self.history_ = self.deep_.history_
@@ -161,12 +164,14 @@ def _with(
     return rows, np.concatenate([Y, guessed.Y]), weight
 
 
-def check_learnable(Y: LabelArray) -> None:
-    """DataError if no tag has enough examples."""
-    if not learnable(Y).any():
+def check_learnable(Y: LabelArray) -> BoolArray:
+    """Which tags have enough examples, shape (T,); DataError if none has."""
+    learned = learnable(Y)
+    if not learned.any():
         raise DataError(
             f"no tag has {MIN_EXAMPLES} jobs with it and {MIN_EXAMPLES} without: label more"
         )
+    return learned
 
 
 def _best_mixture(Y: LabelArray, wide: FloatArray, deep: FloatArray) -> tuple[int, float]:

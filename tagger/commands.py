@@ -76,7 +76,9 @@ Columns = Annotated[
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
 RejectFile = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="FILE", help="Where rejected rows go, as JSON lines."),
+    typer.Option(
+        "--rejects", metavar="FILE", dir_okay=False, help="Where rejected rows go, as JSON lines."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
 Plain = Annotated[
@@ -153,7 +155,7 @@ def tag_source(
     if title:
         raise typer.BadParameter("--title is for one posting; jobs in a file have their own")
     if output:
-        rejects = rejects or output.with_name(f"{output.name}.rejects.jsonl")
+        rejects = rejects or _rejects_beside(output)
         check_apart(rejects, output)
     loaded = TagModel.load(model)
     with _collected(rejects, source) as rejected:
@@ -186,7 +188,8 @@ def evaluate(
     unlabelled: Unlabelled = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a report to look at.")
+        Path | None,
+        typer.Option(metavar="FILE.html", dir_okay=False, help="Write a report to look at."),
     ] = None,
     seed: Seed = 0,
     column: Columns = None,
@@ -198,8 +201,9 @@ def evaluate(
     """Say how good the tags are, beside simpler methods.
 
     With --model: of that model on jobs it was not trained on. Without: of training on these jobs,
-    by cross-validation; repeated postings stay in one fold. Rejected rows go to
-    FILE.html.rejects.jsonl beside the report unless --rejects names another file.
+    by cross-validation; repeated postings stay in one fold. With --report rejected rows go to
+    FILE.html.rejects.jsonl, unless --rejects names another file; otherwise they are counted and
+    the first ones shown.
     """
     if model and (unlabelled or plain_chain):
         raise typer.BadParameter("--unlabelled and --plain-chain are for cross-validation")
@@ -207,7 +211,7 @@ def evaluate(
     if report:
         from tagger.tagging import check_apart
 
-        rejects = rejects or report.with_name(f"{report.name}.rejects.jsonl")
+        rejects = rejects or _rejects_beside(report)
         check_apart(report, *labelled, *(unlabelled or ()), rejects)
     load_keras()
     from tagger.report import write_report
@@ -294,6 +298,12 @@ def _collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
                     _tell(f"All of them: {path}")
     if rejects.count:
         raise typer.Exit(REJECTED)
+
+
+def _rejects_beside(written: Path) -> Path:
+    if not written.name:  # an empty option; Typer notices folders that are there
+        raise typer.BadParameter("a file without a name is a directory: name a file")
+    return written.with_name(f"{written.name}.rejects.jsonl")
 
 
 def _forget(path: Path, inputs: Iterable[Path]) -> None:

@@ -16,7 +16,8 @@ from sklearn.base import BaseEstimator
 from tagger.errors import DataError
 from tagger.forward import DeepTagger
 from tagger.labels import NO, UNKNOWN, YES
-from tagger.networks import TrainingBar, build_taggers, layer_arrays
+from tagger.networks import build_taggers, layer_arrays
+from tagger.progress import TrainingBar
 
 FloatArray = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.int8]
@@ -168,7 +169,7 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             verbose=0,
             callbacks=[TrainingBar("classifier", config.epochs, show=show_progress)],
         ).history
-        n_taught = taught[:, labelled].mean(axis=1).sum()  # networks that learn from a job
+        n_taught = max(n_folds, 1)  # networks that learn from a job: all but that of its fold
         self.history_ = [
             {"epoch": epoch, "loss": float(loss / n_taught)}
             for epoch, loss in enumerate(history["loss"], start=1)

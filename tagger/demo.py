@@ -16,7 +16,6 @@ from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.report import write_report
-from tagger.storage import is_model
 from tagger.tagger import JobTagger, TaggerConfig, count_all
 from tagger.tagging import TaggedJob, TagWriter, tag_jobs
 from tagger.thresholds import cross_fitted_decisions
@@ -25,6 +24,7 @@ HELD_OUT = 4
 """One of so many labelled jobs is kept aside to measure on."""
 
 _MODEL, _LOGS, _TAGS, _REPORT = "model", "model.logs", "tags.jsonl", "report.html"
+_MARK = ".jobtool-demo"  # tells a folder of ours from one that has files of these names
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ def run_demo(
         If something else is in the folder.
     """
     started = time.monotonic()
-    _check_folder(folder)
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).touch()
     known, unlabelled, new = read_sample()
     train, held_out = hold_out(known)
     tagger = JobTagger(config, seed=seed).fit(
@@ -165,9 +167,9 @@ def _mistakes(jobs: Sequence[Job], evaluation: Evaluation) -> Iterator[Mistake]:
             yield Mistake(job, tuple(tags[wrong].tolist()), tuple(tags[missed].tolist()))
 
 
-def _check_folder(folder: Path) -> None:
-    own = {_MODEL, _LOGS, _TAGS, _REPORT}
-    if not folder.exists() or is_model(folder / _MODEL):
+def check_folder(folder: Path) -> None:
+    """DataError unless a demo may be written there: nothing, an empty folder or a demo."""
+    if not folder.exists() or (folder / _MARK).is_file():
         return
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - own:
+    if not folder.is_dir() or any(folder.iterdir()):
         raise DataError(f"{folder} exists and holds no earlier demo: name another --folder")

@@ -131,10 +131,10 @@ def print_demo(demo: "Demo") -> None:
 
 def _ahead(evaluation: "Evaluation") -> str:
     """Who is ahead, without a word in our favour."""
-    ours, *others = evaluation.score_rows
+    _, *others = evaluation.score_rows
     best = max(others, key=lambda row: row["mean_average_precision"] or 0.0)
-    gap = (ours["mean_average_precision"] or 0.0) - (best["mean_average_precision"] or 0.0)
-    said = "ahead of" if gap > 0.01 else "behind" if gap < -0.01 else "level with"
+    low, high = best["ahead_low"] or 0.0, best["ahead_high"] or 0.0  # bounds of 95%
+    said = "ahead of" if low > 0 else "behind" if high < 0 else "level with"
     return (
         f"With so few postings the tags are rough, and jobtool is {said} the best simple method "
         f"here\n({best['method']}). Try it on your own: jobtool evaluate."

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tagger import metrics
 from tagger.bootstrap import Intervals, Resampled, paired_bootstrap, resample
 from tagger.errors import DataError
-from tagger.metrics import BoolArray, FloatArray, LabelArray
+from tagger.metrics import BoolArray, FloatArray, LabelArray, plain
 
 Row = dict[str, Any]
 
@@ -112,13 +112,13 @@ class Evaluation:
                 "support": s.support,
                 "known": s.known,
                 "predicted": s.predicted,
-                "threshold": _plain(self.thresholds[t]),
-                "precision": _plain(s.precision),
-                "recall": _plain(s.recall),
-                "f1": _plain(s.f1),
-                "average_precision": _plain(s.average_precision),
-                "average_precision_low": _plain(self.intervals.average_precision[t].low),
-                "average_precision_high": _plain(self.intervals.average_precision[t].high),
+                "threshold": plain(self.thresholds[t]),
+                "precision": plain(s.precision),
+                "recall": plain(s.recall),
+                "f1": plain(s.f1),
+                "average_precision": plain(s.average_precision),
+                "average_precision_low": plain(self.intervals.average_precision[t].low),
+                "average_precision_high": plain(self.intervals.average_precision[t].high),
                 "prior": s.support / s.known if s.known else None,
                 "remark": self.remarks.get(tag) or _remark(s),
             }
@@ -132,12 +132,12 @@ class Evaluation:
         return [
             {
                 "tag": tag,
-                "threshold": _plain(self.thresholds[t]),
-                "low": _plain(bands[t, 0]),
-                "high": _plain(bands[t, 1]),
+                "threshold": plain(self.thresholds[t]),
+                "low": plain(bands[t, 0]),
+                "high": plain(bands[t, 1]),
                 "review": None if self.review is None else int(self.review[:, t].sum()),
                 "review_share": None if self.review is None else float(self.review[:, t].mean()),
-                "calibration_error": _plain(
+                "calibration_error": plain(
                     metrics.expected_calibration_error(self.Y[:, t], self.proba[:, t])
                 ),
             }
@@ -178,7 +178,7 @@ class Evaluation:
             "seed": self.seed,
             "n_samples": self.n_samples,
             "summary": {
-                name: _plain(getattr(self.summary, name)) for name in self.summary.__slots__
+                name: plain(getattr(self.summary, name)) for name in self.summary.__slots__
             },
             "scores": self.score_rows,
             "tags": self.tag_rows,
@@ -186,7 +186,7 @@ class Evaluation:
             "calibration_error": self.calibration_error,
             "confusions": self.confusion_rows(),
             "histories": {
-                name: [{key: _plain(value) for key, value in row.items()} for row in rows]
+                name: [{key: plain(value) for key, value in row.items()} for row in rows]
                 for name, rows in self.histories.items()
             },
         }
@@ -217,8 +217,8 @@ def _bounds(i: Intervals) -> Row:
     row: Row = {}
     for name in ("mean_average_precision", "macro_f1", "micro_f1"):
         interval = getattr(i, name)
-        row[name] = _plain(interval.value)
-        row[f"{name}_low"], row[f"{name}_high"] = _plain(interval.low), _plain(interval.high)
+        row[name] = plain(interval.value)
+        row[f"{name}_low"], row[f"{name}_high"] = plain(interval.low), plain(interval.high)
     return row
 
 
@@ -227,18 +227,12 @@ def _ahead(i: Intervals | None) -> Row:
         return {"ahead": None, "ahead_low": None, "ahead_high": None}
     gain = i.mean_average_precision
     return {
-        "ahead": _plain(gain.value),
-        "ahead_low": _plain(gain.low),
-        "ahead_high": _plain(gain.high),
+        "ahead": plain(gain.value),
+        "ahead_low": plain(gain.low),
+        "ahead_high": plain(gain.high),
     }
 
 
 def _check_shape(name: str, values: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> None:
     if values is not None and values.shape != shape:
         raise DataError(f"{name} must have shape {shape}, got {values.shape}")
-
-
-def _plain(value: Any) -> Any:
-    """A Python number for a NumPy one; None for nan, which JSON does not know."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -78,7 +78,12 @@ class JobText:
 
 def bucket_of(term: str) -> int:
     """Column of a term in a row, in [0, N_TERMS)."""
-    return abs(term_hash(term)) % N_TERMS
+    return int(_buckets(term_hash(term)))
+
+
+def _buckets(hashes: npt.ArrayLike) -> Ints:
+    """Columns of hashed terms; a hash has a sign."""
+    return np.asarray(np.abs(np.asarray(hashes, np.int64)) % N_TERMS)
 
 
 def batches(jobs: Iterable[Job], size: int = BATCH) -> Iterator[list[Job]]:
@@ -133,7 +138,7 @@ def _count_buckets(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]
     bigrams = [f"{words[a]} {words[b]}" for a, b in zip(left, right, strict=True)]
 
     def rows(hashes: list[Any], parts: list[Ints]) -> Rows:
-        buckets = np.abs(np.concatenate(hashes).astype(np.int64)) % N_TERMS
+        buckets = _buckets(np.concatenate(hashes))
         ones = np.ones(len(buckets), np.float32)
         places = (np.concatenate(parts) // 2, buckets)
         return sparse.csr_array((ones, places), shape=(n_jobs, N_TERMS))

@@ -5,7 +5,7 @@ A file has one job a row, in these columns (matched whatever their case; others 
 =========  =====================================================================================
 text       the posting; the only column that must be there
 title      may be missing or empty
-id         anything that tells jobs apart; without it the number of the row is the id
+id         anything that tells jobs apart; a row without one is called ``row 17`` by its number
 tags       the tags that apply: a list, or a string separated by semicolons (``remote; sales``)
 not_tags   the tags that don't apply; if given, all tags in neither column are unknown
 tag        instead of `tags`: one row per job and tag, as SQL exports it
@@ -95,9 +95,8 @@ def iter_jobs(
         when the first job is asked for, or later if the file turns out to be damaged.
     """
     first_line: dict[int, int] = {}
-    for line, job, implicit in _iter_records(path, rejects, columns, encoding, labels=labels):
-        key = hash((job.id, bool(implicit)))  # a row's number is no repeat of somebody's id
-        first = first_line.setdefault(key, line) if unique else line
+    for line, job, _ in _iter_records(path, rejects, columns, encoding, labels=labels):
+        first = first_line.setdefault(hash(job.id), line) if unique else line
         if first == line:
             yield job
         else:
@@ -133,7 +132,7 @@ def read_labelled(
     paths = list(paths)
     prefixes = _id_prefixes(paths)
     known = None if tags is None else frozenset(map(tag_name, tags))
-    gathered: dict[tuple[str, bool], _Gathered] = {}
+    gathered: dict[str, _Gathered] = {}
     ids_by_text: dict[tuple[str, str], str] = {}
     for path in paths:
         for line, job, implicit in _iter_records(path, rejects, columns, encoding):
@@ -143,7 +142,7 @@ def read_labelled(
                 job = replace(job, id=ids_by_text.setdefault((job.title, job.text), job.id))
             if known is not None:
                 job = _keep_known(job, known, path, line, rejects)
-            whole = gathered.setdefault((job.id, bool(implicit)), _Gathered(job, path, line))
+            whole = gathered.setdefault(job.id, _Gathered(job, path, line))
             whole.add(job, path, line, rejects)
     all_tags = known or frozenset().union(*(whole.yes | whole.no for whole in gathered.values()))
     return [whole.to_job(all_tags) for whole in gathered.values()]
@@ -200,7 +199,7 @@ def _to_record(line: int, number: int, cells: Cells) -> _Record:
     title, text = read_text(cells, "title"), read_text(cells, "text")
     if not title.strip() and not text.strip():
         raise CellError("empty posting")
-    job = Job(id or str(number), title, text, *read_labels(cells))
+    job = Job(id or f"row {number}", title, text, *read_labels(cells))
     return _Record(line, job, "" if id else "tag" if "tag" in cells else "row")
 
 

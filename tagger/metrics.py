@@ -9,6 +9,7 @@ over the scored tags only, since the others have no defined average precision.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -337,3 +338,15 @@ def _ratio(numerator: float, denominator: float, *, empty: float = float("nan"))
 
 def _mean(values: list[float]) -> float:
     return _ratio(sum(values), len(values))
+
+
+def plain(value: Any) -> Any:
+    """A score as JSON knows it: a Python number for a NumPy one, None for nan.
+
+    Examples
+    --------
+    >>> plain(np.float32(0.5)), plain(np.nan)
+    (0.5, None)
+    """
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -112,7 +112,7 @@ class TagModel:
         return cls.of(load_arrays(Path(folder), meta), meta)
 
     def save(self, folder: Path | str) -> None:
-        """Write a model folder, replacing an older model there in one step."""
+        """Write a model folder beside and rename it into place, instead of an older model."""
         saved = {key: value for key, value in self.meta.items() if key not in ("sha256", "format")}
         save_folder(Path(folder), self.arrays, saved)
 

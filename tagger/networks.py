@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers
-from tqdm import tqdm
 
 POOL = 4
 
@@ -97,25 +96,3 @@ def layer_arrays(network: keras.Model) -> dict[str, npt.NDArray[Any]]:
         for layer in network.layers
         for weight in layer.weights
     }
-
-
-class TrainingBar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Progress bar over the steps of all epochs, with the held-out cosine where there is one."""
-
-    def __init__(self, name: str, epochs: int, *, show: bool) -> None:
-        super().__init__()
-        self._name, self._epochs, self._disable = name, epochs, None if show else True
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        total = self._epochs * self.params["steps"]
-        self._bar = tqdm(total=total, desc=self._name, unit="step", disable=self._disable)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if "val_loss" in logs:
-            self._bar.set_postfix(held_out_cosine=f"{1 - logs['val_loss']:.4f}")
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self._bar.close()

@@ -17,6 +17,7 @@ nltk.tag.perceptron (Bird, Klein and Loper, Natural Language Processing with Pyt
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
@@ -123,10 +124,11 @@ class PosTagger:
         words = list(dict.fromkeys(word for sentence in sentences for word in sentence))
         place = {word: i for i, word in enumerate(words, N_PADS)}
         tokens = [place[word] for sentence in sentences for word in sentence]
-        starts = np.cumsum([0, *map(len, sentences)])[:-1]
+        bounds = np.cumsum([0, *map(len, sentences)])
         table = np.concatenate([self.pad_rows, self.word_rows(words)])
-        names = iter([self.tags[i] for i in self.tag_ids(table, np.array(tokens, int), starts)])
-        return [[next(names) for _ in sentence] for sentence in sentences]
+        tag_ids = self.tag_ids(table, np.array(tokens, np.int32), bounds[:-1]).tolist()
+        names = [self.tags[i] for i in tag_ids]
+        return [names[begin:end] for begin, end in pairwise(bounds.tolist())]
 
     def word_rows(self, words: Sequence[str]) -> Ints:
         """What each word brings to itself and its neighbours, (n_words, N_WORD_COLUMNS)."""

@@ -5,6 +5,7 @@ nothing runs. Text that users can choose (tags, names, remarks) is written by th
 which escapes it.
 """
 
+from contextlib import suppress
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -26,13 +27,16 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
         If the file can't be written.
     """
     page = render_report(evaluation)
+    beside = path.parent / f".{path.name}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.part")
         beside.write_text(page, encoding="utf-8")
         beside.replace(path)
     except OSError as error:
         raise DataError(f"can't write the report to {path}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
 
 
 def render_report(evaluation: Evaluation) -> str:

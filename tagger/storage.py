@@ -36,6 +36,8 @@ def is_model(folder: Path) -> bool:
 
 def check_replaceable(folder: Path) -> None:
     """Raise ModelError unless a model may be written there: nothing, an empty folder or a model."""
+    if folder.name in ("", ".."):  # nothing can be renamed into the place of "."
+        raise ModelError(f"can't put a model in the place of {folder}: name a folder, as in model")
     if not folder.exists() or is_model(folder):
         return
     if not folder.is_dir() or any(folder.iterdir()):
@@ -160,16 +162,23 @@ def _swap(beside: Path, folder: Path) -> None:
         if folder.exists():
             folder.rename(old)
         beside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException as error:
-        if old.exists():
-            try:
-                old.rename(folder)
-            except OSError:
-                raise ModelError(
-                    f"can't write the model {folder}: {error}; the one that stood there is in {old}"
-                ) from error
+        if not beside.exists():  # the new one is in its place: interrupted just afterwards
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():
+            _put_back(old, folder, error)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, folder: Path, error: BaseException) -> None:
+    try:
+        old.rename(folder)
+    except OSError:
+        kept = f"the model that stood there is in {old}"
+        if isinstance(error, OSError):
+            raise ModelError(f"can't write the model {folder}: {error}; {kept}") from error
+        error.add_note(kept)
 
 
 def _hidden(folder: Path, kind: str) -> Path:

@@ -276,7 +276,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return self._fitted().explain(job, n_terms=n_terms)
 
     def save(self, folder: Path | str) -> None:
-        """Write the model folder in one step; see `tagger.storage`."""
+        """Write the model folder beside and rename it into place; see `tagger.storage`."""
         self._fitted().save(folder)
 
     @classmethod

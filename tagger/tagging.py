@@ -20,6 +20,7 @@ from tagger.errors import DataError
 from tagger.features import BATCH
 from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
+from tagger.metrics import plain
 from tagger.model import Reason, TagModel
 
 BATCH_CHARS = 4 * 2**20
@@ -162,9 +163,9 @@ def tag_table(model: TagModel) -> list[dict[str, Any]]:
             "tag": tag,
             "yes": data["yes"][tag],
             "no": data["no"][tag],
-            "threshold": _plain(threshold),
-            "review_from": _plain(band[0]),
-            "review_to": _plain(band[1]),
+            "threshold": plain(round(float(threshold), 6)),
+            "review_from": plain(round(float(band[0]), 6)),
+            "review_to": plain(round(float(band[1]), 6)),
             "remark": remarks.get(tag, ""),
         }
         for tag, threshold, band in zip(model.tags, model.thresholds, model.bands, strict=True)
@@ -184,11 +185,6 @@ def describe(model: TagModel, folder: Path) -> dict[str, Any]:
         "n_unlabelled": meta["data"]["unlabelled"],
         "metrics": meta["metrics"],
     }
-
-
-def _plain(value: float) -> float | None:
-    """A JSON number: None for nan."""
-    return None if value != value else round(float(value), 6)
 
 
 # ---- a file into a file

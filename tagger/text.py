@@ -21,8 +21,8 @@ _BLOCKS = frozenset(
     "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 "
     "header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
-_HIDDEN_END = re.compile(r"</(script|style|head|template|noscript)\b", re.IGNORECASE)
 _HIDDEN = frozenset({"script", "style", "head", "template", "noscript"})
+_HIDDEN_END = re.compile(rf"</({'|'.join(sorted(_HIDDEN))})\b", re.IGNORECASE)
 _NEVER_TEXT = frozenset({"script", "style"})  # hidden even where the end was cut off
 
 # A run is at most 64 characters, so that the quadratic ordering of combining marks stays bounded.
@@ -63,8 +63,8 @@ _TOKEN_KINDS = r"""
     | \n
 """  # the most frequent kind first
 _TOKEN = re.compile(_TOKEN_KINDS.replace("LETTER", r"[^\W\d_]"), re.VERBOSE)
+# The same tokens where the text is ASCII, as most are, a third faster.
 _ASCII_TOKEN = re.compile(_TOKEN_KINDS.replace("LETTER", "[A-Za-z]"), re.VERBOSE | re.ASCII)
-"""The same tokens where the text is ASCII, as most are, a third faster."""
 _SENTENCE_END = frozenset(".!?\n")
 _NUMBER_WORDS = {
     word: str(value)
@@ -177,7 +177,7 @@ def term_of(token: str) -> str:
     if token in _SENTENCE_END:
         return LINE_BREAK
     first = token[0]
-    if first.isdecimal() or first in "$£€₹¥":
+    if first.isdecimal() or (first in "$£€₹¥" and len(token) > 1):
         return _number(token)
     if not first.isalpha():
         return ""

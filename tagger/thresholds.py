@@ -53,12 +53,18 @@ class Decisions:
         return np.asarray((proba >= self.band[:, 0]) & (proba <= self.band[:, 1]), bool)
 
 
-def learnable(Y: LabelArray) -> BoolArray:
-    """Which tags have enough examples, shape (T,)."""
-    return np.asarray(np.minimum(*known_counts(Y)) >= MIN_EXAMPLES, bool)
+def learnable(Y: LabelArray, *, at_least: int = MIN_EXAMPLES) -> BoolArray:
+    """Which tags have `at_least` so many yes and so many no, shape (T,)."""
+    return np.asarray(np.minimum(*known_counts(Y)) >= at_least, bool)
 
 
-def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.1) -> Decisions:
+def fit_decisions(
+    Y: LabelArray,
+    logits: FloatArray,
+    *,
+    review_share: float = 0.1,
+    learned: BoolArray | None = None,
+) -> Decisions:
     """Choose everything on logits of jobs that the model behind them has not seen.
 
     Parameters
@@ -66,11 +72,14 @@ def fit_decisions(Y: LabelArray, logits: FloatArray, *, review_share: float = 0.
     Y, logits : shape (N, T)
     review_share
         Share of the jobs whose probability lies nearest to a tag's threshold: its review band.
+    learned : shape (T,)
+        The tags to learn, as said of more jobs than these; one that is all yes or all no here is
+        left out. None: those with enough examples.
     """
     n_tags = Y.shape[1]
     slope, offset = np.zeros(n_tags), np.zeros(n_tags)
     threshold, band = np.full(n_tags, np.nan), np.full((n_tags, 2), np.nan)
-    enough = learnable(Y)
+    enough = learnable(Y) if learned is None else learned & learnable(Y, at_least=1)
     for tag in range(n_tags):
         known = Y[:, tag] != UNKNOWN
         yes, logit = Y[known, tag] == YES, logits[known, tag]

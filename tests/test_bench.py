@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import random
 import subprocess
 import sys
@@ -71,11 +72,10 @@ def write_data(folder: Path) -> None:
 def test_every_bench_prints_tables_and_claims_with_names(
     results: dict[str, dict[str, Any]],
 ) -> None:
+    assert [bench for bench in results if not results[bench]["checks"]] == ["labels"]  # a curve
     for result in results.values():
         assert all(rows for rows in result["tables"].values())
-        for check in result["checks"]:
-            assert {"name", "value", "low", "high"} == set(check)
-            assert isinstance(check["value"], float)
+        assert all(check["name"] and math.isfinite(check["value"]) for check in result["checks"])
 
 
 def test_ours_and_the_peers_stand_in_one_table(results: dict[str, dict[str, Any]]) -> None:

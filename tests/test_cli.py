@@ -85,6 +85,15 @@ def test_wrong_use_is_exit_code_2() -> None:
     assert jobtool("train", "x.csv", "--column", "text").exit_code == 2
 
 
+@pytest.mark.parametrize("option", ["--output", "--report"])
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_a_folder_in_the_place_of_a_file_is_wrong_use(jobs: Path, option: str, place: str) -> None:
+    command = "evaluate" if option == "--report" else "tag"
+    done = jobtool(command, jobs, option, place)
+    assert done.exit_code == 2
+    assert "is a directory" in done.stderr
+
+
 # ---- tag one posting
 
 
@@ -320,6 +329,12 @@ def test_train_tells_of_rejected_rows_even_if_it_fails(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "1 rejected row:" in done.stderr
     assert "error: no tag has 5 jobs" in done.stderr
+
+
+def test_train_refuses_a_place_without_a_name_before_any_work(jobs: Path) -> None:
+    done = jobtool("train", jobs, "--model", ".", "--rejects", jobs.with_name("rejects.jsonl"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: can't put a model in the place of .")
 
 
 # ---- evaluate

@@ -135,8 +135,16 @@ def test_scores_of_training_use_decisions_of_the_other_folds(
         return fit_decisions(Y, logits, **options)
 
     monkeypatch.setattr(tagger.classifier, "fit_decisions", counting)
-    TagClassifier(CONFIG).fit(*data)
-    assert asked == [60, 30, 30]
+    TagClassifier(TagConfig(n_folds=3, deep_config=DEEP)).fit(*data)
+    assert asked == [60, 40, 40, 40]
+
+
+def test_a_tag_with_just_enough_examples_is_learned_on_the_other_folds_too(data: Data) -> None:
+    X, codes, Y = data
+    Y[:, 2] = np.isin(np.arange(60), np.flatnonzero(Y[:, 0])[:5])  # five, spread over the folds
+    fitted = TagClassifier(TagConfig(n_folds=3, deep_config=DEEP)).fit(X, codes, Y)
+    assert not np.isnan(fitted.decisions_.threshold[2])
+    assert len(np.unique(fitted.oof_proba_[:, 2])) > 3  # not just one frequency for each fold
 
 
 def test_probabilities_are_calibrated_to_lie_between_0_and_1(

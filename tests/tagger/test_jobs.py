@@ -44,7 +44,7 @@ def test_column_names_match_whatever_their_case_and_others_are_ignored(tmp_path)
 
 def test_columns_can_be_named(tmp_path):
     jobs, _ = read(tmp_path / "a.csv", "text,Body\na,b\n", columns={"text": "body"})
-    assert jobs == [Job("1", "", "b")]
+    assert jobs == [Job("row 1", "", "b")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_columns_of_parquet_files_are_found_too(tmp_path):
     columns = {"Id": [1.0, float("nan")], "TEXT": ["a", "b"], "tags": [["x", None], None]}
     pq.write_table(pa.table(columns), path)
     jobs = list(iter_jobs(path, rejects=Rejects()))
-    assert jobs == [Job("1", "", "a", ("x",)), Job("2", "", "b")]
+    assert jobs == [Job("1", "", "a", ("x",)), Job("row 2", "", "b")]
 
 
 # ---- rows
@@ -121,7 +121,7 @@ def test_a_reject_names_the_job(tmp_path):
 
 
 def test_a_job_may_have_a_title_only(tmp_path):
-    assert read(tmp_path / "a.csv", "title,text\nCook,\n") == ([Job("1", "Cook", "")], [])
+    assert read(tmp_path / "a.csv", "title,text\nCook,\n") == ([Job("row 1", "Cook", "")], [])
 
 
 def test_nul_bytes_and_half_surrogate_pairs_in_the_text_are_left_to_cleaning(tmp_path):
@@ -134,12 +134,12 @@ def test_nul_bytes_and_half_surrogate_pairs_in_the_text_are_left_to_cleaning(tmp
 def test_ids_are_strings_that_can_be_written_anywhere(tmp_path):
     ids = [50, 60.0, " x ", "\ud800\0", None, "", float("nan")]
     jobs, _ = read(tmp_path / "a.jsonl", [{"id": id, "text": "a"} for id in ids])
-    assert [job.id for job in jobs] == ["50", "60", "x", "\ufffd\ufffd", "5", "6", "7"]
+    assert [job.id for job in jobs] == ["50", "60", "x", "\ufffd\ufffd", "row 5", "row 6", "row 7"]
 
 
 def test_without_an_id_the_number_of_the_row_counts_rejected_rows_too(tmp_path):
     jobs, _ = read(tmp_path / "a.csv", 'text\n"a\nb"\n""\nc\n')
-    assert [job.id for job in jobs] == ["1", "3"]
+    assert [job.id for job in jobs] == ["row 1", "row 3"]
 
 
 def test_a_second_row_with_the_same_id_is_rejected(tmp_path):
@@ -148,13 +148,18 @@ def test_a_second_row_with_the_same_id_is_rejected(tmp_path):
     assert bad == ["4: duplicate id 'x', first on line 2"]
 
 
-def test_the_number_of_a_row_is_no_repeat_of_the_id_of_another(tmp_path):
+def test_the_number_of_a_row_is_not_the_id_of_another(tmp_path):
     rows = [{"id": "2", "text": "a"}, {"text": "b"}]
-    assert [job.text for job in read(tmp_path / "a.jsonl", rows)[0]] == ["a", "b"]
-    with Rejects() as rejects:
-        jobs = read_labelled([tmp_path / "a.jsonl"], rejects=rejects)
-    assert [job.text for job in jobs] == ["a", "b"]
-    assert rejects.count == 0
+    for jobs, bad in (read(tmp_path / "a.jsonl", rows), gather(tmp_path / "a.jsonl", rows)):
+        assert [(job.id, job.text) for job in jobs] == [("2", "a"), ("row 2", "b")]
+        assert bad == []
+
+
+def test_an_id_that_reads_like_the_number_of_a_row_is_told_of(tmp_path):
+    rows = [{"id": "row 2", "text": "a"}, {"text": "b"}]
+    for jobs, bad in (read(tmp_path / "a.jsonl", rows), gather(tmp_path / "a.jsonl", rows)):
+        assert [(job.id, job.text) for job in jobs] == [("row 2", "a")]
+        assert len(bad) == 1
 
 
 def test_ids_need_not_be_unique_if_nobody_minds(tmp_path):
@@ -198,7 +203,7 @@ def test_reading_is_lazy_and_closes_the_file(tmp_path):
 )
 def test_what_a_row_says_of_its_tags(tmp_path, row, tags, not_tags):
     assert read(tmp_path / "a.jsonl", [{"text": "x"} | row]) == (
-        [Job("1", "", "x", tags, not_tags)],
+        [Job("row 1", "", "x", tags, not_tags)],
         [],
     )
 
@@ -217,7 +222,7 @@ def test_what_a_row_says_of_its_tags(tmp_path, row, tags, not_tags):
 def test_labels_that_can_not_be_read_reject_the_row_unless_nobody_asks(tmp_path, row, reason):
     rows = [{"text": "x"} | row]
     assert read(tmp_path / "a.jsonl", rows) == ([], [f"1: {reason}"])
-    assert read(tmp_path / "a.jsonl", rows, labels=False) == ([Job("1", "", "x")], [])
+    assert read(tmp_path / "a.jsonl", rows, labels=False) == ([Job("row 1", "", "x")], [])
 
 
 def test_tag_names_have_one_spelling_but_keep_their_case():
@@ -236,7 +241,7 @@ def test_one_row_per_job_and_tag_becomes_one_fully_labelled_job(tmp_path):
 
 def test_one_row_per_job_and_tag_needs_no_id(tmp_path):
     jobs, _ = gather(tmp_path / "a.csv", "text,tag\na,x\nb,x\na,y\n")
-    assert jobs == [Job("1", "", "a", ("x", "y")), Job("2", "", "b", ("x",))]
+    assert jobs == [Job("row 1", "", "a", ("x", "y")), Job("row 2", "", "b", ("x",))]
 
 
 def test_with_a_label_only_what_was_said_is_known(tmp_path):
@@ -283,13 +288,14 @@ def test_a_repeat_in_another_file_names_that_file(tmp_path):
 
 def test_row_numbers_of_several_files_are_told_apart(tmp_path):
     paths = [save(tmp_path / f"{name}.csv", "text\nx\n") for name in "ab"]
-    assert [job.id for job in read_labelled(paths, rejects=Rejects())] == ["a.csv:1", "b.csv:1"]
+    jobs = read_labelled(paths, rejects=Rejects())
+    assert [job.id for job in jobs] == ["a.csv:row 1", "b.csv:row 1"]
 
 
 def test_tags_outside_the_list_are_reported_and_dropped(tmp_path):
     rows = [{"text": "a", "tags": ["x", "new"]}, {"text": "b", "tags": ["x"], "not_tags": ["old"]}]
     jobs, bad = gather(tmp_path / "a.jsonl", rows, tags=[" x", "y"])
-    assert jobs == [Job("1", "", "a", ("x",)), Job("2", "", "b", ("x",), ())]
+    assert jobs == [Job("row 1", "", "a", ("x",)), Job("row 2", "", "b", ("x",), ())]
     assert bad == ["1: unknown tag 'new'; known: x, y", "2: unknown tag 'old'; known: x, y"]
 
 

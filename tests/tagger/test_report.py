@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,9 +147,16 @@ def test_two_reports_of_one_evaluation_are_equal(make_evaluation, plain_page):
     assert render_report(make_evaluation()) == plain_page
 
 
-def test_a_report_that_cannot_be_written_says_so(make_evaluation, tmp_path):
+@pytest.mark.parametrize("place", ["folder", ".", "file/report.html"])
+def test_a_report_that_cannot_be_written_says_so_and_leaves_nothing(
+    make_evaluation, tmp_path, monkeypatch, place
+):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file").touch()
     with pytest.raises(DataError, match="can't write the report to"):
-        write_report(tmp_path, make_evaluation())
+        write_report(Path(place), make_evaluation())
+    assert sorted(map(str, Path().rglob("*"))) == ["file", "folder"]
 
 
 def test_more_tags_than_fit_a_table_show_the_list_of_confusions_alone(make_evaluation, monkeypatch):

@@ -1,10 +1,13 @@
 """The packaged sample: big, small and varied enough, and what the demo makes of it."""
 
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from tagger.demo import Demo, hold_out, read_sample
+from tagger.demo import Demo, check_folder, hold_out, read_sample, run_demo
+from tagger.errors import DataError
 from tagger.features import RowStatistics
 from tagger.jobs import Job
 from tagger.labels import encode_labels
@@ -73,6 +76,23 @@ def test_a_tiny_model_beats_the_prior_on_jobs_it_has_not_seen(tiny_demo: Demo) -
     of_prior = summary(Y, prior, prior >= 0.5)
     assert evaluation.summary.mean_average_precision > of_prior.mean_average_precision + 0.2
     assert evaluation.summary.macro_f1 > of_prior.macro_f1 + 0.2
+
+
+@pytest.mark.parametrize("name", ["tags.jsonl", "report.html", "model/meta.json"])
+def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("years of work")
+    with pytest.raises(DataError, match="holds no earlier demo: name another --folder"):
+        run_demo(tmp_path)
+    assert mine.read_text() == "years of work"
+
+
+def test_an_earlier_demo_or_an_empty_folder_may_be_replaced(
+    tiny_demo: Demo, tmp_path: Path
+) -> None:
+    for folder in (tiny_demo.model.parent, tmp_path, tmp_path / "new"):
+        check_folder(folder)
 
 
 def test_the_demo_leaves_a_model_tags_and_a_report(tiny_demo: Demo) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tagger.errors import ModelError
-from tagger.storage import FORMAT, META, load_arrays, load_meta, save_folder
+from tagger.storage import FORMAT, META, check_replaceable, load_arrays, load_meta, save_folder
 
 ARRAYS = {"one": {"a": np.arange(3)}, "two": {"b": np.ones((2, 2)), "c": np.zeros(0)}}
 FILES = ["meta.json", "one.npz", "two.npz"]
@@ -64,6 +64,12 @@ def test_what_is_no_model_is_left_alone(tmp_path: Path, kind: str) -> None:
     assert mine.read_text() == "years of work"
 
 
+@pytest.mark.parametrize("place", [".", "", "/", "..", "a/.."])
+def test_a_place_without_a_name_is_refused(place: str) -> None:
+    with pytest.raises(ModelError, match=r"can't put a model in the place of .*: name a folder"):
+        check_replaceable(Path(place))
+
+
 # What a disk can do
 
 
@@ -99,10 +105,43 @@ def test_an_old_model_that_can_not_come_back_is_kept_and_named(
         raise OSError(39, "Directory not empty")
 
     monkeypatch.setattr(Path, "rename", renaming_old_only(taken))
-    with pytest.raises(ModelError, match="the one that stood there is in"):
+    with pytest.raises(ModelError, match="not empty; the model that stood there is in"):
         save_folder(model, {"three": {"d": np.arange(1)}}, {"tags": ["y"]})
     (kept,) = (path for path in model.parent.iterdir() if path != model)
     assert load_meta(kept)["tags"] == ["x"]
+
+
+def test_an_interrupt_tells_of_an_old_model_that_can_not_come_back(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken() -> None:
+        model.mkdir()
+        (model / "other").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", renaming_old_only(taken))
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        save_folder(model, {"three": {"d": np.arange(1)}}, {"tags": ["y"]})
+    (kept,) = (path for path in model.parent.iterdir() if path != model)
+    assert stopped.value.__notes__ == [f"the model that stood there is in {kept}"]
+
+
+def test_an_interrupt_just_after_the_swap_leaves_the_new_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def rename_then_stop(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        if ".new." in self.name:
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "rename", rename_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_folder(model, {"three": {"d": np.arange(1)}}, {"tags": ["y"]})
+    assert load_meta(model)["tags"] == ["y"]
+    assert list(model.parent.iterdir()) == [model]
 
 
 @pytest.mark.parametrize("step", ["savez", "fsync", "rename"])

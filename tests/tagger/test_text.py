@@ -127,6 +127,11 @@ def test_numbers_keep_what_tags_hang_on(text: str, term: str) -> None:
     assert found(text) == [term]
 
 
+@pytest.mark.parametrize("text", ["$", "\u20ac ", "$$$", "pay in \u00a3 or $"])
+def test_a_currency_sign_without_a_number_is_no_money(text: str) -> None:
+    assert not [term for term in found(text) if "money" in term]
+
+
 def test_words_that_decide_are_no_stop_words() -> None:
     assert not stop_words() & {"no", "not", "must", "per", "without", "driver"}
     assert {"the", "and", "of"} <= stop_words()

@@ -118,6 +118,14 @@ def test_it_takes_five_of_each(n_yes: int, n_no: int) -> None:
     assert learnable(np.append(column, [1, 0]).astype(np.int8)[:, None]).all() == (n_yes * n_no > 0)
 
 
+def test_a_tag_learned_elsewhere_needs_one_of_each_here() -> None:
+    Y, logits = data()
+    Y[:, :2] = 0
+    Y[:2, 1] = 1
+    decisions = fit_decisions(Y, logits, learned=np.array([True, True, False]))
+    assert np.isnan(decisions.threshold).tolist() == [True, False, True]
+
+
 def test_what_stands_in_unknown_cells_changes_nothing() -> None:
     Y, logits = data()
     Y[::3, 0] = Y[1::3, 2] = -1
