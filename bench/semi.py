@@ -6,8 +6,8 @@ python bench/semi.py [--data ../shared/data] [--unlabelled N] [--folds K] [--qui
 Of the jobs that may be trained on, a tenth is labelled, the others wait as unlabelled ones. A tenth
 more is labelled at a time: drawn at random, or as `jobtool label` would offer it (uncertain and
 unlike the others; every fifth at random). The model is updated after each, with and without
-pseudo-labels on those that wait. Held-out jobs judge; folds are pooled. Codes are learned once, from
-the unlabelled file and the first tenth.
+pseudo-labels on those that wait. Held-out jobs judge; folds are pooled. Codes are learned once,
+from the unlabelled file and the first tenth.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from common import (
     tagger_config,
     unlabelled_counted,
 )
-
 from db.usefulness import Pool, iter_offers, nearness
+
 from tagger.deep import DeepConfig
 from tagger.evaluate import proba_of
 from tagger.features import Counted
