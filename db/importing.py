@@ -247,6 +247,15 @@ def _difference(old: _Stored, values: dict[str, Any]) -> dict[str, Any]:
     return difference
 
 
+def job_ids(session: Session, external_ids: Iterable[str]) -> dict[str, int]:
+    """Jobs by external id; those that are not there are left out."""
+    found: dict[str, int] = {}
+    for part in chunks(sorted(set(external_ids))):
+        query = select(Job.external_id, Job.id).where(Job.external_id.in_(part))
+        found |= dict(session.execute(query).tuples().all())
+    return found
+
+
 def _insert(session: Session, new: dict[str, dict[str, Any]]) -> dict[str, int]:
     """Insert jobs; returns their ids by external id."""
     if not new:
