@@ -155,6 +155,10 @@ class _JobImport:
             if before and known != values["text_hash"]:
                 self._reject(row.line, name, f"id {name!r:.60} stood for another posting before")
                 continue
+            if before and row.tags is not None and row.not_tags is None:
+                problem = f"job {name!r:.60} had tags in a row before; let its rows stand together"
+                self._reject(row.line, name, problem)
+                continue
             kept.append((row, name))
             if in_batch:
                 continue

@@ -25,7 +25,8 @@ What is known of a job's tags:
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -225,10 +226,38 @@ def to_records(
             yield record
 
 
+def tag_names(records: Iterable[Record]) -> list[str]:
+    """Every tag that some rows name, sorted."""
+    jobs = (record.job for record in records)
+    return sorted({tag for job in jobs for tag in (*(job.tags or ()), *(job.not_tags or ()))})
+
+
+def merge_runs(records: Iterable[Record]) -> Iterator[Record]:
+    """Rows of one job that stand together become one, with the union of their tags."""
+    for _, run in groupby(records, key=_posting):
+        yield reduce(_merged, run)
+
+
+def _posting(record: Record) -> tuple[str, str, str]:
+    job = record.job
+    return ("" if record.implicit else job.id, job.title, job.text)
+
+
+def _merged(one: Record, other: Record) -> Record:
+    jobs = [record.job for record in (one, other) if record.job.tags is not None]
+    if not jobs:
+        return one
+    yes = dict.fromkeys(tag for job in jobs for tag in job.tags or ())
+    no = dict.fromkeys(tag for job in jobs for tag in job.not_tags or ())
+    is_full = any(job.not_tags is None for job in jobs)
+    return one._replace(job=replace(one.job, tags=(*yes,), not_tags=None if is_full else (*no,)))
+
+
 def _wanted(
     columns: Mapping[str, str] | None, *, labels: bool, all_columns: bool
 ) -> dict[str, str]:
-    ours = (*COLUMNS, "posted_at") if all_columns else COLUMNS
+    # An export tells what a job repeats; importing finds that out again.
+    ours = (*COLUMNS, "posted_at", "repost_of") if all_columns else COLUMNS
     wanted = named(ours, columns)
     return {name: theirs for name, theirs in wanted.items() if labels or name not in ABOUT_TAGS}
 

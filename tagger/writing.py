@@ -10,12 +10,10 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, ClassVar, Literal, Self, TextIO, cast
+from typing import Any, BinaryIO, ClassVar, Self, TextIO, cast
 
 from tagger.errors import DataError
 
-Kind = Literal["text", "texts", "time", "number", "flag", "object"]
-"""What a column holds; an object goes into CSV and Parquet as a string of JSON."""
 N_PARQUET = 1000  # rows that are written at a time
 
 
@@ -26,7 +24,7 @@ class PartWriter:
     it. An older file is replaced at the end.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".csv")
+    kinds: tuple[str, ...] = (".jsonl", ".ndjson", ".csv")
     done: ClassVar[str] = "rows written"
 
     def __init__(self, output: Path) -> None:
@@ -81,12 +79,18 @@ class RowWriter(PartWriter):
     Parameters
     ----------
     columns
-        Name to what it holds. Rows may lack some.
+        Name to what it holds: text, texts, time, number, flag or object. An object goes into CSV
+        and Parquet as a string of JSON. Rows may lack some columns.
+    objects_only
+        Rows are objects of any shape: no CSV, no Parquet.
     """
 
-    kinds = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+    kinds: tuple[str, ...] = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
-    def __init__(self, output: Path, columns: Mapping[str, Kind]) -> None:
+    def __init__(
+        self, output: Path, columns: Mapping[str, str], *, objects_only: bool = False
+    ) -> None:
+        self.kinds = RowWriter.kinds[:3] if objects_only else RowWriter.kinds
         super().__init__(output)
         self._columns = dict(columns)
         self._waiting: list[dict[str, Any]] = []
