@@ -124,7 +124,7 @@ def _jobs(session: Session) -> Iterator[Row]:
         .outerjoin(original, original.id == Job.canonical_id)
         .order_by(Job.id)
     )
-    tags = dict(session.execute(select(Tag.id, Tag.name)).tuples().all())
+    tags = dict(session.execute(select(Tag.id, Tag.name)).all())
     rows = _streamed(session, query)
     while page := list(islice(rows, PAGE)):
         said: dict[int, dict[Answer | None, list[str]]] = {}

@@ -256,7 +256,7 @@ def job_ids(session: Session, external_ids: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in chunks(sorted(set(external_ids))):
         query = select(Job.external_id, Job.id).where(Job.external_id.in_(part))
-        found |= dict(session.execute(query).tuples().all())
+        found |= dict(session.execute(query).all())
     return found
 
 
@@ -265,7 +265,7 @@ def _insert(session: Session, new: dict[str, dict[str, Any]]) -> dict[str, int]:
     if not new:
         return {}
     returning = insert(Job).returning(Job.external_id, Job.id)
-    return dict(session.execute(returning, list(new.values())).tuples().all())
+    return dict(session.execute(returning, list(new.values())).all())
 
 
 def _change(session: Session, changed: Sequence[dict[str, Any]], fresh: Sequence[int]) -> None:

@@ -199,9 +199,7 @@ def _candidate_ids(session: Session, external_ids: set[str]) -> tuple[dict[str, 
         found: dict[str, int] = {}
         for part in chunks(sorted(external_ids)):
             query = select(Candidate.external_id, Candidate.id)
-            found |= dict(
-                session.execute(query.where(Candidate.external_id.in_(part))).tuples().all()
-            )
+            found |= dict(session.execute(query.where(Candidate.external_id.in_(part))).all())
         return found
 
     missing = sorted(external_ids - stored().keys())

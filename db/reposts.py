@@ -206,7 +206,7 @@ def _share_splits(session: Session, links: Mapping[int, int]) -> None:
     splits: dict[int, Split | None] = {}
     for part in chunks(sorted({*links, *links.values()})):
         query = select(Job.id, Job.split).where(Job.id.in_(part))
-        splits |= dict(session.execute(query).tuples().all())
+        splits |= dict(session.execute(query).all())
     for canonical in sorted(set(links.values())):
         members = [canonical, *(job_id for job_id, other in links.items() if other == canonical)]
         found = {splits[job_id] for job_id in members}
