@@ -219,19 +219,18 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write what is stored into a file, as import reads it; it appears when it is whole."""
-    from db.engine import reading
-    from db.exporting import COLUMNS, iter_answers, iter_rows
-    from tagger.label_tools import to_task
+    from db.exporting import COLUMNS, iter_answers, iter_rows, snapshot
+    from tagger.label_tools import task_writer
     from tagger.writing import RowWriter
 
     if kind not in COLUMNS:
         raise typer.BadParameter(f"unknown kind {kind!r}; known: {', '.join(COLUMNS)}")
     if form and kind != "labels":
         raise typer.BadParameter("--format is for labels")
-    with db_commands.opened(db) as engine, reading(engine) as session:
+    with db_commands.opened(db) as engine, snapshot(engine) as session:
         rows: Iterator[dict[str, Any]] = iter_rows(session, kind, model=model)
         if form:
-            rows = (to_task(form, _answered(said)) for said in iter_answers(session))
+            rows = map(task_writer(form), map(_answered, iter_answers(session)))
         with RowWriter(output, COLUMNS[kind], objects_only=bool(form)) as writer:
             for row in options.counted(rows, "exporting"):
                 writer.write(row)

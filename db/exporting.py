@@ -1,14 +1,16 @@
 """What is stored, row by row, under the external ids and column names that importing reads."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from db.engine import reading
 from db.errors import StoreError
 from db.labels import iter_held
 from db.registry import CHAMPION, find_model
@@ -71,8 +73,17 @@ COLUMNS: dict[str, dict[str, str]] = {
 """Kind of row -> its columns and what they hold."""
 
 
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """A session that reads one state of the database, however long it takes."""
+    if engine.dialect.name == "postgresql":  # SQLite and MySQL read so anyway
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with reading(engine) as session:
+        yield session
+
+
 def iter_rows(session: Session, kind: str, *, model: str | None = None) -> Iterator[Row]:
-    """All rows of a kind in `COLUMNS`, as they are when the first is asked for; memory stays flat.
+    """All rows of a kind in `COLUMNS`; memory stays flat.
 
     Parameters
     ----------
@@ -84,8 +95,6 @@ def iter_rows(session: Session, kind: str, *, model: str | None = None) -> Itera
     StoreError
         If there is no such model.
     """
-    if session.get_bind().dialect.name == "postgresql":  # SQLite reads so anyway
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     if kind == "predictions":
         return _predictions(session, _model(session, model))
     readers: Mapping[str, Callable[[Session], Iterator[Row]]] = {
@@ -95,14 +104,6 @@ def iter_rows(session: Session, kind: str, *, model: str | None = None) -> Itera
         "events": _events,
     }
     return readers[kind](session)
-
-
-def count_rows(session: Session, kind: str, *, model: str | None = None) -> int | None:
-    """How many rows there will be, for a progress bar; None where counting costs too much."""
-    tables: dict[str, Any] = {"jobs": Job, "candidates": Candidate, "events": Event}
-    if kind not in tables:
-        return None
-    return session.scalar(select(func.count()).select_from(tables[kind]))
 
 
 def _model(session: Session, name: str | None) -> Model:

@@ -196,7 +196,7 @@ def iter_records(
         encoding=encoding,
         keep_others=all_columns,
     )
-    return to_records(rows, partial(rejects.add, path))
+    return _to_records(rows, partial(rejects.add, path), labels=labels)
 
 
 def split_records(
@@ -210,16 +210,15 @@ def split_records(
     """The same for rows that come from elsewhere, such as a query; errors call it `name`."""
     wanted = _wanted(columns, labels=labels, all_columns=True)
     found = split_table(rows, name, wanted, {"text", *(columns or ())})
-    return to_records(found, partial(rejects.add, name))
+    return _to_records(found, partial(rejects.add, name), labels=labels)
 
 
-def to_records(
-    rows: Iterable[Found], reject: Callable[[int, str | None, str], None]
+def _to_records(
+    rows: Iterable[Found], reject: Callable[[int, str | None, str], None], *, labels: bool
 ) -> Iterator[Record]:
-    """What rows say; those that can't be used are rejected."""
     for row in rows:
         try:
-            record = _to_record(row)
+            record = _to_record(row, labels=labels)
         except CellError as error:
             reject(row.line, id_or_none(row.cells), str(error))
         else:
@@ -259,11 +258,14 @@ def _wanted(
     # An export tells what a job repeats; importing finds that out again.
     ours = (*COLUMNS, "posted_at", "repost_of") if all_columns else COLUMNS
     wanted = named(ours, columns)
-    return {name: theirs for name, theirs in wanted.items() if labels or name not in ABOUT_TAGS}
+    unread = () if labels or all_columns else ABOUT_TAGS
+    return {name: theirs for name, theirs in wanted.items() if name not in unread}
 
 
-def _to_record(row: Found) -> Record:
+def _to_record(row: Found, *, labels: bool) -> Record:
     cells = row.cells
+    if not labels:
+        cells = {name: cell for name, cell in cells.items() if name not in ABOUT_TAGS}
     id = read_id(cells.get("id"))
     title, text = read_text(cells, "title"), read_text(cells, "text")
     if not title.strip() and not text.strip():

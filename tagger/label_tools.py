@@ -225,10 +225,16 @@ def _names(tags: Iterable[str]) -> tuple[str, ...]:
 # ---- writing
 
 
-def to_task(form: str, said: Answered) -> dict[str, Any]:
-    """One row of a file of this format; reading it back gives the same answers."""
+def task_writer(form: str) -> Callable[[Answered], dict[str, Any]]:
+    """A function that makes a row of a file of this format; read back it gives the same answers.
+
+    Raises
+    ------
+    DataError
+        If the format is none of `FORMATS`.
+    """
     _check(form)
-    return _WRITERS[form](said)
+    return _WRITERS[form]
 
 
 def _common(said: Answered) -> dict[str, Any]:
