@@ -174,6 +174,8 @@ def _prodigy(line: int, row: Mapping[str, Any], columns: Mapping[str, str]) -> I
         "at": row.get("_timestamp"),
     }
     answer = row.get("answer")
+    if answer not in ("accept", "reject", "ignore"):
+        raise CellError(f"the answer {answer!r:.40} is not accept, reject or ignore")
     if "accept" in row or "options" in row:
         if answer != "accept":  # the whole task was set aside: nothing is said of its tags
             return
@@ -205,11 +207,15 @@ def _answered(
     at: object = None,
 ) -> Answered:
     asked = about.get("asked")
+    job = next((found for key in _JOB_KEYS if (found := read_id(about.get(key)))), "")
+    text = about.get("text") or ""
+    if not job and not text:
+        raise CellError("the task names neither a job nor a text; name yours with --column")
     return Answered(
         line=line,
-        job=next((found for key in _JOB_KEYS if (found := read_id(about.get(key)))), ""),
+        job=job,
         title=about.get("title") or "",
-        text=about.get("text") or "",
+        text=text,
         labeller=read_id(labeller) or read_id(about.get("labeller")),
         labelled_at=read_time(at or about.get("labelled_at")),
         yes=_names(chosen),
