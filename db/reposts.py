@@ -163,9 +163,12 @@ def _sharing(session: Session, own: Mapping[int, Sequence[int]]) -> dict[int, di
     """For each job the stored canonical jobs that share most bands with it, and how many."""
     by_band: dict[int, list[int]] = defaultdict(list)
     wanted = sorted({band for found in own.values() for band in found})
-    for part in chunks(wanted):
-        query = select(JobBand.band, JobBand.job_id).where(JobBand.band.in_(part))
-        for band, job_id in session.execute(query):
+    if session.get_bind().dialect.name == "postgresql":  # one array is much less to parse
+        parts = [JobBand.band == func.any(bindparam(None, wanted, type_=ARRAY(BigInteger)))]
+    else:
+        parts = [JobBand.band.in_(part) for part in chunks(wanted)]
+    for part in parts:
+        for band, job_id in session.execute(select(JobBand.band, JobBand.job_id).where(part)):
             by_band[band].append(job_id)
     shared = {
         job_id: Counter(other for band in found for other in by_band.get(band, ()))
