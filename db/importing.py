@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, delete, func, insert, select, text, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from db.bell import ring
+from db.bulk import insert_missing, table_of
 from db.engine import now, writing
 from db.errors import StoreError
 from db.labels import Said, chunks, find_tags, record
@@ -31,8 +32,6 @@ from db.rows import (
 )
 from db.schema import MAX_NAME, Answer, Job, JobCode, PredictionSet, QueuedJob, Source
 
-JOBS_CHANNEL = "jobtool_jobs"
-"""PostgreSQL tells those who listen here of new and changed jobs."""
 _TURN = 0x6A6F6274  # number of the lock that importers share
 
 
@@ -285,22 +284,6 @@ def announce(session: Session, job_ids: Sequence[int]) -> None:
     champion = aliased(session, CHAMPION)
     if champion is not None:
         at = now(session)
-        rows = [
-            {"model_id": champion.id, "job_id": job_id, "batch_id": None, "queued_at": at}
-            for job_id in job_ids
-        ]
-        insert_missing(session, QueuedJob, rows)
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text(f"NOTIFY {JOBS_CHANNEL}"))
-
-
-def insert_missing(session: Session, table: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows but for those whose key is there already."""
-    dialect = session.get_bind().dialect.name
-    if dialect == "postgresql":
-        statement: Any = postgresql.insert(table).on_conflict_do_nothing()
-    elif dialect == "sqlite":
-        statement = sqlite.insert(table).on_conflict_do_nothing()
-    else:
-        statement = mysql.insert(table).prefix_with("IGNORE")
-    session.execute(statement, list(rows))
+        rows = [{"model_id": champion.id, "job_id": job_id, "queued_at": at} for job_id in job_ids]
+        session.execute(insert_missing(session, table_of(QueuedJob)), rows)
+    ring(session)

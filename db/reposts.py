@@ -21,9 +21,10 @@ import mmh3
 import numpy as np
 import numpy.typing as npt
 from datasketch import MinHash
-from sqlalchemy import ARRAY, BigInteger, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import ARRAY, BigInteger, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from db.bulk import insert_arrays, table_of
 from db.labels import chunks
 from db.schema import Job, JobBand, Split
 
@@ -194,14 +195,10 @@ def _most_similar(words: Mapping[int, Shingles], job_id: int, shared: Counter[in
 
 
 def _store_bands(session: Session, own: Mapping[int, Sequence[int]]) -> None:
-    rows = [{"band": band, "job_id": job_id} for job_id in sorted(own) for band in own[job_id]]
-    if rows and session.get_bind().dialect.name == "postgresql":
-        arrays = {name: [row[name] for row in rows] for name in ("band", "job_id")}
-        statement = "INSERT INTO job_bands (band, job_id) SELECT * FROM unnest(:band, :job_id)"
-        typed = (bindparam(name, type_=ARRAY(BigInteger)) for name in arrays)
-        session.execute(text(statement).bindparams(*typed), arrays)  # ten times executemany
-    elif rows:
-        session.execute(insert(JobBand), rows)
+    pairs = [(band, job_id) for job_id in sorted(own) for band in own[job_id]]
+    if pairs:
+        band, job_id = np.array(pairs, np.int64).T
+        insert_arrays(session, table_of(JobBand), {"band": band, "job_id": job_id})
 
 
 def _share_splits(session: Session, links: Mapping[int, int]) -> None:
