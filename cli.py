@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+import cli_files
 from db import commands as db_commands
 from db import model_commands
 from db.errors import StoreError
@@ -336,6 +337,7 @@ def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
 
 app.add_typer(commands.app)
 app.add_typer(db_commands.app)
+app.add_typer(cli_files.app)
 app.add_typer(model_commands.app)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Subquery, case, func, select
+from sqlalchemy import Select, Subquery, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from db.engine import now
@@ -83,27 +83,27 @@ def record(session: Session, said: Sequence[Said]) -> int:
     """
     held = _held(session, {one.job_id for one in said})
     at = now(session)
-    n_added = 0
+    new: list[dict[str, Any]] = []
     for one in said:
         key = (one.job_id, one.tag_id, one.labeller)
         before, source = held.get(key, (None, None))
         if before == one.answer and source == one.source:
             continue
         held[key] = (one.answer, one.source)
-        n_added += 1
-        session.add(
-            Label(
-                job_id=one.job_id,
-                tag_id=one.tag_id,
-                labeller=one.labeller,
-                source=one.source,
-                before=before,
-                after=one.answer,
-                labelled_at=one.labelled_at or at,
-            )
+        new.append(
+            {
+                "job_id": one.job_id,
+                "tag_id": one.tag_id,
+                "labeller": one.labeller,
+                "source": one.source,
+                "before": before,
+                "after": one.answer,
+                "labelled_at": one.labelled_at or at,
+            }
         )
-    session.flush()
-    return n_added
+    if new:
+        session.execute(insert(Label), new)
+    return len(new)
 
 
 def undo(session: Session, label: Label) -> Label:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tagger.errors import DataError
 
 COLUMNS = ("id", "title", "text", "tags", "not_tags", "tag", "label")
-_ABOUT_TAGS = COLUMNS[3:]
+ABOUT_TAGS = COLUMNS[3:]
 
 Tags = tuple[str, ...] | None
 Cells = Mapping[str, object]
@@ -25,15 +25,6 @@ class CellError(Exception):
 
 
 # ---- columns
-
-
-def wanted_columns(columns: Mapping[str, str] | None, *, labels: bool = True) -> dict[str, str]:
-    """Our column names and what they are called in the file; `labels` False leaves out tags."""
-    columns = columns or {}
-    for ours in columns:
-        if ours not in COLUMNS:
-            raise DataError(f"unknown column {ours!r}; jobtool reads {', '.join(COLUMNS)}")
-    return {ours: columns.get(ours, ours) for ours in COLUMNS if labels or ours not in _ABOUT_TAGS}
 
 
 def match_columns(names: Iterable[str], wanted: Mapping[str, str]) -> dict[str, str]:
@@ -92,7 +83,7 @@ def some(names: Iterable[str]) -> str:
 
 def read_id(value: object) -> str:
     """The id as a string; empty if there is none."""
-    if _is_null(value):
+    if is_null(value):
         return ""
     if isinstance(value, bool | list | dict):
         raise CellError(f"the id is {_what(value)}")
@@ -104,7 +95,7 @@ def read_text(cells: Cells, name: str) -> str:
     value = cells.get(name)
     if isinstance(value, str):
         return value
-    if not _is_null(value):
+    if not is_null(value):
         raise CellError(f"the {name} is {_what(value)}, not a string")
     if name == "text":
         raise CellError("the text is null" if "text" in cells else "the row has no text")
@@ -127,28 +118,33 @@ def read_labels(cells: Cells) -> tuple[Tags, Tags]:
 
 def _read_one_tag(cells: Cells) -> tuple[Tags, Tags]:
     tag = cells["tag"]
-    if not _is_null(tag) and not isinstance(tag, str):
+    if not is_null(tag) and not isinstance(tag, str):
         raise CellError(f"the tag is {_what(tag)}, not a string")
-    named = _read_tags(None if _is_null(tag) else [tag], "tag")
+    named = _read_tags(None if is_null(tag) else [tag], "tag")
     if "label" not in cells:
         return named, None
-    said = cells["label"]
-    label = "unsure" if _is_null(said) else _LABELS.get(str(_whole(said)).strip().lower())
+    label = read_label(cells["label"])
+    return (named or () if label == "yes" else (), named or () if label == "no" else ())
+
+
+def read_label(said: object) -> str:
+    """yes, no or unsure; an empty cell is unsure."""
+    label = "unsure" if is_null(said) else _LABELS.get(str(_whole(said)).strip().lower())
     if label is None:
         raise CellError(f"the label {said!r:.60} is not yes, no or unsure")
-    return (named or () if label == "yes" else (), named or () if label == "no" else ())
+    return label
 
 
 def _read_tags(value: object, name: str) -> Tags:
     """Tags of a list or a cell, each once, in their order; empty ones and nulls are dropped."""
-    if _is_null(value):
+    if is_null(value):
         return None
     if isinstance(value, str):
         value = _split(value, name)
     if not isinstance(value, list):
         raise CellError(f"{name} is {_what(value)}, not a list of strings")
     for one in value:
-        if not isinstance(one, str) and not _is_null(one):
+        if not isinstance(one, str) and not is_null(one):
             raise CellError(f"{name} holds {_what(one)}, not only strings")
     cleaned = (tag_name(one) for one in value if isinstance(one, str))
     return tuple(dict.fromkeys(filter(None, cleaned)))
@@ -179,7 +175,8 @@ def _writable(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
-def _is_null(value: object) -> bool:
+def is_null(value: object) -> bool:
+    """Whether a cell holds nothing."""
     return value is None or value != value  # pandas writes a missing value as NaN
 
 

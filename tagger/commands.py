@@ -110,7 +110,7 @@ def train(
     load_keras()
     from tagger.training import tagger_config, train_tagger
 
-    with _collected(rejects, *labelled, *(unlabelled or ())) as rejected:
+    with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
         report = train_tagger(
             labelled,
             model,
@@ -158,7 +158,7 @@ def tag_source(
         rejects = rejects or _rejects_beside(output)
         check_apart(rejects, output)
     loaded = TagModel.load(model)
-    with _collected(rejects, source) as rejected:
+    with collected(rejects, source) as rejected:
         options: dict[str, Any] = {
             "rejects": rejected,
             "columns": columns,
@@ -217,7 +217,7 @@ def evaluate(
     from tagger.report import write_report
     from tagger.training import cross_validate_files, evaluate_files, tagger_config
 
-    with _collected(rejects, *labelled, *(unlabelled or ())) as rejected:
+    with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
         files: dict[str, Any] = {"rejects": rejected, "columns": columns, "encoding": encoding}
         if model:
             _tell("Use jobs that the model was not trained on: it looks better on those it was.")
@@ -276,7 +276,7 @@ def demo(
 
 
 @contextmanager
-def _collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
+def collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
     """Collect rejected rows; at the end tell of them and leave with their exit code."""
     from tagger.jobs import Rejects
 
@@ -316,11 +316,17 @@ def _forget(path: Path, inputs: Iterable[Path]) -> None:
 
 
 def parse_columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
-    split = [pair.partition("=") for pair in pairs or ()]
+    """Our column names to the file's, from options; each may hold several: ``id=nr,text=body``."""
+    split = [one.partition("=") for pair in pairs or () for one in _apart(pair)]
     for ours, _, yours in split:
         if not ours or not yours:
             raise typer.BadParameter(f"write --column OURS=YOURS, not {ours + yours!r}")
     return {ours.strip(): yours for ours, _, yours in split} or None
+
+
+def _apart(pair: str) -> list[str]:
+    parts = pair.split(",")
+    return parts if all("=" in part for part in parts) else [pair]  # or a name has a comma
 
 
 def load_keras() -> None:

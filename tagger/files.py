@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 @contextmanager
 def open_rows(
-    path: Path, *, rejects: Rejects, encoding: str = "utf-8", wanted: Collection[str] = ()
+    path: Path, *, rejects: Rejects, encoding: str = "utf-8", wanted: Collection[str] | None = ()
 ) -> Iterator[tuple[Header, Iterator[Row]]]:
     """Open a file of records; its name says the format.
 
@@ -51,7 +51,7 @@ def open_rows(
     encoding
         Of a text file. A byte order mark of UTF-8 is skipped.
     wanted
-        Case-folded names of the columns to read from a parquet file.
+        Case-folded names of the columns to read from a parquet file; None: all.
 
     Returns
     -------
@@ -330,7 +330,7 @@ def _json_object(text: str) -> tuple[dict[str, Any] | None, str]:
 
 
 def _parquet_rows(
-    path: Path, wanted: Collection[str], stack: ExitStack
+    path: Path, wanted: Collection[str] | None, stack: ExitStack
 ) -> tuple[Header, Iterator[Row]]:
     try:
         import pyarrow as pa
@@ -355,4 +355,5 @@ def _parquet_rows(
         names = tuple(file.schema_arrow.names)
     except failures as error:
         raise DataError(f"{path} is no parquet file, or cut off: {error}") from error
-    return names, rows(file, [name for name in names if name.strip().casefold() in wanted])
+    read = [name for name in names if wanted is None or name.strip().casefold() in wanted]
+    return names, rows(file, read)

@@ -22,33 +22,31 @@ What is known of a job's tags:
 - `tag` without `label`: fully labelled. `tag` with `label`: only what is said is known.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial, reduce
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from tagger.columns import (
+    ABOUT_TAGS,
     COLUMNS,
     CellError,
-    Cells,
     Tags,
-    check_found,
-    check_header,
-    fold,
-    match_columns,
     read_id,
     read_labels,
     read_text,
     some,
     tag_name,
-    wanted_columns,
 )
-from tagger.files import open_rows
 from tagger.rejects import Reject, Rejects
+from tagger.tables import Found, id_or_none, iter_table, named, split_table
+from tagger.times import read_time
 
 __all__ = ["COLUMNS", "Job", "Reject", "Rejects", "iter_jobs", "read_labelled", "tag_name"]
-
-_N_SPARSE = 100  # rows of JSON lines that may leave out `text` before we say it's not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,8 @@ def iter_jobs(
         when the first job is asked for, or later if the file turns out to be damaged.
     """
     first_line: dict[int, int] = {}
-    for line, job, _ in _iter_records(path, rejects, columns, encoding, labels=labels):
+    records = iter_records(path, rejects=rejects, columns=columns, encoding=encoding, labels=labels)
+    for line, job, *_ in records:
         first = first_line.setdefault(hash(job.id), line) if unique else line
         if first == line:
             yield job
@@ -135,7 +134,8 @@ def read_labelled(
     gathered: dict[str, _Gathered] = {}
     ids_by_text: dict[tuple[str, str], str] = {}
     for path in paths:
-        for line, job, implicit in _iter_records(path, rejects, columns, encoding):
+        records = iter_records(path, rejects=rejects, columns=columns, encoding=encoding)
+        for line, job, implicit, *_ in records:
             if implicit:
                 job = replace(job, id=prefixes[path] + job.id)
             if implicit == "tag":
@@ -156,58 +156,123 @@ def _id_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: f"{path.name if are_distinct else path.as_posix()}:" for path in paths}
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
+    """One row of a file of jobs."""
+
     line: int
     job: Job
-    implicit: str  # "" if the row has its own id, else what it stands for: a "tag" or a "row"
+    implicit: str
+    """Empty if the row has its own id, else what it stands for: a "tag" or a "row"."""
+    posted_at: datetime | None = None
+    others: Mapping[str, Any] = MappingProxyType({})
+    """The columns that are none of ours, as they came."""
 
 
-def _iter_records(
+def iter_records(
     path: Path,
-    rejects: Rejects,
-    columns: Mapping[str, str] | None,
-    encoding: str,
     *,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
     labels: bool = True,
-) -> Iterator[_Record]:
-    wanted = wanted_columns(columns, labels=labels)
-    must = {"text", *(columns or {})} & wanted.keys()
-    names = {fold(theirs) for theirs in wanted.values()}
-    with open_rows(path, rejects=rejects, encoding=encoding, wanted=names) as (header, rows):
-        if header is not None:
-            check_header(path, header, wanted, must)
-            must = set()
-        row = None
-        for row in rows:
-            found = match_columns(row.cells, wanted)
-            must -= found.keys()
-            if "text" in must and row.number >= _N_SPARSE:
-                break
-            cells = {ours: row.cells[theirs] for ours, theirs in found.items()}
-            try:
-                record = _to_record(row.line, row.number, cells)
-            except CellError as error:
-                rejects.add(path, row.line, _id_or_none(cells), str(error))
-            else:
-                yield record
-        if row is not None:
-            check_found(path, row.cells, wanted, must)
+    all_columns: bool = False,
+) -> Iterator[Record]:
+    """Read rows one by one as they are, the same id perhaps more than once.
+
+    Parameters
+    ----------
+    path, rejects, columns, encoding, labels
+        As in `iter_jobs`.
+    all_columns
+        Read `posted_at` and the columns that are none of ours too.
+    """
+    wanted = _wanted(columns, labels=labels, all_columns=all_columns)
+    rows = iter_table(
+        path,
+        wanted,
+        needed=["text"],
+        must=columns or (),
+        rejects=rejects,
+        encoding=encoding,
+        keep_others=all_columns,
+    )
+    return _to_records(rows, partial(rejects.add, path), labels=labels)
 
 
-def _to_record(line: int, number: int, cells: Cells) -> _Record:
+def split_records(
+    rows: Iterable[Mapping[str, Any]],
+    name: str,
+    *,
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    labels: bool = True,
+) -> Iterator[Record]:
+    """The same for rows that come from elsewhere, such as a query; errors call it `name`."""
+    wanted = _wanted(columns, labels=labels, all_columns=True)
+    found = split_table(rows, name, wanted, {"text", *(columns or ())})
+    return _to_records(found, partial(rejects.add, name), labels=labels)
+
+
+def _to_records(
+    rows: Iterable[Found], reject: Callable[[int, str | None, str], None], *, labels: bool
+) -> Iterator[Record]:
+    for row in rows:
+        try:
+            record = _to_record(row, labels=labels)
+        except CellError as error:
+            reject(row.line, id_or_none(row.cells), str(error))
+        else:
+            yield record
+
+
+def tag_names(records: Iterable[Record]) -> list[str]:
+    """Every tag that some rows name, sorted."""
+    jobs = (record.job for record in records)
+    return sorted({tag for job in jobs for tag in (*(job.tags or ()), *(job.not_tags or ()))})
+
+
+def merge_runs(records: Iterable[Record]) -> Iterator[Record]:
+    """Rows of one job that stand together become one, with the union of their tags."""
+    for _, run in groupby(records, key=_posting):
+        yield reduce(_merged, run)
+
+
+def _posting(record: Record) -> tuple[str, str, str]:
+    job = record.job
+    return ("" if record.implicit else job.id, job.title, job.text)
+
+
+def _merged(one: Record, other: Record) -> Record:
+    jobs = [record.job for record in (one, other) if record.job.tags is not None]
+    if not jobs:
+        return one
+    yes = dict.fromkeys(tag for job in jobs for tag in job.tags or ())
+    no = dict.fromkeys(tag for job in jobs for tag in job.not_tags or ())
+    is_full = any(job.not_tags is None for job in jobs)
+    return one._replace(job=replace(one.job, tags=(*yes,), not_tags=None if is_full else (*no,)))
+
+
+def _wanted(
+    columns: Mapping[str, str] | None, *, labels: bool, all_columns: bool
+) -> dict[str, str]:
+    # An export tells what a job repeats; importing finds that out again.
+    ours = (*COLUMNS, "posted_at", "repost_of") if all_columns else COLUMNS
+    wanted = named(ours, columns)
+    unread = () if labels or all_columns else ABOUT_TAGS
+    return {name: theirs for name, theirs in wanted.items() if name not in unread}
+
+
+def _to_record(row: Found, *, labels: bool) -> Record:
+    cells = row.cells
+    if not labels:
+        cells = {name: cell for name, cell in cells.items() if name not in ABOUT_TAGS}
     id = read_id(cells.get("id"))
     title, text = read_text(cells, "title"), read_text(cells, "text")
     if not title.strip() and not text.strip():
         raise CellError("empty posting")
-    job = Job(id or f"row {number}", title, text, *read_labels(cells))
-    return _Record(line, job, "" if id else "tag" if "tag" in cells else "row")
-
-
-def _id_or_none(cells: Cells) -> str | None:
-    try:
-        return read_id(cells.get("id")) or None
-    except CellError:
-        return None
+    job = Job(id or f"row {row.number}", title, text, *read_labels(cells))
+    implicit = "" if id else "tag" if "tag" in cells else "row"
+    return Record(row.line, job, implicit, read_time(cells.get("posted_at")), row.others)
 
 
 @dataclass(slots=True)

@@ -4,16 +4,11 @@ Nothing here loads TensorFlow, Keras or scikit-learn, so that one posting is tag
 """
 
 import csv
-import gzip
-import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self, TextIO, cast
+from typing import Any, BinaryIO
 
 from tagger.display import signed
 from tagger.errors import DataError
@@ -22,12 +17,12 @@ from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
 from tagger.metrics import plain
 from tagger.model import Reason, TagModel
+from tagger.writing import PartWriter, joined, writing
 
 BATCH_CHARS = 4 * 2**20
 """A batch ends at so many characters, so that a file of huge postings takes no more memory."""
 
 _TABLES = (*TEXT_KINDS, *(f"{kind}.gz" for kind in TEXT_KINDS), ".parquet")
-_OUTPUTS = (".jsonl", ".ndjson", ".csv")
 _NO_TEXT = {
     b"%PDF": "is a PDF; make text of it first, for example: pdftotext FILE.pdf -",
     b"PK\x03\x04": "is a Word, Excel or zip file; save its text as UTF-8 first",
@@ -251,7 +246,7 @@ def check_apart(written: Path, *others: Path) -> None:
             raise DataError(f"{written} would be overwritten while it is in use: name another file")
 
 
-class TagWriter:
+class TagWriter(PartWriter):
     """Writes tagged jobs as JSON lines or CSV, whole or not at all; a context manager.
 
     JSON lines hold what `TaggedJob.to_json` gives. CSV has the columns id, tags, review (names
@@ -263,87 +258,33 @@ class TagWriter:
         Ends in .jsonl, .ndjson or .csv, each also .gz. An older file is replaced at the end.
     """
 
-    def __init__(self, output: Path, tags: Sequence[str], *, explain: bool = False) -> None:
-        self.output = output
-        self.part = output.with_name(output.name + ".part")
-        self.n_rows = 0
-        self._tags, self._explain = tags, explain
-        self._kind = Path(output.name.lower().removesuffix(".gz")).suffix
-        if self._kind not in _OUTPUTS:
-            accepted = ", ".join(_OUTPUTS)
-            raise DataError(f"{output}: the name must end in {accepted} (each also .gz)")
+    done = "jobs tagged"
 
-    def __enter__(self) -> Self:
-        with _writing(self.output):
-            self._stack = ExitStack()
-            self._stream = _open_for_writing(self.part, self._stack)
-            if self._kind == ".csv":
-                self._csv = csv.writer(self._stream, lineterminator="\n")
-                scores = [f"score:{tag}" for tag in self._tags]
-                reasons = ["reasons"] if self._explain else []
-                self._csv.writerow(["id", "tags", "review", *scores, *reasons])
-        return self
+    def __init__(self, output: Path, tags: Sequence[str], *, explain: bool = False) -> None:
+        super().__init__(output)
+        self._tags, self._explain = tags, explain
+
+    def begin(self) -> None:
+        super().begin()
+        if self.kind == ".csv":
+            self._csv = csv.writer(self.stream, lineterminator="\n")
+            scores = [f"score:{tag}" for tag in self._tags]
+            reasons = ["reasons"] if self._explain else []
+            self._csv.writerow(["id", "tags", "review", *scores, *reasons])
 
     def write(self, tagged: TaggedJob) -> None:
         """Write one row."""
-        with _writing(self.output):
-            if self._kind == ".csv":
+        with writing(self.output):
+            if self.kind == ".csv":
                 self._csv.writerow(_csv_cells(tagged))
             else:
-                self._stream.write(tagged.to_line())
+                self.stream.write(tagged.to_line())
         self.n_rows += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            with _writing(self.output):
-                self._stack.close()
-                os.replace(self.part, self.output)
-            return
-        try:
-            self._stack.close()
-        except OSError as second:
-            error.add_note(f"{self.part} could not be closed: {second.strerror}")
-        if self.n_rows:
-            error.add_note(f"the {self.n_rows} jobs tagged so far are in {self.part}")
-        else:
-            self.part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"can't write {path}: {error.strerror}") from error
-
-
-def _open_for_writing(path: Path, stack: ExitStack) -> TextIO:
-    raw: BinaryIO = stack.enter_context(path.open("wb"))
-    if path.name.lower().endswith(".gz.part"):
-        # No name and no time inside: the same tags make the same file.
-        zipped = gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)
-        raw = cast(BinaryIO, stack.enter_context(zipped))
-    # Half a surrogate pair becomes \\udXXX, which JSON knows.
-    return stack.enter_context(
-        io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="")
-    )
 
 
 def _csv_cells(tagged: TaggedJob) -> list[object]:
-    cells = [tagged.id, _joined(tagged.tags), _joined(tagged.review), *tagged.scores.values()]
+    cells = [tagged.id, joined(tagged.tags), joined(tagged.review), *tagged.scores.values()]
     if tagged.reasons is not None:
         shown = [tag for tag in tagged.reasons if tag in (*tagged.tags, *tagged.review)]
         cells.append(" | ".join(f"{tag}: {signed(tagged.reasons[tag])}" for tag in shown))
     return cells
-
-
-def _joined(tags: Sequence[str]) -> str:
-    """A cell that `tagger.jobs` reads as these tags."""
-    if any(";" in tag or tag.startswith("[") for tag in tags):
-        return json.dumps(tags, ensure_ascii=False)
-    return "; ".join(tags)

@@ -1,0 +1,123 @@
+"""Importing labels: what people said of tags, by the external ids of jobs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from db.engine import writing
+from db.importing import check_name, job_ids, take_turns
+from db.labels import Said, all_tags, chunks, find_tags, record
+from db.rows import LabelRow, Reject, Seen, batches, resumable, writable
+from db.schema import MAX_NAME, Answer, Label, Source
+
+
+@dataclass(slots=True)
+class ImportedLabels:
+    """What came of an import."""
+
+    rows: int = 0
+    labels: int = 0
+    """Answers that were not known before."""
+    new_tags: tuple[str, ...] = ()
+    """Tags that nobody had named before: look for slips of the pen."""
+
+
+def import_labels(
+    engine: Engine, rows: Iterable[LabelRow], *, reject: Reject, labeller: str = "import"
+) -> ImportedLabels:
+    """Record answers; what holds already is skipped, so that importing again adds nothing.
+
+    A row with a time counts only if the same labeller has said nothing later of that tag on that
+    job. Of rows without one the first counts; another answer to the same question is rejected.
+
+    Parameters
+    ----------
+    labeller
+        Who said it where a row does not tell.
+
+    Raises
+    ------
+    StoreError
+        If the database fails. What was stored stays.
+    """
+    check_name("labeller", labeller)
+    result, seen = ImportedLabels(), Seen()
+    with resumable(result):
+        with writing(engine) as session:
+            known = {tag.name for tag in all_tags(session, retired=True)}
+        for batch in batches(rows):
+            with writing(engine) as session:
+                take_turns(session)
+                good = _checked(batch, reject, labeller)
+                n_added = _record(session, good, reject, seen)
+                tags = {tag.name for tag in all_tags(session, retired=True)}
+            result.rows += len(batch)
+            result.labels += n_added
+            result.new_tags = tuple(sorted(tags - known))
+    return result
+
+
+class _Checked(NamedTuple):
+    row: LabelRow
+    tag: str
+    labeller: str
+    source: Source
+    answer: Answer
+
+
+def _checked(batch: Sequence[LabelRow], reject: Reject, labeller: str) -> list[_Checked]:
+    good = []
+    for row in batch:
+        by, tag = writable(row.labeller or labeller), writable(row.tag)
+        source = row.source or Source.IMPORT
+        if not 0 < len(tag) <= MAX_NAME or len(by) > MAX_NAME:
+            reject(row.line, row.job, f"a tag or labeller has 1 to {MAX_NAME} characters")
+        elif source not in list(Source):
+            known = ", ".join(Source)
+            reject(row.line, row.job, f"unknown source {source!r:.40}; known: {known}")
+        else:
+            good.append(_Checked(row, tag, by, Source(source), Answer(row.label)))
+    return good
+
+
+def _record(session: Session, rows: Sequence[_Checked], reject: Reject, seen: Seen) -> int:
+    jobs = job_ids(session, [writable(one.row.job) for one in rows])
+    tags = find_tags(
+        session, [one.tag for one in rows if writable(one.row.job) in jobs], create=True
+    )
+    last = _last_times(session, list(jobs.values()))
+    before = seen.add(["\0".join((one.row.job, one.tag, one.labeller)) for one in rows])
+    found: list[Said] = []
+    for one, came_before in zip(rows, before, strict=True):
+        job_id = jobs.get(writable(one.row.job))
+        if job_id is None:
+            reject(one.row.line, one.row.job, f"no job {one.row.job!r:.60}; import the jobs first")
+            continue
+        at = one.row.labelled_at
+        key = (job_id, tags[one.tag].id, one.labeller)
+        if at is None and came_before:
+            reject(
+                one.row.line, one.row.job, f"{one.labeller!r:.40} answered {one.tag!r:.40} before"
+            )
+            continue
+        if at is not None:
+            if key in last and at <= last[key]:
+                continue
+            last[key] = at
+        found.append(Said(*key[:2], one.answer, one.labeller, one.source, at))
+    return record(session, found) if found else 0
+
+
+def _last_times(session: Session, ids: Sequence[int]) -> dict[tuple[int, int, str], datetime]:
+    """When each labeller last said something of each tag on these jobs."""
+    by = (Label.job_id, Label.tag_id, Label.labeller)
+    last: dict[tuple[int, int, str], datetime] = {}
+    for part in chunks(ids):
+        query = select(*by, func.max(Label.labelled_at)).where(Label.job_id.in_(part)).group_by(*by)
+        for job_id, tag_id, labeller, at in session.execute(query):
+            last[job_id, tag_id, labeller] = at
+    return last

@@ -1,0 +1,86 @@
+"""Reading the team's own tables: row by row, in a connection that can't write."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from db.engine import BUSY_S, parse_url, translated
+from db.errors import StoreError
+
+N_FETCHED = 500
+"""Rows that the server sends at a time."""
+
+
+def iter_rows(
+    url: str, *, from_table: str | None = None, query: str | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Rows of a table or a query, as the database's own types; memory stays flat.
+
+    The connection reads only, whatever the query says: PostgreSQL and MySQL run it in a read-only
+    transaction, SQLite opens the file for reading.
+
+    Parameters
+    ----------
+    from_table
+        A table or view, ``postings`` or ``schema.postings``.
+    query
+        Or any SELECT.
+
+    Raises
+    ------
+    StoreError
+        If the database can't be reached, or refuses the query.
+    """
+    engine = _read_only_engine(parse_url(url))
+    try:
+        with translated(engine), engine.connect() as connection:
+            yield from _rows(connection, from_table, query)
+    except DBAPIError as error:
+        what = f"table {from_table}" if from_table else "the query"
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise StoreError(f"{what} can't be read: {reason}") from error
+    finally:
+        engine.dispose()
+
+
+def _rows(
+    connection: Connection, from_table: str | None, query: str | None
+) -> Iterator[Mapping[str, Any]]:
+    statement: Any = text(query.replace(":", r"\:")) if query else None
+    if from_table:
+        schema, _, name = from_table.rpartition(".")
+        statement = select(text("*")).select_from(table(name, schema=schema or None))
+    streamed = connection.execution_options(stream_results=True, yield_per=N_FETCHED)
+    for row in streamed.execute(statement).mappings():
+        yield dict(row)
+
+
+def _read_only_engine(url: URL) -> Engine:
+    if url.drivername.startswith("sqlite"):
+        return _read_only_sqlite(url)
+    if url.drivername.startswith("postgresql"):
+        options = {"options": "-c default_transaction_read_only=on"}
+        engine = create_engine(url, connect_args=options)
+        return engine.execution_options(postgresql_readonly=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _make_session_read_only)
+    return engine
+
+
+def _read_only_sqlite(url: URL) -> Engine:
+    path = Path(url.database or "")
+    if not path.is_file():
+        raise StoreError(f"no database {path}")
+    name = f"file:{quote(str(path.resolve()))}?mode=ro"
+    return create_engine(url, creator=lambda: sqlite3.connect(name, uri=True, timeout=BUSY_S))
+
+
+def _make_session_read_only(connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")

@@ -1,0 +1,47 @@
+"""Instants in files."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from tagger.columns import CellError
+from tagger.times import read_time
+
+NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2024-01-31T12:00:00Z",
+        " 2024-01-31 12:00 ",
+        "2024-01-31T14:00+02:00",
+        "2024-01-31 12:00:00+00",
+        1706702400,
+        1706702400.0,
+        1706702400000,
+        "1706702400",
+        datetime(2024, 1, 31, 12),
+        datetime(2024, 1, 31, 13, tzinfo=timezone(timedelta(hours=1))),
+    ],
+)
+def test_an_instant_is_read_as_utc(value):
+    assert read_time(value) == NOON
+
+
+@pytest.mark.parametrize("value", ["2024-01-31", "20240131", date(2024, 1, 31)])
+def test_a_date_is_its_first_moment(value):
+    assert read_time(value) == datetime(2024, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", float("nan")])
+def test_an_empty_cell_is_no_time(value):
+    assert read_time(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "31/01/2024", "2024-13-01", True, [1], 1e300, -1e13, "0001-01-01", 10**30]
+)
+def test_what_is_no_time_is_named(value):
+    with pytest.raises(CellError, match="can't be read; write 2024-01-31"):
+        read_time(value)
