@@ -237,5 +237,5 @@ def _reasons(
     """Tag id -> reasons; a tag may have another name in the model than now."""
     by_name = explain(job.title, job.text)
     known = select(Tag.name, Tag.id).union(select(TagAlias.name, TagAlias.tag_id))
-    ids = dict(session.execute(known).tuples().all())
+    ids = dict(session.execute(known).all())
     return {ids[name]: reasons for name, reasons in by_name.items() if name in ids}

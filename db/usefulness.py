@@ -93,7 +93,8 @@ def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
     pool = jobs[chosen]
     splits: dict[int, Split | None] = {}
     for part in chunks(pool.tolist()):
-        splits |= session.execute(select(Job.id, Job.split).where(Job.id.in_(part))).tuples()
+        of_part = select(Job.id, Job.split).where(Job.id.in_(part))
+        splits |= dict(session.execute(of_part).all())
     model = aliased(session, CHAMPION)
     codes = _codes(session, model, pool)
     return Pool(
@@ -231,4 +232,4 @@ def _stream(session: Session, query: Select[Any]) -> Iterator[int]:
 def _partitions(session: Session, query: Select[Any]) -> Iterator[Ints]:
     rows = session.execute(query, execution_options={"yield_per": 5000})
     for part in rows.partitions():
-        yield np.array([tuple(row) for row in part], np.int64)
+        yield np.array(part, np.int64)
