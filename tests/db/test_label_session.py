@@ -91,7 +91,7 @@ def test_the_suggestion_comes_with_probability_threshold_and_reasons(engine: Eng
 
 
 def test_what_is_typed_counts_and_not_the_suggestion(engine: Engine):
-    _, (remote, night) = suggested(engine)
+    suggested(engine)
     label(engine, "uy.")
     assert set(held(engine).values()) == {None, YES}
 
