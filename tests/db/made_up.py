@@ -17,7 +17,10 @@ from db.schema import (
     Model,
     Prediction,
     PredictionSet,
+    Run,
+    RunState,
     Source,
+    Verdict,
 )
 
 YES, NO, UNSURE = Answer.YES, Answer.NO, Answer.UNSURE
@@ -64,6 +67,43 @@ def add_champion(
     model = registry.register(session, trained, parent=None, code_version=version)
     registry.promote(session, model, reason="a test")
     return model
+
+
+def judge(
+    session: Session,
+    champion: Model,
+    challenger: Model,
+    n_labelled: tuple[int, int],
+    gain: tuple[float, float, float],
+) -> None:
+    """A verdict: `n_labelled` of the two models, then difference, low and high."""
+    run = Run(
+        worker="w",
+        state=RunState.DONE,
+        lease_until=now(session),
+        started_at=now(session),
+        label_id=0,
+        job_id=0,
+    )
+    session.add(run)
+    session.flush()
+    for model, n in zip((champion, challenger), n_labelled, strict=True):
+        model.metrics = {"n_labelled": n}
+    session.add(
+        Verdict(
+            run_id=run.id,
+            challenger_id=challenger.id,
+            champion_id=champion.id,
+            promoted=False,
+            reason="a test",
+            details={
+                "overall": dict(zip(("difference", "low", "high"), gain, strict=True)),
+                "n_jobs": 200,
+            },
+            judged_at=now(session),
+        )
+    )
+    session.flush()
 
 
 def predict(
