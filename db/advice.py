@@ -8,18 +8,17 @@ is above 0, it helps; between them it can't be told yet.
 """
 
 from dataclasses import dataclass
-from math import isfinite
 
-from sqlalchemy import select
+from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session, aliased
 
-from db.schema import Model, Verdict
+from db.schema import Job, Label, Run, Split, Verdict
 
 WORTH = 0.01
 """A gain in mean average precision, in [0, 1], that is worth labelling for."""
 MIN_NEW = 50
 MIN_SHARE = 0.1
-"""Labels that a comparison is about: at least MIN_NEW postings, and this share of what the
+"""Labels that a comparison is about: of MIN_NEW postings or more, and this share of those that the
 champion knew. A handful changes nothing, which would say nothing."""
 
 
@@ -40,21 +39,33 @@ class Gain:
 
 def last_gain(session: Session) -> Gain | None:
     """What the labels brought in the last comparison that can tell; None if there is none."""
-    challenger, champion = aliased(Model), aliased(Model)
+    ours, theirs = aliased(Run), aliased(Run)
     query = (
-        select(Verdict.details, challenger.metrics, champion.metrics)
-        .join(challenger, challenger.id == Verdict.challenger_id)
-        .join(champion, champion.id == Verdict.champion_id)
+        select(Verdict.details, theirs.label_id, ours.label_id)
+        .join(ours, ours.id == Verdict.run_id)
+        .join(theirs, theirs.model_id == Verdict.champion_id)
         .order_by(Verdict.id.desc())
-        .limit(50)
+        .limit(20)
     )
-    for details, new, old in session.execute(query):
-        overall, before = details.get("overall") or {}, old.get("n_labelled") or 0
-        n_new = (new.get("n_labelled") or 0) - before
-        ends = [float(overall.get(name, "nan")) for name in ("difference", "low", "high")]
-        if isfinite(sum(ends)) and n_new >= max(MIN_NEW, MIN_SHARE * before):
-            return Gain(n_new, int(details.get("n_jobs") or 0), *ends)
+    for details, before, after in session.execute(query):
+        found = details.get("mean_average_precision") or {}
+        value, low, high = (found.get(name) for name in ("value", "low", "high"))
+        n_new, n_known = _n_labelled(session, before, after), _n_labelled(session, 0, before)
+        if value is None or low is None or high is None:
+            continue
+        if n_new >= max(MIN_NEW, MIN_SHARE * n_known):
+            return Gain(n_new, int(details["n_jobs"]), value, low, high)
     return None
+
+
+def _n_labelled(session: Session, after: int, until: int) -> int:
+    """Postings to learn from about which something was said between two lines of history."""
+    query = (
+        select(func.count(distinct(Label.job_id)))
+        .join(Job, Job.id == Label.job_id)
+        .where(Label.id > after, Label.id <= until, Job.split == Split.TRAINING)
+    )
+    return session.scalar(query) or 0
 
 
 def labelling_advice(session: Session) -> str | None:

@@ -106,6 +106,14 @@ def find_offers(session: Session, question: Question, *, seed: int) -> Iterator[
     return iter([Offer(job_id) for job_id in disputed])
 
 
+def offers_of(cells: Iterable[tuple[int, int]]) -> Iterator[Offer]:
+    """The postings of some (job, tag), in that order, each with all its tags."""
+    tags: dict[int, list[int]] = {}
+    for job_id, tag_id in cells:
+        tags.setdefault(job_id, []).append(tag_id)
+    return iter([Offer(job_id, tag_ids=tuple(of_job)) for job_id, of_job in tags.items()])
+
+
 def make_card(session: Session, offer: Offer, question: Question) -> Card | None:
     """A posting as it is now; None if it is gone, or nothing of it is open any more."""
     job = session.get(Job, offer.job_id)

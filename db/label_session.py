@@ -3,18 +3,76 @@
 Nothing here draws or reads keys, so that a session can be driven by any list of keys.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from secrets import randbits
 
 from sqlalchemy import Engine, or_, update
 
 from db import labels
 from db.answering import Layout, State, Step, fit, press
-from db.cards import Card, Mode, Question, first_answers, make_card
+from db.cards import (
+    Card,
+    Explain,
+    Mode,
+    Question,
+    asked_tags,
+    find_offers,
+    first_answers,
+    make_card,
+    offers_of,
+)
 from db.engine import reading, writing
 from db.errors import StoreError
-from db.schema import Job, Label, Split
+from db.schema import MAX_NAME, Job, Label, Split
 from db.usefulness import Offer
+
+
+def open_session(
+    engine: Engine,
+    *,
+    labeller: str,
+    mode: Mode = Mode.NEW,
+    tags: Sequence[str] | None = None,
+    is_referee: bool = False,
+    is_blind: bool = False,
+    explain: Explain | None = None,
+    cells: Sequence[tuple[int, int]] = (),
+    seed: int | None = None,
+) -> "LabelSession":
+    """A session that asks about some tags, or all that are in use.
+
+    Parameters
+    ----------
+    cells
+        Job and tag of the labels to go through, with `Mode.SUSPECTS`.
+    seed
+        Decides what is random. None: the clock does.
+
+    Raises
+    ------
+    StoreError
+        If there are no tags, or one is unknown.
+    """
+    if not labeller or len(labeller) > MAX_NAME:
+        raise StoreError(f"a labeller has 1 to {MAX_NAME} characters, got {labeller!r:.60}")
+    with reading(engine) as session:
+        tag_ids = asked_tags(session, tags)
+        if not tag_ids:
+            raise StoreError("there are no tags yet: jobtool tags add, or jobtool import labels")
+        question = Question(
+            labeller=labeller,
+            mode=mode,
+            tag_ids=tag_ids,
+            is_referee=is_referee,
+            is_blind=is_blind,
+            explain=explain,
+        )
+        if mode is Mode.SUSPECTS:
+            offers = offers_of(cells)
+        else:
+            offers = find_offers(session, question, seed=randbits(32) if seed is None else seed)
+    return LabelSession(engine, offers, question)
 
 
 @dataclass(slots=True)
@@ -63,6 +121,11 @@ class LabelSession:
     def n_skipped(self) -> int:
         """Postings skipped."""
         return len(self._turned) - self.n_jobs
+
+    def summary(self) -> str:
+        """What was done, in one line."""
+        skipped = f", {self.n_skipped:,} skipped" if self.n_skipped else ""
+        return f"{self.n_jobs:,} postings labelled ({self.n_answers:,} answers){skipped}"
 
     def fit(self, layout: Layout) -> None:
         """Adapt to a screen."""

@@ -14,7 +14,7 @@ Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Datas
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from db.labels import all_tags, chunks, iter_held, last_lines
 from db.schema import Answer, Job, Tag
+from db.snapshot import LabelledJob, known_labels, read_labelled
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -30,16 +31,6 @@ MAX_JOBS = 20_000
 """Labelled jobs that are looked at: drawn at random where there are more, to bound the time."""
 MIN_EXAMPLES = 5
 """A tag with fewer yes (or fewer no) is left out: nothing can be said of it."""
-
-
-class LabelledJob(NamedTuple):
-    """A job with what holds of its tags."""
-
-    id: int
-    title: str
-    text: str
-    yes: tuple[str, ...]
-    no: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +50,12 @@ class Suspect:
     """Who says so."""
 
 
-def labelled_jobs(session: Session, *, seed: int = 0) -> Iterator[LabelledJob]:
+def labelled_jobs(session: Session, *, seed: int = 0) -> list[LabelledJob]:
     """Labelled jobs with their texts, ordered by id; at most `MAX_JOBS`."""
-    names = {tag.id: tag.name for tag in all_tags(session)}
-    said: dict[int, dict[int, Answer]] = {}
-    for held in iter_held(session):
-        if held.answer is not None and held.tag_id in names:
-            said.setdefault(held.job_id, {})[held.tag_id] = held.answer
+    tags = {tag.id: tag.name for tag in all_tags(session)}
+    said = known_labels(session, tags)
     chosen = np.random.default_rng(seed).permutation(np.array(list(said), np.int64))[:MAX_JOBS]
-    for part in chunks(sorted(chosen.tolist())):
-        jobs = select(Job.id, Job.title, Job.text).where(Job.id.in_(part)).order_by(Job.id)
-        for job_id, title, text in session.execute(jobs):
-            yes, no = (
-                tuple(names[tag_id] for tag_id, one in said[job_id].items() if one == answer)
-                for answer in (Answer.YES, Answer.NO)
-            )
-            yield LabelledJob(job_id, title, text, yes, no)
+    return list(read_labelled(session, sorted(chosen.tolist()), said, tags))
 
 
 def find_suspects(

@@ -18,7 +18,7 @@ import cli
 
 COMMANDS = (
     *("tag", "retrain", "train", "evaluate", "info", "demo", "status"),
-    *("db", "models"),
+    *("db", "models", "label", "suspects", "agreement", "history", "tags", "forget"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."

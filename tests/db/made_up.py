@@ -49,13 +49,17 @@ def add_tags(session: Session, *names: str) -> list[int]:
 
 
 def add_champion(
-    session: Session, thresholds: Mapping[str, float | None], *, job_ids: Sequence[int] = ()
+    session: Session,
+    thresholds: Mapping[str, float | None],
+    *,
+    job_ids: Sequence[int] = (),
+    folder: str | None = None,
 ) -> Model:
     version = CodeVersion(n_numbers=2, created_at=now(session))
     session.add(version)
     session.flush()
     trained = registry.TrainedModel(
-        folder=f"m{version.id}",
+        folder=folder or f"m{version.id}",
         sha256="0" * 64,
         thresholds=thresholds,
         snapshot="0" * 64,
@@ -69,40 +73,37 @@ def add_champion(
     return model
 
 
-def judge(
+def retrained(
     session: Session,
-    champion: Model,
-    challenger: Model,
-    n_labelled: tuple[int, int],
-    gain: tuple[float, float, float],
+    model: Model,
+    *,
+    champion_id: int | None = None,
+    gain: tuple[float, float, float] | None = None,
 ) -> None:
-    """A verdict: `n_labelled` of the two models, then difference, low and high."""
+    """A run that made a model of all labels so far; its `gain` is value, low and high."""
     run = Run(
         worker="w",
         state=RunState.DONE,
         lease_until=now(session),
+        reason="a test",
         started_at=now(session),
-        label_id=0,
+        label_id=session.query(Label).count(),
         job_id=0,
+        model_id=model.id,
     )
     session.add(run)
     session.flush()
-    for model, n in zip((champion, challenger), n_labelled, strict=True):
-        model.metrics = {"n_labelled": n}
-    session.add(
-        Verdict(
-            run_id=run.id,
-            challenger_id=challenger.id,
-            champion_id=champion.id,
-            promoted=False,
-            reason="a test",
-            details={
-                "overall": dict(zip(("difference", "low", "high"), gain, strict=True)),
-                "n_jobs": 200,
-            },
-            judged_at=now(session),
-        )
+    found = dict(zip(("value", "low", "high"), gain, strict=True)) if gain else None
+    verdict = Verdict(
+        run_id=run.id,
+        challenger_id=model.id,
+        champion_id=champion_id,
+        promoted=False,
+        reason="a test",
+        details={"n_jobs": 200, "mean_average_precision": found} if found else {},
+        judged_at=now(session),
     )
+    session.add(verdict)
     session.flush()
 
 

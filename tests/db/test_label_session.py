@@ -1,6 +1,6 @@
 """Sessions of labelling, driven by keys: what is offered, stored and taken back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from db.answering import Layout
-from db.cards import Explain, Mode, Question, asked_tags, find_offers
+from db.cards import Explain, Mode
 from db.engine import open_engine, reading, writing
-from db.label_session import LabelSession
+from db.errors import StoreError
+from db.label_session import LabelSession, open_session
 from db.migrate import upgrade
 from db.schema import Job, Label, Source, Split
 from tests.db.made_up import (
@@ -38,18 +39,20 @@ def label(
     tags: list[str] | None = None,
     referee: bool = False,
     explain: Explain | None = None,
+    cells: Sequence[tuple[int, int]] = (),
 ) -> LabelSession:
     """Press keys; `.` is enter."""
-    with reading(engine) as session:
-        question = Question(
-            labeller=labeller,
-            mode=mode,
-            tag_ids=asked_tags(session, tags),
-            is_referee=referee,
-            explain=explain,
-        )
-        offers = find_offers(session, question, seed=0)
-    return typed(LabelSession(engine, offers, question), keys)
+    labelling = open_session(
+        engine,
+        labeller=labeller,
+        mode=mode,
+        tags=tags,
+        is_referee=referee,
+        explain=explain,
+        cells=cells,
+        seed=0,
+    )
+    return typed(labelling, keys)
 
 
 def typed(labelling: LabelSession, keys: str) -> LabelSession:
@@ -211,6 +214,25 @@ def test_one_who_took_part_in_a_dispute_settles_it_only_as_referee(engine: Engin
 def test_a_dispute_is_not_settled_by_pressing_enter(engine: Engine):
     disputed(engine)
     assert label(engine, ".", mode=Mode.DISPUTED, labeller="cleo").n_jobs == 0
+
+
+def test_suspects_are_gone_through_one_posting_at_a_time_with_who_said_what(engine: Engine):
+    (a, b, _), (remote, night) = suggested(engine)
+    with writing(engine) as session:
+        say(session, b, night, YES, "anna")
+        say(session, a, remote, NO, "anna")
+    cells = [(b, night), (a, remote), (b, remote)]
+    first = label(engine, "", mode=Mode.SUSPECTS, cells=cells)
+    assert [row.tag for row in first.card.rows] == ["remote", "night"]
+    assert first.card.rows[1].said == (("anna", YES),)
+    assert first.state.answers == (None, None)
+    label(engine, "yn.y.", mode=Mode.SUSPECTS, cells=cells)
+    assert held(engine) == {(a, remote): YES, (b, remote): YES, (b, night): NO}
+
+
+def test_without_tags_there_is_nothing_to_ask(engine: Engine):
+    with pytest.raises(StoreError, match="no tags yet"):
+        label(engine, "")
 
 
 def test_a_posting_that_another_labelled_meanwhile_is_passed_over(engine: Engine):
