@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from db.label_session import LabelSession
 
 KEYS = (
-    "y yes  n no  u unsure  N no to the open ones  \N{UPWARDS ARROW}\N{DOWNWARDS ARROW} tag  "
+    "y n u answer  N rest no  \N{UPWARDS ARROW}\N{DOWNWARDS ARROW}  "
     "space b page  enter next  s skip  z undo  q quit"
-)
+)  # fits into 80 columns
 N_REASONS = 4
 MAX_SHOWN = 100_000
 """Characters of a posting that are shown; nobody pages through more."""
@@ -51,9 +51,9 @@ def run_session(session: "LabelSession", *, clean: "Callable[[str], str]") -> No
                 lines = _lines(card, clean, width)
             layout = layout_for(card, len(lines), console.height)
             session.fit(layout)
-            screen.update(draw(session, lines, layout))
             if is_new:
                 drop_typed_ahead()
+            screen.update(draw(session, lines, layout))
             session.press(read_key(), layout)
 
 

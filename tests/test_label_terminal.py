@@ -9,7 +9,9 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 from sqlalchemy import Engine
@@ -63,11 +65,18 @@ class Terminal:
         """Wait for the program to end; gives its exit code."""
         return self.process.wait(timeout=60)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait(timeout=60)
-        os.close(self._master)
-        os.close(self._slave)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        for end in (self._master, self._slave):
+            with suppress(OSError):
+                os.close(end)
 
 
 @pytest.fixture
@@ -87,9 +96,8 @@ def database(tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
 
 @pytest.fixture
 def terminal(database: tuple[Path, Engine]) -> Iterator[Terminal]:
-    terminal = Terminal("label", "--db", str(database[0]), "--labeller", "anna")
-    yield terminal
-    terminal.close()
+    with Terminal("label", "--db", str(database[0]), "--labeller", "anna") as terminal:
+        yield terminal
 
 
 def test_two_postings_are_labelled_one_is_taken_back(terminal: Terminal, database):
@@ -126,14 +134,12 @@ def test_ctrl_c_loses_nothing_that_was_accepted(terminal: Terminal, database):
     assert terminal.settings_now() == terminal.settings
 
 
-def test_a_terminal_that_goes_away_ends_the_program(database):
-    terminal = Terminal("label", "--db", str(database[0]))
+def test_a_terminal_that_goes_away_ends_the_program(terminal: Terminal, database):
     terminal.wait_for("q quit")
     terminal.type("\r")
     terminal.wait_for("job-b")
-    os.close(terminal._master)
-    os.close(terminal._slave)
-    assert terminal.end() is not None
+    terminal.hang_up()
+    terminal.end()
     assert held(database[1]) == {(1, 1): YES}
 
 
@@ -169,16 +175,12 @@ def test_words_of_the_posting_are_shown_as_reasons(tmp_path: Path, tiny_model: P
         job.text = "<p>Night nurse wanted, &#36;38/hr.</p>"
         predict(session, champion, session.get_one(Job, job.id), {pay: 0.9})
     engine.dispose()
-    terminal = Terminal(
-        *("label", "--db", str(path), "--tag", "pay-stated", "--store", str(tiny_model.parent))
-    )
-    terminal.wait_for("Night nurse wanted, $38/hr.")
-    terminal.wait_for("pay-stated")
-    terminal.wait_for("0.90")
-    terminal.wait_for("$38")
-    terminal.type("q")
-    assert terminal.end() == 0
-    terminal.close()
+    options = ("--tag", "pay-stated", "--store", str(tiny_model.parent))
+    with Terminal("label", "--db", str(path), *options) as terminal:
+        for words in ("Night nurse wanted, $38/hr.", "pay-stated", "0.90", "$38"):
+            terminal.wait_for(words)
+        terminal.type("q")
+        assert terminal.end() == 0
 
 
 def test_without_a_terminal_it_says_so(database):
