@@ -48,7 +48,7 @@ def run_session(session: "LabelSession", *, clean: "Callable[[str], str]") -> No
             is_new = session.card is not card
             if is_new or console.width != width:
                 card, width = session.card, console.width
-                lines = _lines(card, clean, width)
+                lines = text_lines(card, clean, width)
             layout = layout_for(card, len(lines), console.height)
             session.fit(layout)
             if is_new:
@@ -92,7 +92,8 @@ def shown(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _lines(card: Card | None, clean: "Callable[[str], str]", width: int) -> list[Text]:
+def text_lines(card: Card | None, clean: "Callable[[str], str]", width: int) -> list[Text]:
+    """Title and text of a posting, wrapped, without empty lines."""
     if card is None:
         return []
     lines = [Text(shown(clean(card.title)), "bold")] if card.title else []
