@@ -73,7 +73,7 @@ def agreement(session: Session, *, labellers: Sequence[str] | None = None) -> li
     )
     if labellers:
         query = query.where(line.labeller.in_(labellers))
-    rows = np.array(session.execute(query).all(), np.int64).reshape(-1, 3)
+    rows = np.array([tuple(row) for row in session.execute(query)], np.int64).reshape(-1, 3)
     if not len(rows):
         return []
     of_tags = [

@@ -46,6 +46,7 @@ N_LABELLED = 2_000
 """Labelled postings that novelty is measured against: drawn at random where there are more."""
 RANDOM_EVERY = 5
 """One in so many postings offered is drawn at random, for the evaluation set."""
+_STREAM = {"yield_per": 5000}
 _SAFE = 1e-6  # a probability of 0 or 1 has no logit
 
 
@@ -83,11 +84,8 @@ def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
     """
     rng = np.random.default_rng(seed)
     canonical = select(Job.id).where(Job.canonical_id.is_(None)).order_by(Job.id)
-    jobs = np.fromiter(_stream(session, canonical), np.int64)
-    n_said = np.zeros(len(jobs), np.int64)
-    for rows in _partitions(session, answered(tag_ids)):
-        groups = rows[np.isin(rows[:, 0], jobs), 0]  # a job may have come since the line above
-        np.add.at(n_said, np.searchsorted(jobs, groups), 1)
+    jobs = np.fromiter(session.scalars(canonical, execution_options=_STREAM), np.int64)
+    n_said = _n_answered(session, jobs, tag_ids)
     is_open = n_said < len(tag_ids)
     chosen = rng.permutation(np.flatnonzero(is_open))[:POOL]
     labelled = rng.permutation(np.flatnonzero(n_said > 0))[:N_LABELLED]
@@ -159,6 +157,19 @@ def members(groups: Sequence[int]) -> Select[Any]:
     return select(Job.id).where(or_(Job.id.in_(groups), Job.canonical_id.in_(groups)))
 
 
+def _n_answered(session: Session, jobs: Ints, tag_ids: Sequence[int]) -> Ints:
+    """About how many tags something was said, shape (len(jobs),); `jobs` in ascending order."""
+    cells = answered(tag_ids).subquery().c
+    group, _ = cells
+    query = select(group, func.count()).group_by(group)
+    n_said = np.zeros(len(jobs), np.int64)
+    for part in session.execute(query, execution_options=_STREAM).partitions():
+        groups, counts = (np.array(column, np.int64) for column in zip(*part, strict=True))
+        known = np.isin(groups, jobs)  # a job may have come since `jobs` were read
+        n_said[np.searchsorted(jobs, groups[known])] = counts[known]
+    return n_said
+
+
 def _uncertainty(
     session: Session,
     model: Model | None,
@@ -227,13 +238,3 @@ def _nearest(codes: FloatArray, labelled: FloatArray) -> FloatArray:
         cosines = codes @ labelled[start : start + 256].T
         highest = np.maximum(highest, cosines.max(axis=1, initial=0))
     return np.minimum(highest, 1)
-
-
-def _stream(session: Session, query: Select[Any]) -> Iterator[int]:
-    yield from session.scalars(query, execution_options={"yield_per": 5000})
-
-
-def _partitions(session: Session, query: Select[Any]) -> Iterator[Ints]:
-    rows = session.execute(query, execution_options={"yield_per": 5000})
-    for part in rows.partitions():
-        yield np.array(part, np.int64)
