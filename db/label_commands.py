@@ -123,6 +123,7 @@ def suspects_(
     context: typer.Context,
     db: Database = None,
     store: Store = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 50,
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -135,11 +136,12 @@ def suspects_(
     with opened(db) as engine:
         found = _suspects(engine, context.obj, _live_folder(engine, db, store), seed=seed)
     if as_json:
-        return print_json({"suspects": [_told(one) for one in found]})
-    for one in found:
+        return print_json({"found": len(found), "suspects": [_told(one) for one in found[:limit]]})
+    for one in found[:limit]:
         who = ", ".join(one.labellers)
         typer.echo(f"{one.job}  {one.tag}: {one.answer} ({who}), probability {one.probability:.3f}")
-    typer.echo(f"{len(found):,} labels are probably wrong" if found else "No label looks wrong")
+    shown = f", the first {limit:,} are listed" if len(found) > limit else ""
+    typer.echo(f"{len(found):,} labels may be wrong{shown}" if found else "No label looks wrong")
 
 
 def _told(one: "Suspect") -> dict[str, Any]:

@@ -102,6 +102,9 @@ def suspicious_cells(Y: npt.NDArray[np.int8], probabilities: FloatArray) -> list
         issues = find_label_issues(
             y,
             np.column_stack([1 - p, p]),
+            # Of 96 labels turned in the packaged sample 73 are among the 186 that it lists; the
+            # default lists 245 with 77.
+            filter_by="low_normalized_margin",
             return_indices_ranked_by="self_confidence",
             n_jobs=1,
         )
