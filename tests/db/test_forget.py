@@ -36,9 +36,7 @@ def fill(engine: Engine) -> None:
             say(session, job, remote, YES)
             session.add(JobBand(band=7, job_id=job.id))
             session.add(QueuedJob(model_id=model.id, job_id=job.id, queued_at=job.imported_at))
-        session.add(
-            PseudoLabel(model_id=model.id, job_id=secret.id, tag_id=remote, probability=0.9)
-        )
+        session.add(PseudoLabel(model_id=model.id, job_id=secret.id, tag_id=remote, answer=YES))
         person = Candidate(external_id="p1", text="a resume", imported_at=secret.imported_at)
         session.add(person)
         session.flush()

@@ -78,7 +78,7 @@ def test_a_posting_that_a_model_guessed_labels_for_stands_on_the_training_side(e
     (a, b, c), (remote, _) = three_jobs(engine)
     with writing(engine) as session:
         model = add_champion(session, {"remote": 0.5})
-        session.add(PseudoLabel(model_id=model.id, job_id=b, tag_id=remote, probability=0.99))
+        session.add(PseudoLabel(model_id=model.id, job_id=b, tag_id=remote, answer=YES))
     with reading(engine) as session:
         pool = load_pool(session, [remote], seed=0)
     assert dict(zip(pool.job_ids.tolist(), pool.splits, strict=True)) == {
