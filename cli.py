@@ -17,16 +17,18 @@ from typer.core import TyperGroup
 
 import cli_files
 from db import commands as db_commands
-from db import model_commands
+from db import label_commands, model_commands, people_commands
 from db.errors import StoreError
 from tagger import commands
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
+    from db.cards import Explain
     from db.live import Predictor
     from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
     from tagger.jobs import Job
+    from tagger.model import FloatArray
     from tagger.retraining import ModelComparison, TrainedModel
     from tagger.tagger import TaggerConfig
 
@@ -79,12 +81,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def configure(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Tag job postings from their text: train on your own tags, tag new postings, see why."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
+    context.obj = Reader()
 
 
 @app.command()
@@ -319,6 +323,37 @@ class Trainer:
             )
 
 
+class Reader:
+    """The tagger as `db.label_commands` asks it."""
+
+    def clean(self, text: str) -> str:
+        from tagger.text import clean
+
+        return clean(text)
+
+    def explainer(self, folder: Path) -> "Explain":
+        from tagger.jobs import Job
+        from tagger.model import TagModel
+
+        model = TagModel.load(folder)
+        return lambda title, text: model.explain(Job("", title, text))
+
+    def cross_fit(
+        self,
+        jobs: "Iterable[LabelledJob]",
+        tags: Sequence[str],
+        *,
+        model: Path | None,
+        seed: int,
+    ) -> "FloatArray":
+        commands.load_keras()
+        from tagger.crossfit import cross_fitted_proba
+
+        return cross_fitted_proba(
+            labelled_jobs(jobs), tags, model=model, seed=seed, show_progress=True
+        )
+
+
 @contextmanager
 def _as_store_error() -> Iterator[None]:
     """What the tagger complains of ends a retrain, not the watch over many."""
@@ -339,6 +374,8 @@ app.add_typer(commands.app)
 app.add_typer(db_commands.app)
 app.add_typer(cli_files.app)
 app.add_typer(model_commands.app)
+app.add_typer(label_commands.app)
+app.add_typer(people_commands.app)
 
 
 def main() -> None:

@@ -81,6 +81,21 @@ def record(session: Session, said: Sequence[Said]) -> int:
     -------
     How many lines were added.
     """
+    new = _new_lines(session, said)
+    if new:
+        session.execute(insert(Label), new)
+    return len(new)
+
+
+def add_lines(session: Session, said: Sequence[Said]) -> list[Label]:
+    """The same for a few answers, returning the lines that were added."""
+    added = [Label(**line) for line in _new_lines(session, said)]
+    session.add_all(added)
+    session.flush()
+    return added
+
+
+def _new_lines(session: Session, said: Sequence[Said]) -> list[dict[str, Any]]:
     held = _held(session, {one.job_id for one in said})
     at = now(session)
     new: list[dict[str, Any]] = []
@@ -101,9 +116,7 @@ def record(session: Session, said: Sequence[Said]) -> int:
                 "labelled_at": one.labelled_at or at,
             }
         )
-    if new:
-        session.execute(insert(Label), new)
-    return len(new)
+    return new
 
 
 def undo(session: Session, label: Label) -> Label:
@@ -115,14 +128,15 @@ def undo(session: Session, label: Label) -> Label:
         If the same labeller has said something else of this (job, tag) since.
     """
     same = (Label.job_id == label.job_id, Label.tag_id == label.tag_id)
-    last = select(func.max(Label.id)).where(*same, Label.labeller == label.labeller)
-    if session.scalar(last) != label.id:
+    lines = select(Label).where(*same, Label.labeller == label.labeller)
+    last, earlier = [*session.scalars(lines.order_by(Label.id.desc()).limit(2)), None][:2]
+    if last is not None and last.id != label.id:
         raise StoreError(f"label {label.id} can't be undone: a later one stands on it")
     back = Label(
         job_id=label.job_id,
         tag_id=label.tag_id,
         labeller=label.labeller,
-        source=label.source,
+        source=earlier.source if earlier else label.source,  # a referee's counts no longer
         before=label.after,
         after=label.before,
         undoes_id=label.id,
@@ -161,8 +175,14 @@ def iter_held(session: Session, *, job_ids: Sequence[int] | None = None) -> Iter
             yield Held(job_id, tag_id, answer, bool(n_yes and n_no))
 
 
-def last_lines(job_ids: Sequence[int] | None = None) -> Subquery:
-    """Subquery: the last line of each labeller about each (job, tag), if it still says anything."""
+def last_lines(job_ids: Sequence[int] | Select[Any] | None = None) -> Subquery:
+    """Subquery: the last line of each labeller about each (job, tag), if it still says anything.
+
+    Parameters
+    ----------
+    job_ids
+        Only these jobs, as numbers or a query. None: all.
+    """
     last = select(func.max(Label.id).label("id")).group_by(
         Label.job_id, Label.tag_id, Label.labeller
     )

@@ -111,7 +111,7 @@ def take_snapshot(
         At most so many old labelled jobs: those with rare tags, then some drawn at random.
     """
     tags = {tag.id: tag.name for tag in all_tags(session)}
-    held = _known_labels(session, tags)
+    held = known_labels(session, tags)
     split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).all())
     new = set(session.scalars(select(Label.job_id).where(Label.id > known_label).distinct()))
     of_split = {side: [job_id for job_id in held if split.get(job_id) == side] for side in Split}
@@ -121,8 +121,8 @@ def take_snapshot(
     unlabelled = _unlabelled(session, set(held), n_unlabelled)
     return Snapshot(
         tags=tuple(tags.values()),
-        training=tuple(_labelled(session, chosen, held, tags)),
-        evaluation=tuple(_labelled(session, of_split[Split.EVALUATION], held, tags)),
+        training=tuple(read_labelled(session, chosen, held, tags)),
+        evaluation=tuple(read_labelled(session, of_split[Split.EVALUATION], held, tags)),
         unlabelled=tuple(unlabelled),
         n_replayed=len(replayed),
         sha256=_digest(session, chosen, held, unlabelled),
@@ -158,7 +158,8 @@ def _follow_canonical(session: Session) -> None:
             session.execute(update(Job).where(Job.id.in_(part)).values(split=side))
 
 
-def _known_labels(session: Session, tags: Iterable[int]) -> Answers:
+def known_labels(session: Session, tags: Iterable[int]) -> Answers:
+    """All that is known, yes or no, of some tags."""
     wanted = set(tags)
     held: Answers = {}
 
@@ -206,9 +207,10 @@ def _unlabelled(session: Session, labelled: set[int], limit: int) -> list[int]:
     return sorted([job_id for job_id in session.scalars(query) if job_id not in labelled][:limit])
 
 
-def _labelled(
+def read_labelled(
     session: Session, ids: Sequence[int], held: Answers, tags: dict[int, str]
 ) -> Iterator[LabelledJob]:
+    """Jobs with their texts and what `held` says of them, ordered by id."""
     groups: dict[int, int] = {}
     for part in chunks(ids):
         groups |= dict(session.execute(select(Job.id, GROUP).where(Job.id.in_(part))).all())

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnExpressionArgument, distinct, exists, func, select
 from sqlalchemy.orm import Session
 
+from db.advice import labelling_advice
 from db.engine import now
 from db.labels import all_tags, last_lines
 from db.registry import CHALLENGER, CHAMPION, aliased
@@ -26,7 +27,8 @@ def status(session: Session) -> dict[str, Any]:
 
     ``labelled`` counts jobs of which somebody has said something; ``needs_review`` those that the
     live model is unsure of and nobody has spoken of; ``queue_age_s`` how long the oldest queued job
-    has waited. What hangs on the live model is None without one.
+    has waited; ``labelling`` whether labelling more still helps, where that is known. What hangs on
+    the live model is None without one.
     """
     live = aliased(session, CHAMPION)
     line = last_lines().c
@@ -40,6 +42,7 @@ def status(session: Session) -> dict[str, Any]:
         "challenger": _model(session, aliased(session, CHALLENGER)),
         "running_batches": _count(session, Batch, Batch.state == BatchState.LEASED),
         "last_verdict": _last_verdict(session),
+        "labelling": labelling_advice(session),
     }
 
 

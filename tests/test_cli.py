@@ -19,6 +19,7 @@ import cli
 COMMANDS = (
     *("tag", "retrain", "train", "evaluate", "info", "demo", "status"),
     *("db", "export", "import", "models"),
+    *("label", "suspects", "agreement", "history", "tags", "forget"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."

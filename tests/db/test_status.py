@@ -10,8 +10,9 @@ from db.labelling import Settings, label
 from db.labels import Said, find_tags, record, undo
 from db.queue import claim, enqueue_missing
 from db.registry import CHALLENGER, set_alias
-from db.schema import Answer, Job, Label, Model, QueuedJob, Source
+from db.schema import Answer, Job, Label, Model, QueuedJob, Source, Split
 from db.status import status
+from tests.db import made_up
 from tests.db.worker import ByLength, add_jobs, add_model
 
 
@@ -78,3 +79,17 @@ def test_models_are_named(engine: Engine, tmp_path: Path) -> None:
     assert (found["live_model"]["id"], found["live_model"]["folder"]) == (live, "first")
     assert found["challenger"]["id"] == other
     assert found["last_verdict"] is None
+
+
+def test_it_tells_whether_labelling_more_helps(engine: Engine) -> None:
+    assert of(engine)["labelling"] is None
+    with writing(engine) as session:
+        (remote,) = made_up.add_tags(session, "remote")
+        first = made_up.add_champion(session, {"remote": 0.5})
+        made_up.retrained(session, first)
+        for job in made_up.add_jobs(session, *map(str, range(50))):
+            job.split = Split.TRAINING
+            made_up.say(session, job, remote, Answer.YES)
+        second = made_up.add_champion(session, {"remote": 0.5})
+        made_up.retrained(session, second, champion_id=first.id, gain=(0.0, -0.01, 0.001))
+    assert str(of(engine)["labelling"]).endswith("has stopped helping.")

@@ -1,0 +1,166 @@
+"""Removing a person or a posting with all that was derived from it, and saying who saw it.
+
+What belongs to a row goes with it by the foreign keys: labels, predictions, codes, events, places
+in queues. Trained models can't unlearn: those that saw a posting are named, to be replaced by a
+retrain and pruned.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, select, union, update
+from sqlalchemy.orm import Session
+
+from db.engine import shown
+from db.errors import StoreError
+from db.schema import (
+    Candidate,
+    Event,
+    Job,
+    JobCode,
+    Label,
+    Model,
+    ModelAlias,
+    ModelJob,
+    PredictionSet,
+    PseudoLabel,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBy:
+    """A model that has seen what is forgotten."""
+
+    id: int
+    folder: str
+    alias: str | None
+    """champion or challenger."""
+    is_pruned: bool
+    """Whether its folder is gone already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What would be, or was, removed."""
+
+    kind: str
+    """job or candidate."""
+    name: str
+    """External id."""
+    ids: tuple[int, ...]
+    counts: dict[str, int]
+    """What goes with it: labels, predictions, codes, events."""
+    reposts: tuple[str, ...]
+    """External ids of postings with nearly the same text that stay."""
+    models: tuple[SeenBy, ...]
+
+
+def find_job(session: Session, name: str, *, with_reposts: bool = False) -> Found:
+    """A posting by its external id, and what belongs to it; StoreError if there is none."""
+    job = session.scalar(select(Job).where(Job.external_id == name))
+    if job is None:
+        raise StoreError(f"there is no job {name!r:.60}: give the id that it was imported with")
+    group = job.canonical_id or job.id
+    same = select(Job.id, Job.external_id).where((Job.id == group) | (Job.canonical_id == group))
+    members: dict[int, str] = dict(session.execute(same.order_by(Job.id)).all())
+    ids = tuple(members) if with_reposts else (job.id,)
+    rest = tuple(external for job_id, external in members.items() if job_id not in ids)
+    counted: Any = (("labels", Label), ("predictions", PredictionSet), ("codes", JobCode))
+    counts = {
+        what: _count(session, table.job_id.in_(ids))
+        for what, table in (*counted, ("events", Event))
+    }
+    return Found("job", name, ids, counts, rest, _seen_by(session, ids))
+
+
+def find_candidate(session: Session, name: str) -> Found:
+    """A candidate by its external id, and what belongs to it; StoreError if there is none."""
+    found = session.scalar(select(Candidate.id).where(Candidate.external_id == name))
+    if found is None:
+        raise StoreError(
+            f"there is no candidate {name!r:.60}: give the id that it was imported with"
+        )
+    counts = {"events": _count(session, Event.candidate_id == found)}
+    return Found("candidate", name, (found,), counts, (), ())
+
+
+def remove(session: Session, found: Found) -> None:
+    """Remove it with all that belongs to it. Does not commit.
+
+    Where a canonical posting goes, the oldest of its reposts takes its place.
+    """
+    if found.kind == "candidate":
+        session.execute(delete(Candidate).where(Candidate.id.in_(found.ids)))
+        return
+    for job_id in found.ids:
+        _give_place(session, job_id, but=found.ids)
+    session.execute(delete(Job).where(Job.id.in_(found.ids)))
+
+
+def wipe(engine: Engine) -> bool:
+    """Overwrite what removed rows left in a SQLite file: a delete only marks its pages as free.
+
+    Writes the whole file anew, which takes about as long as copying it. On a server this is left
+    to the server (see docs/forgetting.md).
+
+    Returns
+    -------
+    Whether there was anything to do: False on a server.
+
+    Raises
+    ------
+    StoreError
+        If others keep the file busy, or the disk is full. What was removed stays removed.
+    """
+    if engine.dialect.name != "sqlite":
+        return False
+    connection = engine.raw_connection()
+    try:
+        connection.driver_connection.execute("VACUUM")  # type: ignore[union-attr]
+        checkpoint = connection.driver_connection.execute(  # type: ignore[union-attr]
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        )
+        if checkpoint.fetchone()[0]:
+            raise sqlite3.OperationalError("other programs are reading it")
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            f"{shown(engine)}: {error}. What you removed is gone, but traces of it may be left in "
+            "the file: run jobtool forget traces when no other program uses it"
+        ) from error
+    finally:
+        connection.close()
+    return True
+
+
+def _give_place(session: Session, job_id: int, *, but: Sequence[int]) -> None:
+    """Let the oldest repost of a posting stand for the others, but for some that go too."""
+    reposts = select(Job.id).where(Job.canonical_id == job_id, Job.id.not_in(but))
+    oldest = session.scalar(reposts.order_by(Job.id).limit(1))
+    if oldest is None:
+        return
+    session.execute(update(Job).where(Job.id == oldest).values(canonical_id=None))
+    rest = update(Job).where(Job.canonical_id == job_id, Job.id.not_in(but))
+    session.execute(rest.values(canonical_id=oldest))
+
+
+def _count(session: Session, condition: Any) -> int:
+    return session.scalar(select(func.count()).where(condition)) or 0
+
+
+def _seen_by(session: Session, job_ids: Sequence[int]) -> tuple[SeenBy, ...]:
+    seen = union(
+        select(ModelJob.model_id).where(ModelJob.job_id.in_(job_ids)),
+        select(PseudoLabel.model_id).where(PseudoLabel.job_id.in_(job_ids)),
+    )
+    query = (
+        select(Model, ModelAlias.alias)
+        .outerjoin(ModelAlias, ModelAlias.model_id == Model.id)
+        .where(Model.id.in_(seen))
+        .order_by(Model.id)
+    )
+    return tuple(
+        SeenBy(model.id, model.folder, alias, model.pruned_at is not None)
+        for model, alias in session.execute(query)
+    )

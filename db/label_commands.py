@@ -1,0 +1,191 @@
+"""Commands that ask people: labelling at the terminal, and labels that are probably wrong.
+
+What they need of the tagger is handed over by `cli`, as the context's object.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+from db.commands import AsJson, Database, Store, default_store, opened, print_json
+from db.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from db.cards import Explain
+    from db.snapshot import LabelledJob
+    from db.suspects import FloatArray, Suspect
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+class Reader(Protocol):
+    """What labelling needs of the tagger."""
+
+    def clean(self, text: str) -> str:
+        """Plain text of a posting."""
+
+    def explainer(self, folder: Path) -> "Explain":
+        """What says which words raised a tag, by the model in a folder."""
+
+    def cross_fit(
+        self,
+        jobs: "Iterable[LabelledJob]",
+        tags: Sequence[str],
+        *,
+        model: Path | None,
+        seed: int,
+    ) -> "FloatArray":
+        """Probabilities, shape (jobs, tags), by classifiers that have not seen the labels.
+
+        With `model`, the codes are those of the model in that folder.
+        """
+
+
+@app.command()
+def label(
+    context: typer.Context,
+    db: Database = None,
+    store: Store = None,
+    labeller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who you are; your login name unless told.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Ask only about this tag; may be repeated."),
+    ] = None,
+    second: Annotated[
+        bool, typer.Option("--second", help="Postings that another person has labelled.")
+    ] = False,
+    disputed: Annotated[
+        bool, typer.Option("--disputed", help="Labels on which people disagree.")
+    ] = False,
+    suspects: Annotated[
+        bool, typer.Option("--suspects", help="Labels that are probably wrong.")
+    ] = False,
+    referee: Annotated[
+        bool, typer.Option("--referee", help="Your answers settle what others disagree on.")
+    ] = False,
+    blind: Annotated[bool, typer.Option("--blind", help="Hide what the model suggests.")] = False,
+) -> None:
+    """Label postings at the terminal, by keyboard: the most useful ones first.
+
+    The live model's suggestion stands beside each tag, with the words that raised it; enter
+    accepts what is shown. Each posting is stored as it is accepted. One in five is drawn at
+    random and shown without suggestions: those judge the models. With --disputed, answers of
+    somebody who had no part in the dispute settle it.
+    """
+    from getpass import getuser
+
+    from db.keyboard import check_terminal
+
+    if second + disputed + suspects > 1:
+        raise typer.BadParameter("use one of --second, --disputed and --suspects at a time")
+    check_terminal()
+    from db.advice import labelling_advice
+    from db.cards import Mode
+    from db.engine import reading
+    from db.label_screen import run_session
+    from db.label_session import open_session
+
+    mode = Mode.SECOND if second else Mode.DISPUTED if disputed else Mode.NEW
+    reader: Reader = context.obj
+    with opened(db) as engine:
+        folder = _live_folder(engine, db, store)
+        found = _suspects(engine, reader, folder) if suspects else []
+        labelling = open_session(
+            engine,
+            labeller=labeller or getuser(),
+            mode=Mode.SUSPECTS if suspects else mode,
+            tags=tag,
+            is_referee=referee,
+            is_blind=blind,
+            explain=reader.explainer(folder) if folder and not blind else None,
+            cells=[(one.job_id, one.tag_id) for one in found],
+        )
+        if labelling.card is None:
+            return typer.echo("There is nothing to label")
+        try:
+            run_session(labelling, clean=reader.clean)
+        finally:  # also after Ctrl-C
+            typer.echo(labelling.summary())
+        with reading(engine) as session:
+            advice = labelling_advice(session)
+        if advice:
+            typer.echo(advice)
+
+
+@app.command("suspects")
+def suspects_(
+    context: typer.Context,
+    db: Database = None,
+    store: Store = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List labels that are probably wrong, the most suspicious first.
+
+    Each label is judged by classifiers that have not seen it: trained on four fifths of the
+    labelled postings and asked about the rest, five times over (cross-fitting), which takes a
+    minute or so for thousands of postings. `jobtool label --suspects` goes through them.
+    """
+    with opened(db) as engine:
+        found = _suspects(engine, context.obj, _live_folder(engine, db, store), seed=seed)
+    if as_json:
+        return print_json({"found": len(found), "suspects": [_told(one) for one in found[:limit]]})
+    for one in found[:limit]:
+        who = ", ".join(one.labellers)
+        typer.echo(f"{one.job}  {one.tag}: {one.answer} ({who}), probability {one.probability:.3f}")
+    shown = f", the first {limit:,} are listed" if len(found) > limit else ""
+    typer.echo(f"{len(found):,} labels may be wrong{shown}" if found else "No label looks wrong")
+
+
+def _told(one: "Suspect") -> dict[str, Any]:
+    return {
+        "job": one.job,
+        "tag": one.tag,
+        "answer": one.answer,
+        "labellers": one.labellers,
+        "probability": one.probability,
+    }
+
+
+def _live_folder(engine: "Engine", url: str | None, store: Path | None) -> Path | None:
+    """Folder of the live model; None, and a word on standard error, where it can't be used."""
+    from db.engine import reading
+    from db.registry import CHAMPION, aliased
+
+    with reading(engine) as session:
+        champion = aliased(session, CHAMPION)
+        folder = champion.folder if champion else None
+    if folder is None:
+        return None
+    try:
+        found = (store or Path(default_store(url or ""))) / folder
+    except StoreError as error:
+        typer.echo(f"the live model is not used: {error}", err=True)
+        return None
+    if not found.is_dir():
+        typer.echo(f"the live model is not used: no folder {found}", err=True)
+        return None
+    return found
+
+
+def _suspects(
+    engine: "Engine", reader: Reader, folder: Path | None, *, seed: int = 0
+) -> "list[Suspect]":
+    from db.engine import reading
+    from db.suspects import find_suspects, labelled_jobs
+
+    with reading(engine) as session:
+        jobs = labelled_jobs(session, seed=seed)
+    if not jobs:
+        return []
+    tags = sorted({tag for job in jobs for tag in (*job.yes, *job.no)})
+    proba = reader.cross_fit(jobs, tags, model=folder, seed=seed)
+    with reading(engine) as session:
+        return find_suspects(session, [job.id for job in jobs], tags, proba)

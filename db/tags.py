@@ -1,0 +1,146 @@
+"""The team's list of tags, and the history of what was said of a job.
+
+A tag keeps its number and its column in every model for ever, whatever it is called: nothing said
+of it is lost by a new name, and the column of a retired one is not given to another.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.engine import now
+from db.errors import StoreError
+from db.labels import all_tags, find_tags, iter_held
+from db.schema import MAX_NAME, Answer, Job, Label, Source, Tag, TagAlias
+
+
+class TagLine(NamedTuple):
+    """One tag of the list."""
+
+    name: str
+    aliases: tuple[str, ...]
+    n_yes: int
+    """Jobs on which it holds."""
+    n_no: int
+    n_unknown: int
+    """Jobs on which people are unsure or disagree."""
+    retired_at: datetime | None
+
+
+class HistoryLine(NamedTuple):
+    """One answer in the history of a job."""
+
+    at: datetime
+    labeller: str
+    source: Source
+    tag: str
+    before: Answer | None
+    after: Answer | None
+    is_undo: bool
+
+
+def list_tags(session: Session) -> list[TagLine]:
+    """Every tag in its order, retired ones too, with how often it was said."""
+    counts: dict[int, dict[Answer | None, int]] = {}
+    for held in iter_held(session):
+        of_tag = counts.setdefault(held.tag_id, {})
+        of_tag[held.answer] = of_tag.get(held.answer, 0) + 1
+    aliases: dict[int, list[str]] = {}
+    for alias in session.scalars(select(TagAlias).order_by(TagAlias.name)):
+        aliases.setdefault(alias.tag_id, []).append(alias.name)
+    lines = []
+    for tag in all_tags(session, retired=True):
+        yes, no, unknown = (
+            counts.get(tag.id, {}).get(answer, 0) for answer in (Answer.YES, Answer.NO, None)
+        )
+        lines.append(
+            TagLine(tag.name, tuple(aliases.get(tag.id, ())), yes, no, unknown, tag.retired_at)
+        )
+    return lines
+
+
+def add_tags(session: Session, names: Sequence[str]) -> None:
+    """New tags at the end of the list; StoreError if a name is taken. Does not commit."""
+    for name in names:
+        _check_free(session, name)
+    find_tags(session, names, create=True)
+
+
+def rename_tag(session: Session, old: str, new: str) -> None:
+    """Call a tag something else; its old name becomes an alias. Does not commit.
+
+    Files and models that know the old name can so still be used.
+
+    Raises
+    ------
+    StoreError
+        If there is no such tag, or the new name is another tag's.
+    """
+    tag = find_tags(session, [old])[old]
+    if tag.name == new:
+        return
+    alias = session.get(TagAlias, new)
+    if alias is not None and alias.tag_id == tag.id:
+        session.delete(alias)
+        session.flush()
+    _check_free(session, new)
+    former, tag.name = tag.name, new
+    session.flush()
+    session.add(TagAlias(name=former, tag_id=tag.id))
+    session.flush()
+
+
+def alias_tag(session: Session, name: str, alias: str) -> None:
+    """Give a tag another name, for reading files; StoreError if it is taken. Does not commit."""
+    tag = find_tags(session, [name])[name]
+    _check_free(session, alias)
+    session.add(TagAlias(name=alias, tag_id=tag.id))
+    session.flush()
+
+
+def retire_tag(session: Session, name: str, *, restore: bool = False) -> None:
+    """Take a tag out of use, or put it back; its labels stay. Does not commit."""
+    tag = find_tags(session, [name])[name]
+    if restore:
+        tag.retired_at = None
+    elif tag.retired_at is None:
+        tag.retired_at = now(session)
+    session.flush()
+
+
+def job_history(session: Session, name: str) -> list[HistoryLine]:
+    """All that was said of a job by its external id, oldest first.
+
+    Raises
+    ------
+    StoreError
+        If there is no such job.
+    """
+    job_id = session.scalar(select(Job.id).where(Job.external_id == name))
+    if job_id is None:
+        raise StoreError(f"there is no job {name!r:.60}: give the id that it was imported with")
+    lines = select(Label, Tag.name).join(Tag, Tag.id == Label.tag_id)
+    return [
+        HistoryLine(
+            label.labelled_at,
+            label.labeller,
+            label.source,
+            tag,
+            label.before,
+            label.after,
+            label.undoes_id is not None,
+        )
+        for label, tag in session.execute(lines.where(Label.job_id == job_id).order_by(Label.id))
+    ]
+
+
+def _check_free(session: Session, name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME:
+        raise StoreError(f"a tag has 1 to {MAX_NAME} characters, got {name!r:.60}")
+    taken = session.scalar(select(Tag.name).where(Tag.name == name))
+    alias = session.get(TagAlias, name)
+    if taken or alias:
+        raise StoreError(f"{name!r:.60} is already the name of a tag, or another name of one")

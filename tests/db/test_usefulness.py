@@ -1,0 +1,131 @@
+"""What is offered for labelling, and in which order."""
+
+from itertools import islice
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db.engine import reading, writing
+from db.schema import Job, PseudoLabel, Split
+from db.usefulness import RANDOM_EVERY, Offer, Pool, iter_offers, load_pool
+from tests.db.made_up import YES, add_champion, add_jobs, add_tags, predict, say, three_jobs
+
+
+def offers(engine: Engine, tag_ids: list[int], *, seed: int = 0) -> list[Offer]:
+    with reading(engine) as session:
+        return list(iter_offers(load_pool(session, tag_ids, seed=seed)))
+
+
+def pool(uncertainty: list[list[float]], codes: list[list[float]] | None = None) -> Pool:
+    n = len(uncertainty)
+    return Pool(
+        job_ids=np.arange(n),
+        uncertainty=np.array(uncertainty),
+        codes=np.zeros((n, 1)) if codes is None else np.array(codes),
+        nearest=np.zeros(n),
+        splits=[None] * n,
+    )
+
+
+def test_the_posting_nearest_to_a_threshold_comes_first(engine: Engine):
+    (a, b, c), (remote, night) = three_jobs(engine)
+    with writing(engine) as session:
+        model = add_champion(session, {"remote": 0.02, "night": None})
+        for job_id, proba in ((a, 0.5), (b, 0.021), (c, 0.0001)):
+            predict(session, model, session.get_one(Job, job_id), {remote: proba, night: 0.5})
+    assert [offer.job_id for offer in offers(engine, [remote, night])] == [b, a, c]
+
+
+def test_tags_take_turns():
+    found = iter_offers(pool([[0.9, 0], [0.8, 0], [0.7, 0], [0, 0.2]]))
+    assert [offer.job_id for offer in found] == [0, 3, 1, 2]
+
+
+def test_what_is_like_an_offered_posting_comes_later():
+    codes = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    found = iter_offers(pool([[0.9], [0.8], [0.3]], codes))
+    assert [offer.job_id for offer in found] == [0, 2, 1]
+
+
+def test_what_is_like_a_labelled_posting_comes_later(engine: Engine):
+    (a, b, c), (remote, night) = three_jobs(engine)
+    with writing(engine) as session:
+        model = add_champion(session, {"remote": 0.5, "night": 0.5})
+        for job_id, code in ((a, [1, 0]), (b, [2, 0]), (c, [0, 1])):
+            job = session.get_one(Job, job_id)
+            predict(session, model, job, {remote: 0.5, night: 0.5}, code=code)
+        for tag_id in (remote, night):
+            say(session, a, tag_id, YES)
+    assert [offer.job_id for offer in offers(engine, [remote, night])] == [c, b]
+
+
+def test_every_fifth_posting_is_random_and_not_of_the_training_side():
+    many = pool([[1.0]] * 20)
+    many.splits[:10] = [Split.TRAINING] * 10
+    found = list(iter_offers(many))
+    random = [place for place, offer in enumerate(found, start=1) if offer.is_random]
+    assert random[:3] == [RANDOM_EVERY, 2 * RANDOM_EVERY, 3 * RANDOM_EVERY]
+    assert all(offer.job_id >= 10 for offer in found[:15] if offer.is_random)
+
+
+def test_the_evaluation_side_is_never_offered_for_its_uncertainty():
+    many = pool([[1.0]] * 10)
+    many.splits[:2] = [Split.EVALUATION] * 2
+    assert all(offer.is_random for offer in iter_offers(many) if offer.job_id < 2)
+
+
+def test_a_posting_that_a_model_guessed_labels_for_stands_on_the_training_side(engine: Engine):
+    (a, b, c), (remote, _) = three_jobs(engine)
+    with writing(engine) as session:
+        model = add_champion(session, {"remote": 0.5})
+        session.add(PseudoLabel(model_id=model.id, job_id=b, tag_id=remote, answer=YES))
+    with reading(engine) as session:
+        pool = load_pool(session, [remote], seed=0)
+    assert dict(zip(pool.job_ids.tolist(), pool.splits, strict=True)) == {
+        a: None,
+        b: Split.TRAINING,
+        c: None,
+    }
+
+
+def test_every_posting_is_offered_once():
+    many = pool([[0.5, 0.1]] * 23)
+    assert sorted(offer.job_id for offer in iter_offers(many)) == list(range(23))
+
+
+def test_without_a_model_the_order_is_random(engine: Engine):
+    with writing(engine) as session:
+        tags = add_tags(session, "remote")
+        ids = [job.id for job in add_jobs(session, *map(str, range(30)))]
+    first, second = ([o.job_id for o in offers(engine, tags, seed=seed)] for seed in (0, 1))
+    assert first != second
+    assert sorted(first) == sorted(second) == ids
+
+
+def test_a_group_of_reposts_is_offered_once_and_not_when_one_is_labelled(engine: Engine):
+    (a, b, _), (remote, night) = three_jobs(engine)
+    with writing(engine) as session:
+        add_jobs(session, "repost of a", canonical=session.get_one(Job, a))
+        (repost,) = add_jobs(session, "repost of b", canonical=session.get_one(Job, b))
+        repost_id = repost.id
+    assert len(offers(engine, [remote, night])) == 3
+    with writing(engine) as session:
+        for tag_id in (remote, night):
+            say(session, repost_id, tag_id, YES)
+    assert b not in {offer.job_id for offer in offers(engine, [remote, night])}
+
+
+def test_a_posting_with_an_open_tag_is_offered_for_that_tag(engine: Engine):
+    (a, *_), (remote, night) = three_jobs(engine)
+    with writing(engine) as session:
+        say(session, a, remote, YES)
+    assert a not in {offer.job_id for offer in offers(engine, [remote])}
+    assert a in {offer.job_id for offer in offers(engine, [remote, night])}
+
+
+def test_a_large_database_gives_a_pool_of_bounded_size(engine: Engine, monkeypatch):
+    monkeypatch.setattr("db.usefulness.POOL", 7)
+    with writing(engine) as session:
+        tags = add_tags(session, "remote")
+        add_jobs(session, *map(str, range(30)))
+    assert len(list(islice(offers(engine, tags), 100))) == 7

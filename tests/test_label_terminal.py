@@ -1,0 +1,194 @@
+"""`jobtool label` at a real terminal: a process of its own with a pseudo-terminal before it."""
+
+import fcntl
+import os
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import pytest
+from sqlalchemy import Engine
+
+from db.engine import open_engine, writing
+from db.migrate import upgrade
+from db.schema import Job
+from tagger.model import TagModel
+from tests.db.made_up import NO, YES, add_champion, add_jobs, add_tags, held, n_lines, predict
+
+# A terminal is a process's own only if it asks for it; then Ctrl-C comes as a signal.
+RUN = (
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "import sys, cli; sys.argv[0] = 'jobtool'; cli.main()"
+)
+
+
+class Terminal:
+    """A program that runs at a pseudo-terminal of 100 x 30 characters."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.settings = termios.tcgetattr(slave)
+        self._slave, self.seen = slave, b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUN, *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm"},
+        )
+
+    def wait_for(self, words: str, *, timeout_s: float = 60) -> None:
+        """Read until the words are there; what came before them is put away."""
+        end = time.monotonic() + timeout_s
+        while words.encode() not in self.seen:
+            assert time.monotonic() < end, f"{words!r} did not come: {self.seen!r}"
+            if select.select([self._master], [], [], 0.1)[0]:
+                self.seen += os.read(self._master, 65536)
+        self.seen = self.seen.partition(words.encode())[2]
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def settings_now(self) -> list[object]:
+        return termios.tcgetattr(self._slave)
+
+    def end(self) -> int:
+        """Wait for the program to end; gives its exit code."""
+        return self.process.wait(timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(timeout=60)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        for end in (self._master, self._slave):
+            with suppress(OSError):
+                os.close(end)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
+    """Four jobs, a tag remote, and a model without a folder that finds all of them remote."""
+    path = tmp_path / "jobs.db"
+    engine = open_engine(str(path))
+    upgrade(engine)
+    with writing(engine) as session:
+        (remote,) = add_tags(session, "remote")
+        model = add_champion(session, {"remote": 0.5})
+        for place, job in enumerate(add_jobs(session, "job-a", "job-b", "job-c", "job-d")):
+            predict(session, model, job, {remote: 0.55 + place / 10})
+    yield path, engine
+    engine.dispose()
+
+
+@pytest.fixture
+def terminal(database: tuple[Path, Engine]) -> Iterator[Terminal]:
+    with Terminal("label", "--db", str(database[0]), "--labeller", "anna") as terminal:
+        yield terminal
+
+
+def test_two_postings_are_labelled_one_is_taken_back(terminal: Terminal, database):
+    _, engine = database
+    terminal.wait_for("job-a")
+    terminal.wait_for("q quit")
+    terminal.type("\r")
+    terminal.wait_for("job-b")
+    terminal.wait_for("q quit")
+    terminal.type("n\n")
+    terminal.wait_for("job-c")
+    terminal.wait_for("q quit")
+    assert held(engine) == {(1, 1): YES, (2, 1): NO}
+    terminal.type("z")
+    terminal.wait_for("job-b")
+    terminal.wait_for("taken back")
+    assert held(engine) == {(1, 1): YES}
+    terminal.type("q")
+    terminal.wait_for("1 postings labelled (1 answers)")
+    assert terminal.end() == 0
+    assert n_lines(engine) == 3
+    assert terminal.settings_now() == terminal.settings
+
+
+def test_ctrl_c_loses_nothing_that_was_accepted(terminal: Terminal, database):
+    terminal.wait_for("q quit")
+    terminal.type("\r")
+    terminal.wait_for("job-b")
+    terminal.wait_for("q quit")
+    terminal.type("n\x03")
+    terminal.wait_for("1 postings labelled")
+    assert terminal.end() == 130
+    assert held(database[1]) == {(1, 1): YES}
+    assert terminal.settings_now() == terminal.settings
+
+
+def test_a_terminal_that_goes_away_ends_the_program(terminal: Terminal, database):
+    terminal.wait_for("q quit")
+    terminal.type("\r")
+    terminal.wait_for("job-b")
+    terminal.hang_up()
+    terminal.end()
+    assert held(database[1]) == {(1, 1): YES}
+
+
+def test_keys_typed_before_a_posting_is_shown_do_not_label_it(terminal: Terminal, database):
+    terminal.type("\r\r\r")
+    terminal.wait_for("job-a")
+    terminal.wait_for("q quit")
+    time.sleep(0.3)  # long enough for keys that were not dropped to be obeyed
+    assert held(database[1]) == {}
+
+
+def test_arrow_keys_are_understood(terminal: Terminal, database):
+    terminal.wait_for("q quit")
+    terminal.type("\x1b[B\x1bOA\x1b[99~?")  # down, up, and two that mean nothing
+    terminal.type("u")
+    terminal.wait_for("unsure")
+    terminal.type("q")
+    assert terminal.end() == 0
+    assert held(database[1]) == {}
+
+
+def test_words_of_the_posting_are_shown_as_reasons(tmp_path: Path, tiny_model: Path):
+    model = TagModel.load(tiny_model)
+    thresholds = dict(zip(model.tags, model.thresholds.tolist(), strict=True))
+    path = tmp_path / "jobs.db"
+    engine = open_engine(str(path))
+    upgrade(engine)
+    with writing(engine) as session:
+        known = {tag: None if t != t else t for tag, t in thresholds.items()}
+        champion = add_champion(session, known, folder=tiny_model.name)
+        (pay,) = add_tags(session, "pay-stated")
+        (job,) = add_jobs(session, "nurse")
+        job.text = "<p>Night nurse wanted, &#36;38/hr.</p>"
+        predict(session, champion, session.get_one(Job, job.id), {pay: 0.9})
+    engine.dispose()
+    options = ("--tag", "pay-stated", "--store", str(tiny_model.parent))
+    with Terminal("label", "--db", str(path), *options) as terminal:
+        for words in ("Night nurse wanted, $38/hr.", "pay-stated", "0.90", "$38"):
+            terminal.wait_for(words)
+        terminal.type("q")
+        assert terminal.end() == 0
+
+
+def test_without_a_terminal_it_says_so(database):
+    done = subprocess.run(
+        [sys.executable, "-c", "import cli; cli.main()", "label", "--db", str(database[0])],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "done at a terminal, and this is none" in done.stderr
