@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from db.engine import reading, writing
+from db.forget import find_job, remove
 from db.importing import import_jobs
-from db.reposts import SAME_JACCARD, bands, jaccard, release, shingles
+from db.reposts import SAME_JACCARD, bands, jaccard, shingles
 from db.rows import JobRow
 from db.schema import Job, JobBand, Split
 
@@ -137,13 +138,13 @@ def test_a_repost_that_changes_leaves_its_group(engine: Engine):
     check_groups(engine)
 
 
-def test_before_a_canonical_job_is_deleted_it_can_hand_over(engine: Engine):
+def test_reposts_of_a_forgotten_job_are_still_found(engine: Engine):
     store(engine, a=posting(1), b=posting(1), c=posting(1))
     with writing(engine) as session:
-        a = session.scalars(select(Job).where(Job.external_id == "a")).one()
-        release(session, [a.id])
-        session.delete(a)
+        remove(session, find_job(session, "a"))
     assert links(engine) == {"b": None, "c": "b"}
+    store(engine, d=posting(1))
+    assert links(engine)["d"] == "b"
     check_groups(engine)
 
 
