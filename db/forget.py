@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, union, update
+from sqlalchemy import Engine, delete, func, select, union
 from sqlalchemy.orm import Session
 
 from db.engine import shown
 from db.errors import StoreError
+from db.importing import take_turns
+from db.reposts import release
 from db.schema import (
     Candidate,
     Event,
@@ -94,8 +96,8 @@ def remove(session: Session, found: Found) -> None:
     if found.kind == "candidate":
         session.execute(delete(Candidate).where(Candidate.id.in_(found.ids)))
         return
-    for job_id in found.ids:
-        _give_place(session, job_id, but=found.ids)
+    take_turns(session)  # an import may be linking a repost to it
+    release(session, found.ids)
     session.execute(delete(Job).where(Job.id.in_(found.ids)))
 
 
@@ -132,17 +134,6 @@ def wipe(engine: Engine) -> bool:
     finally:
         connection.close()
     return True
-
-
-def _give_place(session: Session, job_id: int, *, but: Sequence[int]) -> None:
-    """Let the oldest repost of a posting stand for the others, but for some that go too."""
-    reposts = select(Job.id).where(Job.canonical_id == job_id, Job.id.not_in(but))
-    oldest = session.scalar(reposts.order_by(Job.id).limit(1))
-    if oldest is None:
-        return
-    session.execute(update(Job).where(Job.id == oldest).values(canonical_id=None))
-    rest = update(Job).where(Job.canonical_id == job_id, Job.id.not_in(but))
-    session.execute(rest.values(canonical_id=oldest))
 
 
 def _count(session: Session, condition: Any) -> int:
