@@ -34,8 +34,8 @@ from common import (
     tagger_config,
     unlabelled_counted,
 )
-from db.usefulness import Pool, iter_offers, nearness
 
+from db.usefulness import Pool, iter_offers, nearness
 from tagger.deep import DeepConfig
 from tagger.evaluate import proba_of
 from tagger.features import Counted

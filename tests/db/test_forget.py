@@ -9,6 +9,7 @@ from db.engine import open_engine, reading, writing
 from db.errors import StoreError
 from db.forget import find_candidate, find_job, remove, wipe
 from db.migrate import upgrade
+from db.reposts import Posting, link
 from db.schema import Base, Candidate, Event, Job, JobBand, Prediction, PseudoLabel, QueuedJob
 from tests.db.made_up import YES, add_champion, add_jobs, add_tags, predict, say
 
@@ -109,6 +110,20 @@ def test_the_oldest_repost_takes_the_place_of_a_canonical_job(engine: Engine):
         assert find_job(session, "first").reposts == ("second", "third", "fourth")
     forget_job(engine, "first")
     assert canonical_of(engine) == {"second": None, "third": "second", "fourth": "second"}
+
+
+def test_later_reposts_find_the_one_that_took_the_place(engine: Engine):
+    with writing(engine) as session:
+        (first,) = add_jobs(session, "first")
+        add_jobs(session, "second", canonical=first)
+    forget_job(engine, "first")
+    with writing(engine) as session:
+        (late,) = add_jobs(session, "late")
+        second = session.scalars(select(Job).where(Job.external_id == "second")).one()
+        late.title, late.text = second.title, second.text
+        session.flush()
+        assert link(session, [Posting(late.id, late.title, late.text)]) == 1
+    assert canonical_of(engine) == {"second": None, "late": "second"}
 
 
 def test_a_repost_goes_alone_or_with_its_group(engine: Engine):
