@@ -9,26 +9,33 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-import cli_files
 from db import commands as db_commands
-from db import label_commands, model_commands, people_commands
+from db import file_options, label_commands, model_commands, people_commands, retrain_commands
+from db.commands import AsJson, Database
 from db.errors import StoreError
 from tagger import commands
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from db.cards import Explain
+    from db.exporting import Answers
     from db.live import Predictor
     from db.queue import Posting
+    from db.rows import JobRow, LabelRow, Reject
     from db.snapshot import LabelledJob, Snapshot
-    from tagger.jobs import Job
+    from tagger.jobs import Job, Record
+    from tagger.label_tools import Answered
     from tagger.model import FloatArray
+    from tagger.rejects import Rejects
     from tagger.retraining import ModelComparison, TrainedModel
     from tagger.tagger import TaggerConfig
 
@@ -88,7 +95,7 @@ def configure(
 ) -> None:
     """Tag job postings from their text: train on your own tags, tag new postings, see why."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    context.obj = Reader()
+    context.obj = Tagging()
 
 
 @app.command()
@@ -196,83 +203,39 @@ def load_predictor(folder: Path) -> "Predictor":
     return Served(TagModel.load(folder))
 
 
-@app.command()
-def retrain(
-    db: db_commands.Database = None,
-    store: db_commands.Store = None,
-    after_labels: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Only if N labels or more are new (100 is usual)."),
-    ] = None,
-    after_jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only if N jobs or more are new.")
-    ] = None,
-    every: Annotated[
-        float | None,
-        typer.Option(min=0.01, metavar="HOURS", help="Only if the last one began so long ago."),
-    ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Keep looking whether one is due, until stopped.")
-    ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Learn everything anew, codes included.")
-    ] = False,
-    refresh_codes: Annotated[
-        bool | None,
-        typer.Option(
-            "--refresh-codes/--keep-codes",
-            help="Whether the codes go on learning; by default when half as many jobs again have "
-            "come.",
-        ),
-    ] = None,
-    guess: Annotated[
-        bool,
-        typer.Option(
-            "--guess/--no-guess", help="Learn from what the live model is very sure of, too."
-        ),
-    ] = True,
-    margin: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="How much worse over all a new model may be at most."),
-    ] = 0.02,
-    tag_margin: Annotated[
-        float, typer.Option(min=0, max=1, help="How much worse on a tag it may be seen to be.")
-    ] = 0.05,
-    seed: commands.Seed = 0,
-    as_json: commands.AsJson = False,
-) -> None:
-    """Train a new model from the database; it goes live only if it is shown not to be worse.
+class Tagging:
+    """The tagger as the database's commands ask it; they find it as the context's object."""
 
-    With --after-labels, --after-jobs or --every nothing happens until one of them is reached, so
-    the command can be run as often as you like, or with --watch be left to itself.
-    """
-    from db.gate import Margin
-    from db.retrain import Settings
-    from db.schedule import Schedule, retrain_when_due
+    def trainer(self, seed: int) -> "Trainer":
+        commands.load_keras()
+        return Trainer(seed)
 
-    schedule = Schedule(after_labels=after_labels, after_jobs=after_jobs, every_hours=every)
-    if watch and not schedule.is_set:
-        schedule = Schedule(after_labels=100)
-    commands.load_keras()
-    with db_commands.opened(db) as engine:
-        folder = store or Path(db_commands.default_store(db or ""))
-        settings = Settings(
-            fresh=fresh,
-            refresh=refresh_codes,
-            guess=guess,
-            margin=Margin(margin, tag_margin),
-            seed=seed,
+    def clean(self, text: str) -> str:
+        from tagger.text import clean
+
+        return clean(text)
+
+    def explainer(self, folder: Path) -> "Explain":
+        from tagger.jobs import Job
+        from tagger.model import TagModel
+
+        model = TagModel.load(folder)
+        return lambda title, text: model.explain(Job("", title, text))
+
+    def cross_fit(
+        self,
+        jobs: "Iterable[LabelledJob]",
+        tags: Sequence[str],
+        *,
+        model: Path | None,
+        seed: int,
+    ) -> "FloatArray":
+        commands.load_keras()
+        from tagger.crossfit import cross_fitted_proba
+
+        return cross_fitted_proba(
+            labelled_jobs(jobs), tags, model=model, seed=seed, show_progress=True
         )
-        report = None
-        for report in retrain_when_due(
-            engine, folder, Trainer(seed), settings, schedule=schedule, watch=watch
-        ):
-            if as_json:
-                db_commands.print_json(report.to_json())
-            else:
-                typer.echo(report.page, nl=False)
-    if report is None and not watch:
-        return db_commands.print_json(None) if as_json else typer.echo("No retrain is due.")
 
 
 class Trainer:
@@ -323,37 +286,6 @@ class Trainer:
             )
 
 
-class Reader:
-    """The tagger as `db.label_commands` asks it."""
-
-    def clean(self, text: str) -> str:
-        from tagger.text import clean
-
-        return clean(text)
-
-    def explainer(self, folder: Path) -> "Explain":
-        from tagger.jobs import Job
-        from tagger.model import TagModel
-
-        model = TagModel.load(folder)
-        return lambda title, text: model.explain(Job("", title, text))
-
-    def cross_fit(
-        self,
-        jobs: "Iterable[LabelledJob]",
-        tags: Sequence[str],
-        *,
-        model: Path | None,
-        seed: int,
-    ) -> "FloatArray":
-        commands.load_keras()
-        from tagger.crossfit import cross_fitted_proba
-
-        return cross_fitted_proba(
-            labelled_jobs(jobs), tags, model=model, seed=seed, show_progress=True
-        )
-
-
 @contextmanager
 def _as_store_error() -> Iterator[None]:
     """What the tagger complains of ends a retrain, not the watch over many."""
@@ -370,9 +302,242 @@ def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
     return [Job(str(job.id), job.title, job.text, job.yes, job.no) for job in stored]
 
 
+# ---- files into the database and out of it
+
+imports = typer.Typer(
+    name="import",
+    help="Store what files, labelling tools or your own tables hold; importing again adds nothing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(imports)
+
+
+@imports.command("jobs")
+def import_jobs(
+    source: file_options.FileOrNone = None,
+    db: Database = None,
+    from_table: file_options.FromTable = None,
+    query: file_options.Query = None,
+    source_url: file_options.SourceUrl = None,
+    column: file_options.Columns = None,
+    encoding: file_options.Encoding = "utf-8",
+    labels: file_options.WithLabels = True,
+    labeller: file_options.Labeller = "import",
+    rejects: file_options.RejectFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import jobs: text, and if there are id, title, posted_at, tags, not_tags (or tag, label).
+
+    Other columns are kept. A job whose text changes is tagged anew; reposts are linked.
+    """
+    if [source, from_table, query].count(None) != 2:
+        raise typer.BadParameter("name a FILE, or a table with --from-table, or a --query")
+    if (from_table or query) and not source_url:
+        raise typer.BadParameter("name the database of the table with --source-url")
+    columns = commands.parse_columns(column)
+    from db.importing import import_jobs
+    from db.sources import iter_rows
+    from tagger.jobs import Rejects, iter_records, merge_runs, split_records, tag_names
+
+    name = from_table or "query"
+
+    def read(rejects: Rejects) -> "Iterator[Record]":
+        shared: dict[str, Any] = {"rejects": rejects, "columns": columns, "labels": labels}
+        if source:
+            return iter_records(source, encoding=encoding, all_columns=True, **shared)
+        rows = iter_rows(source_url or "", from_table=from_table, query=query)
+        return split_records(rows, name, **shared)
+
+    with _importing(db, source or name, rejects) as (engine, rejected, reject):
+        all_tags = tag_names(read(Rejects(n_kept=0))) if labels else []
+        rows = map(_job_row, file_options.counted(merge_runs(read(rejected)), "importing"))
+        done = import_jobs(engine, rows, reject=reject, labeller=labeller, all_tags=all_tags)
+        file_options.print_counts(done, rejected.count, as_json=as_json)
+
+
+def _job_row(record: "Record") -> "JobRow":
+    from db.rows import JobRow
+
+    job = record.job
+    return JobRow(
+        line=record.line,
+        id="" if record.implicit else job.id,
+        title=job.title,
+        text=job.text,
+        posted_at=record.posted_at,
+        fields=record.others,
+        tags=job.tags,
+        not_tags=job.not_tags,
+    )
+
+
+@imports.command("labels")
+def import_labels(
+    source: file_options.File,
+    db: Database = None,
+    form: file_options.Format = None,
+    column: file_options.Columns = None,
+    encoding: file_options.Encoding = "utf-8",
+    labeller: file_options.Labeller = "import",
+    rejects: file_options.RejectFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import labels: job, tag, and if there are label (yes, no, unsure), labeller, labelled_at.
+
+    Or what a labelling tool exports: tags that it offered and a person did not choose are a no.
+    """
+    columns = commands.parse_columns(column)
+    from db.importing_labels import import_labels
+    from db.rows import LabelRow
+    from tagger.records import iter_values
+
+    with _importing(db, source, rejects) as (engine, rejected, reject):
+        if form:
+            rows = _labels_of(source, form, rejected, columns)
+        else:
+            found = iter_values(
+                "labels", source, rejects=rejected, columns=columns, encoding=encoding
+            )
+            rows = (LabelRow(line=row.line, **row.cells) for row in found)
+        rows = file_options.counted(rows, "importing")
+        done = import_labels(engine, rows, reject=reject, labeller=labeller)
+        file_options.print_counts(done, rejected.count, as_json=as_json)
+
+
+def _labels_of(
+    source: Path, form: str, rejected: "Rejects", columns: dict[str, str] | None
+) -> "Iterator[LabelRow]":
+    """Labels in a file of a labelling tool; a task without an id is known by its text."""
+    from db.importing import content_id
+    from db.rows import LabelRow
+    from tagger.label_tools import iter_answered, tags_of
+    from tagger.rejects import Rejects
+
+    all_tags = tags_of(iter_answered(source, form, rejects=Rejects(n_kept=0), columns=columns))
+    for said in iter_answered(source, form, rejects=rejected, columns=columns):
+        for tag, label in said.answers(all_tags).items():
+            yield LabelRow(
+                line=said.line,
+                job=said.job or content_id(said.title, said.text),
+                tag=tag,
+                label=label,
+                labeller=said.labeller,
+                labelled_at=said.labelled_at,
+            )
+
+
+@imports.command("candidates")
+def import_candidates(
+    source: file_options.File,
+    db: Database = None,
+    column: file_options.Columns = None,
+    encoding: file_options.Encoding = "utf-8",
+    rejects: file_options.RejectFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import candidates: id, and if there is one text (the resume). Other columns are kept."""
+    columns = commands.parse_columns(column)
+    from db.importing_events import import_candidates
+    from db.rows import CandidateRow
+    from tagger.records import iter_values
+
+    with _importing(db, source, rejects) as (engine, rejected, reject):
+        found = iter_values(
+            "candidates", source, rejects=rejected, columns=columns, encoding=encoding
+        )
+        rows = (CandidateRow(line=row.line, fields=row.others, **row.cells) for row in found)
+        done = import_candidates(engine, file_options.counted(rows, "importing"), reject=reject)
+        file_options.print_counts(done, rejected.count, as_json=as_json)
+
+
+@imports.command("events")
+def import_events(
+    source: file_options.File,
+    db: Database = None,
+    create_missing: file_options.CreateMissing = False,
+    column: file_options.Columns = None,
+    encoding: file_options.Encoding = "utf-8",
+    rejects: file_options.RejectFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import events: candidate, job, action, and if there are occurred_at and id.
+
+    An action is impression, view, save, visit, apply, dismiss or reply. Candidates that are not
+    there are made. Events without an id that say the same count once.
+    """
+    columns = commands.parse_columns(column)
+    from db.importing_events import import_events
+    from db.rows import EventRow
+    from tagger.records import iter_values
+
+    with _importing(db, source, rejects) as (engine, rejected, reject):
+        found = iter_values("events", source, rejects=rejected, columns=columns, encoding=encoding)
+        rows = (EventRow(line=row.line, fields=row.others, **row.cells) for row in found)
+        counted = file_options.counted(rows, "importing")
+        done = import_events(engine, counted, reject=reject, create_missing=create_missing)
+        file_options.print_counts(done, rejected.count, as_json=as_json)
+
+
+@contextmanager
+def _importing(
+    db: str | None, source: Path | str, rejects: Path | None
+) -> "Iterator[tuple[Engine, Rejects, Reject]]":
+    """The database, and what takes the rows that are left out."""
+    files = [source] if isinstance(source, Path) else []
+    rejects = rejects or Path(f"{Path(source).name}.rejects.jsonl")
+    with db_commands.opened(db) as engine, commands.collected(rejects, *files) as rejected:
+        yield engine, rejected, partial(rejected.add, source)
+
+
+@app.command()
+def export(
+    kind: file_options.Kind,
+    output: file_options.Output,
+    db: Database = None,
+    form: file_options.Format = None,
+    model: file_options.OfModel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what is stored into a file, as import reads it; it appears when it is whole."""
+    from db.exporting import COLUMNS, iter_answers, iter_rows, snapshot
+    from tagger.label_tools import task_writer
+    from tagger.writing import RowWriter
+
+    if kind not in COLUMNS:
+        raise typer.BadParameter(f"unknown kind {kind!r}; known: {', '.join(COLUMNS)}")
+    if form and kind != "labels":
+        raise typer.BadParameter("--format is for labels")
+    with db_commands.opened(db) as engine, snapshot(engine) as session:
+        rows: Iterator[dict[str, Any]] = iter_rows(session, kind, model=model)
+        if form:
+            rows = map(task_writer(form), map(_answered, iter_answers(session)))
+        with RowWriter(output, COLUMNS[kind], objects_only=bool(form)) as writer:
+            for row in file_options.counted(rows, "exporting"):
+                writer.write(row)
+    if as_json:
+        return db_commands.print_json({"output": str(output), kind: writer.n_rows})
+    typer.echo(f"Exported {writer.n_rows:,} {'tasks' if form else kind}: {output}")
+
+
+def _answered(said: "Answers") -> "Answered":
+    from tagger.label_tools import Answered
+
+    return Answered(
+        job=said.job,
+        title=said.title,
+        text=said.text,
+        labeller=said.labeller,
+        labelled_at=said.labelled_at,
+        yes=said.yes,
+        asked=(*said.yes, *said.no),
+        unsure=said.unsure,
+    )
+
+
 app.add_typer(commands.app)
 app.add_typer(db_commands.app)
-app.add_typer(cli_files.app)
+app.add_typer(retrain_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
 app.add_typer(people_commands.app)

@@ -16,14 +16,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PACKAGES = ("tagger", "matcher", "db")
-SHIPPED = (*PACKAGES, "cli", "cli_files")
+SHIPPED = (*PACKAGES, "cli")
 
 # What each of ours may import of ours.
-ARROWS = {
-    **{package: {package} for package in PACKAGES},
-    "cli": set(SHIPPED),
-    "cli_files": set(PACKAGES),
-}
+ARROWS = {**{package: {package} for package in PACKAGES}, "cli": set(SHIPPED)}
 
 # Tagging one posting loads these modules, and nothing slow may come with them.
 SERVING = (
@@ -96,7 +92,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_holds_the_listed_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert tops == {*PACKAGES, "cli.py", "cli_files.py", f"jobtool-{PROJECT['version']}.dist-info"}
+    assert tops == {*PACKAGES, "cli.py", f"jobtool-{PROJECT['version']}.dist-info"}
 
 
 def test_the_wheel_holds_every_module_and_data_file(wheel: zipfile.ZipFile) -> None:

@@ -1,5 +1,6 @@
 """A challenger from a champion, and both on the same jobs."""
 
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +72,16 @@ class TestUpdate:
             tmp_path / "n", tiny_jobs, TAGS, others, parent=parent, guess=False
         )
         assert nothing.pseudo_labels == ()
+
+    def test_a_full_disk_leaves_nothing_behind(self, parent, tiny_jobs, tmp_path):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            with pytest.raises(ModelError, match="can't write the model"):
+                train_challenger(tmp_path / "m", tiny_jobs, TAGS, [], parent=parent)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_changed_parent_is_refused(self, parent, tiny_jobs, tmp_path):
         import shutil

@@ -1,0 +1,89 @@
+"""`jobtool retrain`; what trains is the context's object, put there by `cli`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.commands import AsJson, Database, Store, default_store, opened, print_json
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def retrain(
+    context: typer.Context,
+    db: Database = None,
+    store: Store = None,
+    after_labels: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only if N labels or more are new (100 is usual)."),
+    ] = None,
+    after_jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only if N jobs or more are new.")
+    ] = None,
+    every: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="HOURS", help="Only if the last one began so long ago."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep looking whether one is due, until stopped.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Learn everything anew, codes included.")
+    ] = False,
+    refresh_codes: Annotated[
+        bool | None,
+        typer.Option(
+            "--refresh-codes/--keep-codes",
+            help="Whether the codes go on learning; by default when half as many jobs again have "
+            "come.",
+        ),
+    ] = None,
+    guess: Annotated[
+        bool,
+        typer.Option(
+            "--guess/--no-guess", help="Learn from what the live model is very sure of, too."
+        ),
+    ] = True,
+    margin: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How much worse over all a new model may be at most."),
+    ] = 0.02,
+    tag_margin: Annotated[
+        float, typer.Option(min=0, max=1, help="How much worse on a tag it may be seen to be.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train a new model from the database; it goes live only if it is shown not to be worse.
+
+    With --after-labels, --after-jobs or --every nothing happens until one of them is reached, so
+    the command can be run as often as you like, or with --watch be left to itself.
+    """
+    from db.gate import Margin
+    from db.retrain import Settings
+    from db.schedule import Schedule, retrain_when_due
+
+    schedule = Schedule(after_labels=after_labels, after_jobs=after_jobs, every_hours=every)
+    if watch and not schedule.is_set:
+        schedule = Schedule(after_labels=100)
+    with opened(db) as engine:
+        folder = store or Path(default_store(db or ""))
+        settings = Settings(
+            fresh=fresh,
+            refresh=refresh_codes,
+            guess=guess,
+            margin=Margin(margin, tag_margin),
+            seed=seed,
+        )
+        report = None
+        for report in retrain_when_due(
+            engine, folder, context.obj.trainer(seed), settings, schedule=schedule, watch=watch
+        ):
+            if as_json:
+                print_json(report.to_json())
+            else:
+                typer.echo(report.page, nl=False)
+    if report is None and not watch:
+        return print_json(None) if as_json else typer.echo("No retrain is due.")
