@@ -34,6 +34,7 @@ def test_the_commands_of_the_readme_run(
 ) -> None:
     """In the order of the README, on the packaged sample, with tiny networks."""
     monkeypatch.setattr(tagger.training, "tagger_config", lambda wide: tiny_config)
+    monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: cli.Trainer(seed, tiny_config))
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_demo.model.parent, "jobtool-demo")
     for name, packaged in (("labelled", "labelled"), ("more", "unlabelled"), ("new", "new")):
@@ -42,7 +43,8 @@ def test_the_commands_of_the_readme_run(
     for line in COMMANDS:
         done = CliRunner().invoke(cli.app, shlex.split(line)[1:], input="Night nurse, $38/hr")
         assert done.exit_code == 0, f"{line}: {done.output}"
-    assert {"tags.jsonl", "report.html", "model"} <= {path.name for path in tmp_path.iterdir()}
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"tags.jsonl", "report.html", "model", "jobs.models", "predictions.csv"} <= written
 
 
 @pytest.mark.parametrize("target", TARGETS)
