@@ -51,6 +51,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
+        dir_okay=False,
         help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
         "Without it JSON lines are printed.",
     ),

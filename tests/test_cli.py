@@ -87,8 +87,12 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 @pytest.mark.parametrize("option", ["--output", "--report"])
-@pytest.mark.parametrize("place", [".", "/", ""])
-def test_a_folder_in_the_place_of_a_file_is_wrong_use(jobs: Path, option: str, place: str) -> None:
+@pytest.mark.parametrize("place", [".", "/", "", "folder"])
+def test_a_folder_in_the_place_of_a_file_is_wrong_use(
+    jobs: Path, option: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(jobs.parent)
+    Path("folder").mkdir()
     command = "evaluate" if option == "--report" else "tag"
     done = jobtool(command, jobs, option, place)
     assert done.exit_code == 2
