@@ -4,14 +4,15 @@ python bench/sql_throughput.py [--data ../shared/data] [--jobs N] [--quick] [--j
 
 Real postings are repeated, each time with other words left out, until there are N. Every way tags
 all of them, a part in each round; ways take turns, so that a slow minute hits all, and ratios are
-medians over rounds. Two workers are compared with two processes that tag half a file each. The
-tagger is barely trained: its speed does not depend on its weights. Without PostgreSQL's programs
-only SQLite is measured.
+medians over rounds. Two workers are compared with two processes that tag half a file each; every
+process has its share of the cores for matrix products. The tagger is barely trained: its speed does
+not depend on its weights. Without PostgreSQL's programs only SQLite is measured.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -44,6 +45,7 @@ from db.engine import open_engine, reading, writing
 from db.migrate import upgrade
 from db.registry import TrainedModel, promote, register
 from db.schema import Batch, BatchState, CodeVersion, Job
+from db.workers import THREADS
 from tagger.jobs import Job as Posting
 from tagger.model import TagModel
 from tagger.tagger import JobTagger
@@ -227,20 +229,23 @@ def _from_file(
                     file.write(json.dumps(row) + "\n")
             output = store / f"tags-{worker}.jsonl"
             commands.append([*JOBTOOL, source, "--model", store / "model", "--output", output])
-        return _timed(commands)
+        return _timed(commands, n_workers)
 
     return tag
 
 
 def _from_sql(store: Path, url: str, n_each: int, n_workers: int) -> Callable[[int], float]:
     options = ["--store", store, "--limit", str(n_each), "--workers", str(n_workers), "--json"]
-    return lambda number: _timed([[*JOBTOOL, "--db", url, *options]])
+    return lambda number: _timed([[*JOBTOOL, "--db", url, *options]], n_workers)
 
 
-def _timed(commands: list[list[Any]]) -> float:
+def _timed(commands: list[list[Any]], n_workers: int) -> float:
     """Seconds until the last of some processes that run side by side has ended."""
+    env = {**os.environ, THREADS: str(max((os.cpu_count() or 1) // n_workers, 1))}
     began = time.perf_counter()
-    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env) for command in commands
+    ]
     codes = [process.wait() for process in running]
     if any(codes):
         raise SystemExit(f"a command failed, exit codes {codes}: {commands}")

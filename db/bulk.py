@@ -18,6 +18,7 @@ from db.schema import Base
 
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
+_EPOCH = np.datetime64("2000-01-01", "us")
 
 
 def insert_arrays(session: Session, table: Table, columns: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -26,19 +27,28 @@ def insert_arrays(session: Session, table: Table, columns: Mapping[str, npt.NDAr
     Parameters
     ----------
     columns
-        Column name -> shape (N,), of int64, float64 or bool, as the column is.
+        Column name -> shape (N,), as the column is: int64, float64, bool, datetime64[us] in UTC,
+        or V (bytes, all of one length).
     """
-    if session.get_bind().dialect.name == "postgresql":
+    dialect = session.get_bind().dialect
+    if dialect.name == "postgresql":
         return _copy(session, table, columns)
-    names = ", ".join(columns)
-    marks = ", ".join(
-        "?" if session.get_bind().dialect.paramstyle == "qmark" else "%s" for _ in columns
-    )
-    rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    marks = ", ".join([mark] * len(columns))
     # Past SQLAlchemy's handling of each value, which takes as long as SQLite itself.
     session.connection().exec_driver_sql(
-        f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})",
+        list(zip(*map(_plain, columns.values()), strict=True)),
     )
+
+
+def _plain(column: npt.NDArray[Any]) -> list[Any]:
+    """Values as drivers take them; instants as SQLAlchemy writes them."""
+    if column.dtype.kind == "V":
+        return [value.tobytes() for value in column]
+    if column.dtype.kind == "M":
+        return [str(value).replace("T", " ") for value in column]
+    return list(column.tolist())
 
 
 def _copy(session: Session, table: Table, columns: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -61,6 +71,7 @@ def copy_rows(columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
     PostgreSQL's documentation, COPY, Binary Format.
     """
     parts: list[tuple[str, str]] = [("n", ">i2")]
+    columns = {name: _numbered(column) for name, column in columns.items()}
     for name, column in columns.items():
         parts += [(f"length of {name}", ">i4"), (name, column.dtype.newbyteorder(">").str)]
     rows = np.empty(len(next(iter(columns.values()))), np.dtype(parts))
@@ -69,6 +80,11 @@ def copy_rows(columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
         rows[f"length of {name}"] = column.dtype.itemsize
         rows[name] = column
     return rows
+
+
+def _numbered(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Instants as microseconds since 2000; anything else as it is."""
+    return (column - _EPOCH).astype(np.int64) if column.dtype.kind == "M" else column
 
 
 def table_of(row: type[Base]) -> Table:

@@ -7,13 +7,14 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -22,7 +23,7 @@ from db import queue
 from db.bell import Bell
 from db.engine import is_gone, reading, writing
 from db.errors import StoreError
-from db.live import LiveModel, Load, champion, load_live
+from db.live import LiveModel, Load, Predicted, champion, load_live
 from db.predictions import store
 
 LEASE_S = 60.0
@@ -78,25 +79,37 @@ def label(
         If there is no live model, or its folder is not what was registered; or if the database
         stays away for `PATIENCE_S` seconds.
     """
-    worker = _Worker(engine, load, settings, stop)
     n_done = 0
-    with Bell(engine) as bell:
-        while not stop() and (settings.limit is None or n_done < settings.limit):
-            left = N_JOBS if settings.limit is None else settings.limit - n_done
-            n_tagged = worker.tag_batch(min(left, N_JOBS))
-            if n_tagged is not None:
-                n_done += n_tagged
-                progress(n_tagged)
-            elif not settings.watch and worker.has_ended():
+    with _Worker(engine, load, settings, stop) as worker, Bell(engine) as bell:
+        while not stop():
+            n_stored = worker.step()
+            if n_stored is not None:
+                n_done += n_stored
+                progress(n_stored)
+            elif worker.n_allowed() == 0 or (not settings.watch and worker.has_ended()):
                 break
             else:
                 worker.look_around()
                 bell.wait(stop)
-    return n_done
+        n_stored = worker.stored() or 0
+        progress(n_stored)
+    return n_done + n_stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A batch of ours, and the model that it was claimed for."""
+
+    live: LiveModel
+    claimed: queue.Claim
 
 
 class _Worker:
-    """One worker and the model that it has in memory."""
+    """One worker and the model that it has in memory; a context manager.
+
+    While a batch is tagged, the one before it is stored and the next one is claimed, in a thread:
+    then the database costs little time, wherever it is.
+    """
 
     def __init__(
         self, engine: Engine, load: Load, settings: Settings, stop: Callable[[], bool]
@@ -105,20 +118,51 @@ class _Worker:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._live: LiveModel | None = None
         self._filled_up = 0.0
+        self._n_claimed = 0
+        self._leases: set[int] = set()  # batches that are ours
+        self._ahead: Future[_Held | None] | None = None
+        self._storing: Future[int] | None = None
+        self._database = ThreadPoolExecutor(1)
+        self._is_over = Event()
+        self._renewer = Thread(target=self._renew, daemon=True)
 
-    def tag_batch(self, n_jobs: int) -> int | None:
-        """Claim jobs, tag them, store the answers; None if there is nothing to claim."""
-        live = self._take_up()
-        claimed = self._patiently(lambda session: self._claim(session, live, n_jobs))
-        if claimed is None:
-            return None
-        try:
-            with self._renewing(claimed.batch_id):
-                predicted = live.predictor.predict(claimed.postings)
-                return self._patiently(lambda session: store(session, live, claimed, predicted))
-        except BaseException:
-            self._give_back(claimed.batch_id)
-            raise
+    def __enter__(self) -> Self:
+        self._renewer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give back what is claimed and not stored."""
+        self._database.shutdown()
+        self._is_over.set()
+        self._renewer.join()
+        with suppress(StoreError), writing(self._engine) as session:  # else their leases run out
+            for batch_id in self._leases:
+                queue.give_back(session, batch_id)
+
+    def step(self) -> int | None:
+        """Tag one batch; how many jobs of the one before were stored.
+
+        None if there is nothing to claim, and nothing was left to store.
+        """
+        held = self._ahead.result() if self._ahead else self._claim()
+        self._ahead = None
+        if held is None:
+            return self.stored()
+        self._ahead = self._database.submit(self._claim)
+        predicted = held.live.predictor.predict(held.claimed.postings)
+        n_stored = self.stored() or 0
+        self._storing = self._database.submit(self._store, held, predicted)
+        return n_stored
+
+    def stored(self) -> int | None:
+        """Wait until the last batch is stored; how many jobs it had. None if there was none."""
+        storing, self._storing = self._storing, None
+        return storing.result() if storing else None
+
+    def n_allowed(self) -> int:
+        """How many jobs the next batch may have."""
+        limit = self._settings.limit
+        return N_JOBS if limit is None else min(limit - self._n_claimed, N_JOBS)
 
     def has_ended(self) -> bool:
         """Whether no job waits for the live model, and none is being tagged by another worker."""
@@ -150,33 +194,34 @@ class _Worker:
         self._filled_up = time.monotonic()
         return self._patiently(lambda session: queue.enqueue_missing(session, model_id))
 
-    def _claim(self, session: Session, live: LiveModel, n_jobs: int) -> queue.Claim | None:
-        lease_s = self._settings.lease_s
-        return queue.claim(
-            session, live.id, self._name, n_jobs=n_jobs, n_chars=N_CHARS, lease_s=lease_s
+    def _claim(self) -> _Held | None:
+        live, n_jobs, lease_s = self._take_up(), self.n_allowed(), self._settings.lease_s
+        if not n_jobs or self._stop():
+            return None
+        claimed = self._patiently(
+            lambda session: queue.claim(
+                session, live.id, self._name, n_jobs=n_jobs, n_chars=N_CHARS, lease_s=lease_s
+            )
         )
+        if claimed is None:
+            return None
+        self._leases.add(claimed.batch_id)
+        self._n_claimed += len(claimed.postings)
+        return _Held(live, claimed)
 
-    @contextmanager
-    def _renewing(self, batch_id: int) -> Iterator[None]:
-        """Lengthen the lease of a batch as long as this process works on it."""
-        ended = Event()
+    def _store(self, held: _Held, predicted: Predicted) -> int:
+        n_stored = self._patiently(
+            lambda session: store(session, held.live, held.claimed, predicted)
+        )
+        self._leases.discard(held.claimed.batch_id)
+        return n_stored
 
-        def renew() -> None:
-            while not ended.wait(self._settings.lease_s / 3):
-                with suppress(StoreError), writing(self._engine) as session:
+    def _renew(self) -> None:
+        """Lengthen the leases of our batches as long as this process lives."""
+        while not self._is_over.wait(self._settings.lease_s / 3):
+            with suppress(StoreError), writing(self._engine) as session:
+                for batch_id in tuple(self._leases):
                     queue.renew(session, batch_id, lease_s=self._settings.lease_s)
-
-        thread = Thread(target=renew, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _give_back(self, batch_id: int) -> None:
-        with suppress(StoreError), writing(self._engine) as session:  # else its lease runs out
-            queue.give_back(session, batch_id)
 
     def _patiently(self, work: Callable[[Session], _Found], *, to: _Opener = writing) -> _Found:
         """Do something in one transaction; while the server is away, again and again."""

@@ -3,21 +3,20 @@
 Letters for axes: B jobs, T tags.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import queue
-from db.bulk import insert_arrays, insert_missing, table_of
+from db.bulk import insert_arrays, table_of
 from db.engine import now
-from db.labels import chunks
 from db.live import LiveModel, Predicted
-from db.schema import JobCode, Prediction, PredictionSet
+from db.schema import JobCode, Prediction, PredictionSet, QueuedJob
 
 IdArray = npt.NDArray[np.int64]
+IdColumn = InstrumentedAttribute[int]
+RowArray = npt.NDArray[np.intp]
 
 
 def store(session: Session, live: LiveModel, claimed: queue.Claim, predicted: Predicted) -> int:
@@ -31,39 +30,42 @@ def store(session: Session, live: LiveModel, claimed: queue.Claim, predicted: Pr
     locked = queue.lock_claimed(session, claimed.batch_id)
     if locked is None:
         return queue.stored_before(session, claimed.batch_id)
-    new = sorted(set(locked) - _said(session, live.id, locked))
     job_ids = np.array([posting.id for posting in claimed.postings], np.int64)
-    rows = np.flatnonzero(np.isin(job_ids, new))
+    said = session.scalars(
+        _known(claimed.batch_id, PredictionSet.job_id, PredictionSet.model_id == live.id)
+    )
+    rows = np.flatnonzero(np.isin(job_ids, list(set(locked) - set(said))))
     if len(rows):
-        _insert(session, live, job_ids[rows], predicted, rows)
+        _insert_sets(session, live, job_ids[rows], predicted, rows)
+        _insert_predictions(session, live, job_ids[rows], predicted, rows)
+        _insert_codes(session, live, claimed.batch_id, job_ids, predicted, rows)
     queue.finish(session, claimed.batch_id, locked)
     return len(rows)
 
 
-def _said(session: Session, model_id: int, job_ids: Sequence[int]) -> set[int]:
-    """Those that a model has spoken of: whoever queued them again hadn't seen that."""
-    said: set[int] = set()
-    for part in chunks(job_ids):
-        same = (PredictionSet.model_id == model_id, PredictionSet.job_id.in_(part))
-        said |= set(session.scalars(select(PredictionSet.job_id).where(*same)))
-    return said
+def _known(batch_id: int, job_id: IdColumn, of_model: ColumnElement[bool]) -> Select[int]:
+    """Jobs of a batch that have a row already: whoever queued them again hadn't seen it."""
+    waiting = select(job_id).join(QueuedJob, QueuedJob.job_id == job_id)
+    return waiting.where(QueuedJob.batch_id == batch_id, of_model)
 
 
-def _insert(
-    session: Session,
-    live: LiveModel,
-    job_ids: IdArray,
-    predicted: Predicted,
-    rows: npt.NDArray[np.intp],
+def _insert_sets(
+    session: Session, live: LiveModel, job_ids: IdArray, predicted: Predicted, rows: RowArray
 ) -> None:
-    """Insert the chosen rows of a batch; `job_ids` are theirs."""
-    at, reviews = now(session), predicted.reviews[rows]
-    sets = [
-        {"model_id": live.id, "job_id": job_id, "needs_review": bool(row.any()), "predicted_at": at}
-        for job_id, row in zip(job_ids.tolist(), reviews, strict=True)
-    ]
-    session.execute(table_of(PredictionSet).insert(), sets)
-    n_jobs, n_tags = reviews.shape
+    at = np.datetime64(now(session).replace(tzinfo=None), "us")
+    sets = {
+        "model_id": np.full(len(rows), live.id, np.int64),
+        "job_id": job_ids,
+        "needs_review": np.asarray(predicted.reviews[rows].any(axis=1)),
+        "predicted_at": np.full(len(rows), at, "M8[us]"),
+    }
+    insert_arrays(session, table_of(PredictionSet), sets)
+
+
+def _insert_predictions(
+    session: Session, live: LiveModel, job_ids: IdArray, predicted: Predicted, rows: RowArray
+) -> None:
+    n_jobs, n_tags = len(rows), len(live.tag_ids)
     predictions = {
         "model_id": np.full(n_jobs * n_tags, live.id, np.int64),
         "job_id": np.repeat(job_ids, n_tags),
@@ -71,15 +73,30 @@ def _insert(
         "score": predicted.scores[rows].ravel().astype(np.float64),
         "probability": predicted.probabilities[rows].ravel().astype(np.float64),
         "decision": predicted.decisions[rows].ravel(),
-        "review": reviews.ravel(),
+        "review": predicted.reviews[rows].ravel(),
     }
     insert_arrays(session, table_of(Prediction), predictions)
-    codes = predicted.codes[rows].astype("<f4")
-    version = {"code_version_id": live.code_version_id}
-    session.execute(
-        insert_missing(session, table_of(JobCode)),
-        [
-            {**version, "job_id": job_id, "code": code.tobytes()}
-            for job_id, code in zip(job_ids.tolist(), codes, strict=True)
-        ],
+
+
+def _insert_codes(
+    session: Session,
+    live: LiveModel,
+    batch_id: int,
+    job_ids: IdArray,
+    predicted: Predicted,
+    rows: RowArray,
+) -> None:
+    """Codes of the rows whose job has none of this version, from this or an older model."""
+    version_id = live.code_version_id
+    known = list(
+        session.scalars(_known(batch_id, JobCode.job_id, JobCode.code_version_id == version_id))
     )
+    rows = rows[~np.isin(job_ids[rows], known)]
+    codes = np.ascontiguousarray(predicted.codes[rows], "<f4")
+    columns = {
+        "code_version_id": np.full(len(rows), version_id, np.int64),
+        "job_id": job_ids[rows],
+        "code": codes.view(f"V{codes.shape[1] * codes.itemsize}").ravel(),
+    }
+    if len(rows):
+        insert_arrays(session, table_of(JobCode), columns)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, func, literal, or_, select, update
+from sqlalchemy import BindParameter, bindparam, delete, exists, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.bell import ring
 from db.bulk import insert_missing, n_changed, table_of
 from db.engine import now
-from db.labels import chunks
 from db.schema import Batch, BatchState, Job, PredictionSet, QueuedJob
 
 CLOCK_SLACK = timedelta(seconds=60)
@@ -80,15 +79,13 @@ def claim(
     """
     free_expired(session)
     waiting = (
-        select(QueuedJob.job_id, func.length(Job.title) + func.length(Job.text))
-        .join(Job, Job.id == QueuedJob.job_id)
+        select(QueuedJob.job_id)
         .where(QueuedJob.model_id == model_id, QueuedJob.batch_id.is_(None))
         .order_by(QueuedJob.job_id)
         .limit(n_jobs)
-        .with_for_update(skip_locked=True, of=QueuedJob)
+        .with_for_update(skip_locked=True)
     )
-    sizes = [(job_id, size) for job_id, size in session.execute(waiting)]
-    job_ids = _fitting(sizes, n_chars)
+    job_ids = _fitting(session, list(session.scalars(waiting)), n_chars)
     if not job_ids:
         return None
     at = now(session)
@@ -102,19 +99,31 @@ def claim(
     )
     session.add(batch)
     session.flush()
-    postings: list[Posting] = []
-    for part in chunks(job_ids):
-        mine = (QueuedJob.model_id == model_id, QueuedJob.job_id.in_(part))
-        session.execute(update(QueuedJob).where(*mine).values(batch_id=batch.id))
-        rows = select(Job.id, Job.title, Job.text).where(Job.id.in_(part)).order_by(Job.id)
-        postings += (Posting(*row) for row in session.execute(rows))
-    return Claim(batch.id, model_id, postings)
+    mine = (QueuedJob.model_id == model_id, QueuedJob.job_id.in_(_inline(job_ids)))
+    session.execute(update(table_of(QueuedJob)).where(*mine).values(batch_id=batch.id))
+    texts = (
+        select(Job.id, Job.title, Job.text)
+        .join(QueuedJob, QueuedJob.job_id == Job.id)
+        .where(QueuedJob.batch_id == batch.id)
+        .order_by(Job.id)
+    )
+    return Claim(batch.id, model_id, [Posting(*row) for row in session.execute(texts)])
 
 
-def _fitting(sizes: Sequence[tuple[int, int]], n_chars: int) -> list[int]:
+def _inline(job_ids: Sequence[int]) -> BindParameter[Any]:
+    """Numbers written into the statement: drivers take long over hundreds of parameters."""
+    return bindparam("job_ids", job_ids, expanding=True, literal_execute=True)
+
+
+def _fitting(session: Session, job_ids: Sequence[int], n_chars: int) -> list[int]:
+    """The first of these jobs, until their texts are so long."""
+    # PostgreSQL knows the bytes of a long text without reading it, but not its characters.
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    length = func.octet_length if is_postgresql else func.length
+    sizes = select(Job.id, length(Job.title) + length(Job.text)).where(Job.id.in_(_inline(job_ids)))
     total = 0
     fitting: list[int] = []
-    for job_id, size in sizes:
+    for job_id, size in session.execute(sizes.order_by(Job.id)):
         total += size
         if fitting and total > n_chars:
             break
@@ -166,7 +175,7 @@ def lock_claimed(session: Session, batch_id: int) -> list[int] | None:
         .join(Job, Job.id == QueuedJob.job_id)
         .where(QueuedJob.batch_id == batch_id)
         .order_by(QueuedJob.job_id)
-        .with_for_update(read=True, skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)  # labels may refer to the job meanwhile
     )
     return list(session.scalars(ours))
 
@@ -176,12 +185,14 @@ def finish(session: Session, batch_id: int, job_ids: Sequence[int]) -> None:
 
     Jobs of the batch that are not among them come back: its lease ends now.
     """
-    for part in chunks(job_ids):
-        stored = (QueuedJob.batch_id == batch_id, QueuedJob.job_id.in_(part))
-        session.execute(delete(QueuedJob).where(*stored))
+    of_batch = QueuedJob.batch_id == batch_id
+    n_left = session.scalar(select(func.count()).select_from(QueuedJob).where(of_batch)) or 0
+    is_whole = n_left == len(job_ids)
+    stored = of_batch if is_whole else of_batch & QueuedJob.job_id.in_(_inline(job_ids))
+    session.execute(delete(table_of(QueuedJob)).where(stored))
     at = now(session)
     ended: dict[str, Any] = {"lease_until": at, "n_jobs": len(job_ids)}
-    if not session.scalar(select(exists().where(QueuedJob.batch_id == batch_id))):
+    if is_whole:
         ended |= {"state": BatchState.DONE, "finished_at": at}
     session.execute(update(Batch).where(Batch.id == batch_id).values(**ended))
 

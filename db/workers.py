@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from db.live import Load, champion
 
 TOTAL_S = 5.0
 """How often the progress bar asks how many jobs are left: others add some, or take some."""
+
+THREADS = "OMP_NUM_THREADS"
+"""What numpy's matrix products obey, where a user has not set it."""
 
 _logger = logging.getLogger(__name__)
 _Stop = Callable[[], bool]
@@ -141,7 +145,7 @@ def _run_processes(
             receiver, sender = context.Pipe(duplex=False)
             told = replace(settings, limit=_share(settings.limit, number, n_workers))
             workers[receiver] = context.Process(target=_work, args=(sender, url, load, told))
-            with _ignoring_ctrl_c():
+            with _ignoring_ctrl_c(), _sharing_cores(n_workers):
                 workers[receiver].start()
             sender.close()
         n_tagged, errors = _follow(workers, stop, progress)
@@ -207,6 +211,22 @@ def _ignoring_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _sharing_cores(n_workers: int) -> Iterator[None]:
+    """A process that is started meanwhile multiplies matrices on its share of the cores.
+
+    Without this two workers on two cores took 8 s of processor time where 5 are enough, and twice
+    as long.
+    """
+    before = os.environ.get(THREADS)
+    os.environ.setdefault(THREADS, str(max((os.cpu_count() or 1) // n_workers, 1)))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
 
 
 def _work(sender: Any, url: str, load: Load, settings: Settings) -> None:

@@ -156,9 +156,10 @@ def test_a_promotion_is_taken_up_between_batches(
 
     label(engine, load, Settings(store=store), progress=progress)
     assert loaded == ["first", "2nd"]
-    assert count(engine, PredictionSet, sets_of(first)) == 8
+    n_first = count(engine, PredictionSet, sets_of(first))
+    assert 8 <= n_first < 20
     assert count(engine, PredictionSet, sets_of(second)) == 20
-    assert count(engine, Prediction) == 28 * len(TAGS)
+    assert count(engine, Prediction) == (n_first + 20) * len(TAGS)
     assert count(engine, QueuedJob) == 0
 
 
@@ -246,7 +247,8 @@ def test_a_worker_that_comes_back_too_late_stores_nothing(engine: Engine, store:
                 assert label(engine, ByLength, Settings(store=store)) == 5
             return super().predict(postings)
 
-    assert label(engine, Sleeper, Settings(store=store)) == 0
+    # The limit keeps it from claiming ahead what it has lost.
+    assert label(engine, Sleeper, Settings(store=store, limit=5)) == 0
     check_complete(engine, model_id)
 
 
@@ -280,11 +282,11 @@ def test_a_stop_ends_it_between_batches(engine: Engine, store: Path, small_batch
     add_model(engine, store, "first")
     asked: list[int] = []
     n_done = label(
-        engine, ByLength, Settings(store=store), stop=lambda: bool(asked), progress=asked.append
+        engine, ByLength, Settings(store=store), stop=lambda: any(asked), progress=asked.append
     )
-    assert n_done == 4
+    assert 4 <= n_done == sum(asked) == count(engine, PredictionSet) < 20
     assert count(engine, Batch, Batch.state == BatchState.LEASED) == 0
-    assert count(engine, QueuedJob, QueuedJob.batch_id.is_(None)) == 16
+    assert count(engine, QueuedJob, QueuedJob.batch_id.is_(None)) == 20 - n_done
 
 
 @pytest.fixture
@@ -331,21 +333,23 @@ def test_a_watching_worker_finds_jobs_that_nobody_queued(
 def test_workers_killed_many_times_over_lose_nothing_and_store_nothing_twice(
     engine: Engine, url: str, store: Path
 ) -> None:
-    add_jobs(engine, 400)
     model_id = add_model(engine, store, "first")
     rng = random.Random(0)
-    for _ in range(N_KILLS):
+    for number in range(N_KILLS):
+        add_jobs(engine, 40, first=40 * number)
         before = count(engine, Batch)
         workers = [start_worker(url, store, lease_s=1, seconds=0.01) for _ in range(2)]
         wait_for(lambda n=before: count(engine, Batch) > n)
         for worker in workers:
-            time.sleep(rng.uniform(0, 0.05))
+            time.sleep(rng.uniform(0, 0.15))
             worker.kill()
         for worker in workers:
             worker.join()
     n_interrupted = count(engine, Batch, Batch.state != BatchState.DONE)
+    n_stored = count(engine, PredictionSet)
     assert n_interrupted > 0
-    assert 0 < label(engine, ByLength, Settings(store=store)) < 400
+    assert n_stored > 0
+    assert label(engine, ByLength, Settings(store=store)) == 40 * N_KILLS - n_stored
     check_complete(engine, model_id)
     assert count(engine, Batch, Batch.state == BatchState.EXPIRED) >= n_interrupted
 
