@@ -35,15 +35,16 @@ class Bell:
             self._listen()
         return self
 
-    def wait(self, stop: Callable[[], bool]) -> None:
-        """Return at a ring, after a while, or when `stop()` is true."""
+    def wait(self, stop: Callable[[], bool]) -> bool:
+        """Wait for a ring, a while, or until `stop()` is true; whether it rang."""
         end = time.monotonic() + (LISTEN_S if self._is_listening else POLL_S)
         while not stop() and (left := end - time.monotonic()) > 0:
             slice_s = min(left, 0.5)
             if not self._is_listening:
                 time.sleep(slice_s)
             elif self._heard(slice_s):
-                return
+                return True
+        return False
 
     def _heard(self, timeout_s: float) -> bool:
         import psycopg

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import CursorResult, Insert, Result, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from db.schema import Base
@@ -59,8 +59,8 @@ def _copy(session: Session, table: Table, columns: Mapping[str, npt.NDArray[Any]
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(_HEAD + copy_rows(columns).tobytes() + _END)
-    except psycopg.OperationalError as error:  # SQLAlchemy doesn't see what goes past it
-        raise OperationalError(statement, None, error) from error
+    except psycopg.Error as error:  # SQLAlchemy doesn't see what goes past it
+        raise DBAPIError.instance(statement, None, error, psycopg.Error) from error
 
 
 def copy_rows(columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:

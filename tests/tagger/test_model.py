@@ -92,6 +92,18 @@ def test_a_job_alone_and_in_a_batch_gets_the_same(
     np.testing.assert_allclose(model.predict_proba(tiny_jobs)[:8], alone, rtol=1e-4, atol=1e-6)
 
 
+def test_one_pass_says_what_the_single_questions_say(
+    model: TagModel, tiny_jobs: tuple[Job, ...]
+) -> None:
+    said = model.predict_all(tiny_jobs)
+    proba = model.predict_proba(tiny_jobs)
+    assert (said.probabilities == proba).all()
+    assert (said.probabilities == model.decisions.proba(said.scores)).all()
+    assert (said.decisions == model.decide(proba)).all()
+    assert (said.reviews == model.review(proba)).all()
+    assert (said.codes == model.encode(tiny_jobs)).all()
+
+
 def test_no_jobs_have_no_probabilities(model: TagModel) -> None:
     assert model.predict_proba([]).shape == (0, len(model.tags))
     assert model.predict([]) == []
