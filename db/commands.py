@@ -126,16 +126,36 @@ def status(db: Database = None, as_json: AsJson = False) -> None:
         found = status(session)
     if as_json:
         return print_json(found)
-    for name, value in found.items():
-        typer.echo(f"{name.replace('_', ' ') + ':':<17}{_shown(value)}")
+    for name, value in _shown(found):
+        typer.echo(f"{name:<16} {value}")
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_shown(one)}" for name, one in value.items())
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "none" if value is None else str(value)
+def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
+    """What `status` found, as lines to read."""
+
+    def count(name: str) -> str:
+        return "-" if found[name] is None else f"{found[name]:,}"
+
+    yield "jobs", f"{count('jobs')}, {count('reposts')} of them reposts"
+    yield "labelled", f"{count('labelled')} jobs, {count('tags')} tags"
+    live, challenger = found["live_model"], found["challenger"]
+    if live is None:
+        yield "live model", "none yet: jobtool retrain"
+    else:
+        yield "live model", f"{live['id']} ({live['folder']}), since {live['live_since']:.16} UTC"
+        age = found["queue_age_s"]
+        waits = "" if age is None else f", the oldest for {age:,.0f} s"
+        yield "predicted", count("predicted")
+        yield "needs review", count("needs_review")
+        yield "queued", f"{count('queued')}{waits}"
+        yield "running batches", count("running_batches")
+    if challenger:
+        yield "challenger", f"{challenger['id']} ({challenger['folder']})"
+    if verdict := found["last_verdict"]:
+        outcome = "went live" if verdict["promoted"] else "did not go live"
+        yield "last verdict", f"model {verdict['challenger']} {outcome}: {verdict['reason']}"
+    if found["labelling"]:
+        yield "labelling", found["labelling"]
 
 
 def default_store(url: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(1200)  # all benches, one after the other
 FOLDER = Path(__file__).parents[1] / "bench"
 SHARED = ("common", "postgres")
 BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
