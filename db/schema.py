@@ -25,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy import DateTime as SqlDateTime
-from sqlalchemy.dialects.mysql import DATETIME, LONGBLOB, LONGTEXT
+from sqlalchemy.dialects.mysql import BINARY, DATETIME, LONGBLOB, LONGTEXT
 from sqlalchemy.dialects.sqlite import INTEGER
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -65,6 +65,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 _Id = BigInteger().with_variant(INTEGER(), "sqlite")  # SQLite numbers only INTEGER by itself
 _LongText = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+_Hash = LargeBinary(16).with_variant(BINARY(16), "mysql", "mariadb")
 _Bytes = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
 
 
@@ -151,7 +152,7 @@ class Job(Base):
     """The other columns of the import, as they came (salary, category, ...)."""
     posted_at: Mapped[datetime | None] = mapped_column(index=True)
     imported_at: Mapped[datetime]
-    text_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    text_hash: Mapped[bytes] = mapped_column(_Hash)
     """Of title and text: tells whether an import changes the posting."""
     canonical_id: Mapped[int | None] = mapped_column(
         _Id, ForeignKey("jobs.id", ondelete="SET NULL"), index=True

@@ -1,4 +1,8 @@
-"""Databases for the tests: SQLite files, and a real PostgreSQL server that is started here."""
+"""Databases for the tests: SQLite files, and a real PostgreSQL server that is started here.
+
+MariaDB or MySQL, too, if JOBTOOL_TEST_MYSQL_URL names a server and a user who may make databases:
+mysql://user:password@127.0.0.1:3306
+"""
 
 import os
 import shutil
@@ -11,15 +15,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, text
 
 from bench.postgres import Postgres, postgres_binaries
-from db.engine import open_engine, writing
+from db.engine import open_engine, parse_url, writing
 from db.labels import Said, find_tags, record
 from db.migrate import upgrade
 from db.schema import Answer, Job, Source
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+MYSQL_URL = os.environ.get("JOBTOOL_TEST_MYSQL_URL")
 _number = count()
 
 
@@ -51,7 +56,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", *(["mysql"] if MYSQL_URL else [])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A new database with all tables, as a URL: one after the other of each kind."""
     if request.param == "sqlite":
@@ -59,11 +64,27 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
+    if request.param == "mysql":
+        yield from _mysql(f"test_{next(_number)}")
+        return
     server: Postgres = request.getfixturevalue("postgres")
     name = f"test_{next(_number)}"
     server.admin(f"CREATE DATABASE {name} TEMPLATE template")
     yield server.url(name)
     server.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _mysql(name: str) -> Iterator[str]:
+    server = create_engine(parse_url(f"{MYSQL_URL}/mysql"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+    engine = open_engine(f"{MYSQL_URL}/{name}")
+    upgrade(engine)
+    engine.dispose()
+    yield f"{MYSQL_URL}/{name}"
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name}"))
+    server.dispose()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ down_revision = None
 # As they were when this was written: a migration doesn't change with the schema.
 KEY = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
 LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+HASH = sa.LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
 BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 INSTANT = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
@@ -49,7 +50,7 @@ def upgrade() -> None:
         sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("posted_at", INSTANT, nullable=True),
         sa.Column("imported_at", INSTANT, nullable=False),
-        sa.Column("text_hash", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("text_hash", HASH, nullable=False),
         sa.Column("canonical_id", KEY, nullable=True),
         sa.Column("split", one_of("training", "evaluation", name="split"), nullable=True),
         sa.ForeignKeyConstraint(
