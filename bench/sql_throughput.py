@@ -50,7 +50,7 @@ from tagger.jobs import Job as Posting
 from tagger.model import TagModel
 from tagger.tagger import JobTagger
 
-N_JOBS, N_ROUNDS, N_WORKERS = 100_000, 5, 2
+N_JOBS, N_ROUNDS, N_WORKERS = 100_000, 2, 2
 QUICK_JOBS = 60
 MAX_COST, MAX_MB, MAX_GROWTH = 1.2, 1500, 1.1
 LEFT_OUT = 0.05
