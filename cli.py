@@ -7,7 +7,7 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -272,7 +272,9 @@ class Trainer:
                 show_progress=True,
             )
 
-    def compare(self, snapshot: "Snapshot", champion: Path, challenger: Path) -> "ModelComparison":
+    def compare(
+        self, snapshot: "Snapshot", champion: Path, challenger: Path, renamed: Mapping[str, str]
+    ) -> "ModelComparison":
         from tagger.model import TagModel
         from tagger.retraining import compare_models
 
@@ -282,6 +284,7 @@ class Trainer:
                 TagModel.load(challenger),
                 labelled_jobs(snapshot.evaluation),
                 groups=[job.group for job in snapshot.evaluation],
+                renamed=renamed,
                 seed=self.seed,
             )
 
@@ -500,7 +503,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write what is stored into a file, as import reads it; it appears when it is whole."""
-    from db.exporting import COLUMNS, iter_answers, iter_rows, snapshot
+    from db.engine import reading_snapshot
+    from db.exporting import COLUMNS, iter_answers, iter_rows
     from tagger.label_tools import task_writer
     from tagger.writing import RowWriter
 
@@ -508,7 +512,7 @@ def export(
         raise typer.BadParameter(f"unknown kind {kind!r}; known: {', '.join(COLUMNS)}")
     if form and kind != "labels":
         raise typer.BadParameter("--format is for labels")
-    with db_commands.opened(db) as engine, snapshot(engine) as session:
+    with db_commands.opened(db) as engine, reading_snapshot(engine) as session:
         rows: Iterator[dict[str, Any]] = iter_rows(session, kind, model=model)
         if form:
             rows = map(task_writer(form), map(_answered, iter_answers(session)))

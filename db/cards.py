@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.labels import all_tags, find_tags, iter_held, last_lines
 from db.registry import CHAMPION, aliased
-from db.schema import Answer, Job, ModelTag, Prediction, Source, Tag, TagAlias
+from db.schema import Answer, Job, ModelTag, Prediction, Source, Split, Tag, TagAlias
 from db.usefulness import Offer, answered, iter_offers, load_pool
 
 Reasons = Mapping[str, Sequence[tuple[str, float]]]
@@ -131,7 +131,8 @@ def make_card(session: Session, offer: Offer, question: Question) -> Card | None
         for tag in all_tags(session, retired=True)
         if tag.id in wanted
     ]
-    if not (question.is_blind or offer.is_random or question.mode is Mode.SECOND):
+    judges = offer.is_random or job.split == Split.EVALUATION  # not by its pupil's opinion
+    if not (question.is_blind or judges or question.mode is Mode.SECOND):
         rows = _suggested(session, job, rows, question.explain)
     return Card(offer, job.external_id, job.title, job.text, tuple(rows)) if rows else None
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
+    IntegrityError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
@@ -22,6 +23,7 @@ from db.errors import StoreError
 
 BUSY_S = 30
 """How long to wait for another process that writes to the same SQLite file, in seconds."""
+_TURN = 0x6A6F6274  # an advisory lock on PostgreSQL; the number means nothing
 _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
@@ -105,12 +107,38 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def reading_snapshot(engine: Engine) -> Iterator[Session]:
+    """A session that reads one state of the database, however long it takes."""
+    if engine.dialect.name == "postgresql":  # SQLite and MySQL read so anyway
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with reading(engine) as session:
+        yield session
+
+
+def take_turns(session: Session) -> None:
+    """Wait until no other transaction adds, links or removes jobs; until this one commits.
+
+    On SQLite writing waits by itself.
+    """
+    name = session.get_bind().dialect.name
+    if name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_TURN)))
+    elif name != "sqlite":
+        session.execute(text("SELECT version_num FROM jobtool_version FOR UPDATE"))
+
+
+@contextmanager
 def translated(engine: Engine) -> Iterator[None]:
     """What a database complains of, as a StoreError in one line that hides the password."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
         raise StoreError(f"{shown(engine)}: {_first_line(error)}") from error
+    except IntegrityError as error:
+        raise StoreError(
+            f"{shown(engine)}: what was to be stored doesn't fit what another program stored or "
+            f"removed meanwhile ({_first_line(error)}): run it again"
+        ) from error
     except DatabaseError as error:
         if error.connection_invalidated or "database disk image" in str(error.orig):
             raise StoreError(f"{shown(engine)}: {_first_line(error)}") from error

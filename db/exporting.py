@@ -1,16 +1,14 @@
 """What is stored, row by row, under the external ids and column names that importing reads."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
-from db.engine import reading
 from db.errors import StoreError
 from db.labels import iter_held
 from db.registry import CHAMPION, find_model
@@ -71,15 +69,6 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 """Kind of row -> its columns and what they hold."""
-
-
-@contextmanager
-def snapshot(engine: Engine) -> Iterator[Session]:
-    """A session that reads one state of the database, however long it takes."""
-    if engine.dialect.name == "postgresql":  # SQLite and MySQL read so anyway
-        engine = engine.execution_options(isolation_level="REPEATABLE READ")
-    with reading(engine) as session:
-        yield session
 
 
 def iter_rows(session: Session, kind: str, *, model: str | None = None) -> Iterator[Row]:

@@ -13,9 +13,8 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select, union
 from sqlalchemy.orm import Session
 
-from db.engine import shown
+from db.engine import shown, take_turns
 from db.errors import StoreError
-from db.importing import take_turns
 from db.reposts import release
 from db.schema import (
     Candidate,
@@ -93,10 +92,10 @@ def remove(session: Session, found: Found) -> None:
 
     Where a canonical posting goes, the oldest of its reposts takes its place.
     """
+    take_turns(session)  # or an import may link a job to one that goes
     if found.kind == "candidate":
         session.execute(delete(Candidate).where(Candidate.id.in_(found.ids)))
         return
-    take_turns(session)  # or an import may link a job to one that goes
     release(session, found.ids)
     session.execute(delete(Job).where(Job.id.in_(found.ids)))
 
@@ -141,10 +140,17 @@ def _count(session: Session, condition: Any) -> int:
 
 
 def _seen_by(session: Session, job_ids: Sequence[int]) -> tuple[SeenBy, ...]:
-    seen = union(
+    """Models that learned from the jobs, and those that went on from such a model's codes."""
+    learned = union(
         select(ModelJob.model_id).where(ModelJob.job_id.in_(job_ids)),
         select(PseudoLabel.model_id).where(PseudoLabel.job_id.in_(job_ids)),
     )
+    seen = set(session.scalars(learned))
+    for model_id, parent_id in session.execute(
+        select(Model.id, Model.parent_id).order_by(Model.id)
+    ):
+        if parent_id in seen:
+            seen.add(model_id)
     query = (
         select(Model, ModelAlias.alias)
         .outerjoin(ModelAlias, ModelAlias.model_id == Model.id)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from db.errors import StoreError
 
 MIN_JOBS = 30
-"""With fewer jobs on the evaluation side nothing is shown."""
+"""With fewer jobs on the evaluation side, reposts counted once, nothing is shown."""
 
 
 class Difference(Protocol):
@@ -96,7 +96,8 @@ def judge(comparison: Comparison | None, margin: Margin) -> Judgement:
     if comparison.n_jobs < MIN_JOBS:
         return Judgement(
             False,
-            f"only {comparison.n_jobs} labelled jobs to judge by, it takes {MIN_JOBS}: label more",
+            f"only {comparison.n_jobs} labelled jobs (reposts counted once) to judge by, on tags "
+            f"that both models know; it takes {MIN_JOBS}: label more",
         )
     problems = [*_overall_problems(comparison, margin), *_tag_problems(comparison.tags, margin)]
     if comparison.dropped_tags:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.bell import ring
 from db.bulk import insert_missing, table_of
-from db.engine import now, writing
+from db.engine import now, take_turns, writing
 from db.errors import StoreError
 from db.labels import Said, chunks, find_tags, record
 from db.registry import CHAMPION, aliased
@@ -31,14 +31,6 @@ from db.rows import (
     writable,
 )
 from db.schema import MAX_NAME, Answer, Job, JobCode, PredictionSet, QueuedJob, Source
-
-_TURN = 0x6A6F6274  # number of the lock that importers share
-
-
-def take_turns(session: Session) -> None:
-    """Wait until no other transaction imports. On SQLite and MySQL writing waits by itself."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
 
 def content_id(title: str, body: str) -> str:

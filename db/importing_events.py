@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
-from db.engine import now, writing
-from db.importing import job_ids, take_turns
+from db.engine import now, take_turns, writing
+from db.importing import job_ids
 from db.labels import chunks
 from db.rows import (
     CandidateRow,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from db.engine import writing
-from db.importing import check_name, job_ids, take_turns
+from db.engine import take_turns, writing
+from db.importing import check_name, job_ids
 from db.labels import Said, all_tags, chunks, find_tags, record
 from db.rows import LabelRow, Reject, Seen, batches, resumable, writable
 from db.schema import MAX_NAME, Answer, Label, Source

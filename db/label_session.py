@@ -22,7 +22,7 @@ from db.cards import (
     make_card,
     offers_of,
 )
-from db.engine import reading, writing
+from db.engine import reading, take_turns, writing
 from db.errors import StoreError
 from db.schema import MAX_NAME, Job, Label, Split
 from db.usefulness import Offer
@@ -169,12 +169,15 @@ class LabelSession:
             if answer is not None
         ]
         with writing(self._engine) as session:
-            if session.get(Job, card.offer.job_id) is None:
+            take_turns(session)  # its group stands still until this is stored
+            job = session.get(Job, card.offer.job_id)
+            if job is None:
                 raise StoreError("this posting was removed meanwhile: s goes on to the next")
             added = labels.add_lines(session, said)
             if self._question.mode is Mode.NEW:
                 side = Split.EVALUATION if card.offer.is_random else Split.TRAINING
-                group = or_(Job.id == card.offer.job_id, Job.canonical_id == card.offer.job_id)
+                first = job.canonical_id or job.id
+                group = or_(Job.id == first, Job.canonical_id == first)
                 session.execute(update(Job).where(group, Job.split.is_(None)).values(split=side))
             label_ids = [label.id for label in added]
         self._turned.append(_Turned(card, self.state, label_ids, len(said)))

@@ -219,9 +219,12 @@ class _Worker:
     def _renew(self) -> None:
         """Lengthen the leases of our batches as long as this process lives."""
         while not self._is_over.wait(self._settings.lease_s / 3):
-            with suppress(StoreError), writing(self._engine) as session:
-                for batch_id in tuple(self._leases):
-                    queue.renew(session, batch_id, lease_s=self._settings.lease_s)
+            try:
+                with writing(self._engine) as session:
+                    for batch_id in tuple(self._leases):
+                        queue.renew(session, batch_id, lease_s=self._settings.lease_s)
+            except StoreError as error:
+                _logger.warning("leases were not renewed: %s", error)
 
     def _patiently(self, work: Callable[[Session], _Found], *, to: _Opener = writing) -> _Found:
         """Do something in one transaction; while the server is away, again and again."""

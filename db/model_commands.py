@@ -149,13 +149,13 @@ def prune(
     from db import registry
     from db.engine import writing
 
-    with opened(db) as engine, writing(engine) as session:
+    with opened(db) as engine:
         folder = store or Path(default_store(db or ""))
-        if dry_run:
-            models = registry.prunable(session, keep=keep)
-        else:
-            models = registry.prune(session, folder, keep=keep)
-        gone = [model.folder for model in models]
+        with writing(engine) as session:
+            find = registry.prunable if dry_run else registry.prune
+            gone = [model.folder for model in find(session, keep=keep)]
+        if not dry_run:
+            registry.remove_folders(folder, gone)
     if as_json:
         return print_json({"store": str(folder), "pruned": gone, "dry_run": dry_run})
     word = "would be removed" if dry_run else "removed"

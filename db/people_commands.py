@@ -275,5 +275,8 @@ def _advice(found: "Found") -> list[str]:
         live = f", {model.alias}" if model.alias else ""
         lines.append(f"Model {model.id} saw it ({model.folder}{live})")
     if there:
-        lines.append("Next: jobtool retrain, then jobtool models prune")
+        lines.append(
+            "Next: jobtool retrain --fresh (without --fresh a model goes on from the codes of the "
+            "one before), then jobtool models prune --keep 0"
+        )
     return lines

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class TrainedModel:
     metrics: Mapping[str, Any]
     job_ids: Iterable[int]
     """Jobs that it has seen."""
+    codes_at: datetime | None = None
+    """When its codes learned last; None: now."""
+    codes_drift: float = 0.0
+    """How far they have moved since their version began."""
 
 
 def register(
@@ -58,6 +63,8 @@ def register(
         sha256=trained.sha256,
         parent_id=parent.id if parent else None,
         code_version_id=code_version.id,
+        codes_at=trained.codes_at or now(session),
+        codes_drift=trained.codes_drift,
         snapshot=trained.snapshot,
         seed=trained.seed,
         versions=dict(trained.versions),
@@ -160,42 +167,52 @@ def rollback(session: Session, *, reason: str = "rolled back") -> Model:
     champion = aliased(session, CHAMPION, lock=True)
     if champion is None:
         raise StoreError("there is no champion to roll back from")
-    arrived = (
-        select(Promotion)
-        .where(Promotion.model_id == champion.id, ~Promotion.is_rollback)
-        .order_by(Promotion.id.desc())
-        .limit(1)
-    )
-    promotion = session.scalars(arrived).one()
-    if promotion.previous_id is None:
+    previous = _previous(session)
+    if previous is None:
         raise StoreError(f"model {champion.id} is the first champion: there is none to go back to")
-    previous = session.get_one(Model, promotion.previous_id)
     promote(session, previous, reason=reason, is_rollback=True)
     return previous
+
+
+def _previous(session: Session) -> Model | None:
+    """What was live before the champion, whatever was put live and rolled back since."""
+    live: list[int] = []
+    for promotion in session.scalars(select(Promotion).order_by(Promotion.id)):
+        if promotion.is_rollback:
+            live.pop()
+        else:
+            live.append(promotion.model_id)
+    return session.get_one(Model, live[-2]) if len(live) > 1 else None
 
 
 def prunable(session: Session, *, keep: int) -> list[Model]:
     """Models whose folders may go: all but the aliased ones, the one a rollback would put back,
     and the `keep` newest."""
-    needed = set(session.scalars(select(ModelAlias.model_id)))
-    champion = aliased(session, CHAMPION)
-    if champion is not None:
-        previous = select(Promotion.previous_id).where(Promotion.model_id == champion.id)
-        needed |= set(session.scalars(previous))
+    aliases = select(ModelAlias).with_for_update()  # so that none is promoted meanwhile
+    needed = {alias.model_id for alias in session.scalars(aliases)}
+    previous = _previous(session)
+    if previous is not None:
+        needed.add(previous.id)
     there = [model for model in all_models(session) if model.pruned_at is None]
-    newest = {model.id for model in there[len(there) - keep :]} if keep else set()
+    newest = {model.id for model in there[max(len(there) - keep, 0) :]}
     return [model for model in there if model.id not in needed | newest]
 
 
-def prune(session: Session, store: Path, *, keep: int) -> list[Model]:
-    """Remove the folders of `prunable` models; their rows and predictions stay. Does not commit."""
+def prune(session: Session, *, keep: int) -> list[Model]:
+    """Mark `prunable` models as pruned; their folders go when that is committed."""
     models = prunable(session, keep=keep)
     for model in models:
-        folder = store / model.folder
-        if folder.exists():
-            shutil.rmtree(folder)
         model.pruned_at = now(session)
     return models
+
+
+def remove_folders(store: Path, folders: Iterable[str]) -> None:
+    """Remove the folders of models that are pruned, or never came to be."""
+    for folder in folders:
+        for path in (store / folder, *store.glob(f".{folder}.*")):
+            if path.is_dir():
+                shutil.rmtree(path)
+        (store / f"{folder}.md").unlink(missing_ok=True)
 
 
 def model_tags(session: Session, model: Model) -> dict[str, float | None]:

@@ -104,7 +104,7 @@ def link(session: Session, jobs: Iterable[Posting]) -> int:
     ----------
     jobs
         New, or just released by `release`. One of the session's transactions at a time may be
-        here: see `db.importing.take_turns`.
+        here: see `db.engine.take_turns`.
 
     Returns
     -------

@@ -9,13 +9,14 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.engine import now, reading, writing
+from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
 from db.labels import chunks, find_tags
@@ -26,17 +27,39 @@ from db.registry import (
     aliased,
     promote,
     register,
+    remove_folders,
     set_alias,
 )
-from db.runs import finish, last_run, running
-from db.schema import Answer, CodeVersion, Job, Model, ModelJob, PseudoLabel, Verdict
-from db.snapshot import MAX_UNLABELLED, Snapshot, assign_splits, iter_jobs, take_snapshot
+from db.runs import finish, running
+from db.schema import (
+    Answer,
+    CodeVersion,
+    Job,
+    Label,
+    Model,
+    PseudoLabel,
+    Run,
+    RunState,
+    Split,
+    Tag,
+    TagAlias,
+    Verdict,
+)
+from db.snapshot import (
+    GROUP,
+    MAX_UNLABELLED,
+    Snapshot,
+    assign_splits,
+    iter_jobs,
+    take_snapshot,
+)
 from db.verdicts import verdict_page
 
 logger = logging.getLogger(__name__)
 
 MAX_DRIFT = 0.05
-"""1 - mean cosine between old and new codes of the same jobs; above it, a new code version."""
+"""1 - mean cosine between old and new codes of the same jobs, summed over the refreshes of a code
+version; above it, a new one begins."""
 N_GUESSED = 5000
 """Newest unlabelled jobs that are read for pseudo-labels where the codes are not refreshed."""
 REFRESH_SHARE = 0.5
@@ -95,8 +118,10 @@ class Trainer(Protocol):
         with `guess` the parent's pseudo-labels of the newest of these jobs are learned, too.
         """
 
-    def compare(self, snapshot: Snapshot, champion: Path, challenger: Path) -> Comparison:
-        """Ask both models about `snapshot.evaluation`."""
+    def compare(
+        self, snapshot: Snapshot, champion: Path, challenger: Path, renamed: Mapping[str, str]
+    ) -> Comparison:
+        """Ask both models about `snapshot.evaluation`; `renamed` has old names of tags -> new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +190,14 @@ def retrain(
     settings = settings or Settings()
     with running(engine, reason=reason) as run_id:
         with writing(engine) as session:
+            take_turns(session)
             assign_splits(session)
-        with reading(engine) as session:
+        with reading_snapshot(engine) as session:
             work = _prepare(session, settings)
-            _remove_orphans(session, store)
-        folder = f"run-{run_id:06d}"
+            folder = session.get_one(Run, run_id).folder
+            failed = select(Run.folder).where(Run.state == RunState.FAILED)
+            left_behind = list(session.scalars(failed))
+        remove_folders(store, left_behind)
         with _new_folder(store, folder) as path:
             champion = store / work.champion.folder if work.champion else None
             trained = trainer.train(
@@ -182,7 +210,7 @@ def retrain(
             )
             comparison = None
             if champion and work.snapshot.evaluation:
-                comparison = trainer.compare(work.snapshot, champion, path)
+                comparison = trainer.compare(work.snapshot, champion, path, work.renamed)
             with writing(engine) as session:
                 report = _register(
                     session, run_id, reason, folder, work, trained, comparison, settings.margin
@@ -207,6 +235,9 @@ class _Work:
     parent: Model | None
     """The champion, unless it is to be forgotten."""
     refresh: bool
+    renamed: Mapping[str, str]
+    """Old names of tags -> the ones they have now."""
+    began_at: datetime
 
 
 def _prepare(session: Session, settings: Settings) -> _Work:
@@ -215,15 +246,23 @@ def _prepare(session: Session, settings: Settings) -> _Work:
     refresh = settings.refresh
     if refresh is None or parent is None:
         refresh = parent is not None and _is_refresh_due(session, parent)
-    last = last_run(session)
     snapshot = take_snapshot(
         session,
-        known_label=last.label_id if last and parent else 0,
+        known_label=_known_label(session, parent),
         n_unlabelled=MAX_UNLABELLED if refresh or parent is None else N_GUESSED * settings.guess,
         seed=settings.seed,
     )
     _check(snapshot)
-    return _Work(snapshot, champion, parent, refresh)
+    names = select(TagAlias.name, Tag.name).join(Tag, Tag.id == TagAlias.tag_id)
+    renamed = dict(session.execute(names).all())
+    return _Work(snapshot, champion, parent, refresh, renamed, now(session))
+
+
+def _known_label(session: Session, parent: Model | None) -> int:
+    """The last label that the parent knew of; from scratch all are as old as another."""
+    if parent is None:
+        return session.scalar(select(func.max(Label.id))) or 0
+    return session.scalar(select(Run.label_id).where(Run.model_id == parent.id)) or 0
 
 
 def _check(snapshot: Snapshot) -> None:
@@ -243,13 +282,11 @@ def _iter_jobs(engine: Engine, ids: Sequence[int]) -> Iterator[tuple[int, str, s
 
 
 def _is_refresh_due(session: Session, parent: Model) -> bool:
-    """Whether many jobs have come since the codes were learned."""
-    learned = select(Model).where(Model.code_version_id == parent.code_version_id)
-    first = session.scalars(learned.order_by(Model.id).limit(1)).one()
-    known = select(ModelJob.job_id).where(ModelJob.model_id == first.id)
-    n_known = len(session.scalars(known).all())
-    newer = select(Job.id).where(Job.imported_at > first.created_at, Job.canonical_id.is_(None))
-    return len(session.scalars(newer).all()) >= REFRESH_SHARE * max(n_known, 1)
+    """Whether many jobs have come since the parent's codes learned last."""
+    came_later = case((Job.imported_at > parent.codes_at, 1), else_=0)
+    query = select(func.count(), func.coalesce(func.sum(came_later), 0))
+    n_all, n_new = session.execute(query.where(Job.canonical_id.is_(None))).one()
+    return bool(n_new >= REFRESH_SHARE * max(n_all - n_new, 1))
 
 
 @contextmanager
@@ -267,14 +304,6 @@ def _new_folder(store: Path, folder: str) -> Iterator[Path]:
         raise
 
 
-def _remove_orphans(session: Session, store: Path) -> None:
-    """Remove what retrains left behind that were killed: nobody else is writing there now."""
-    kept = set(session.scalars(select(Model.folder)))
-    for path in [*store.glob("run-*"), *store.glob(".run-*")]:
-        if path.is_dir() and path.name not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-
-
 def _register(
     session: Session,
     run_id: int,
@@ -285,9 +314,12 @@ def _register(
     comparison: Comparison | None,
     margin: Margin,
 ) -> RetrainReport:
+    take_turns(session)
+    _check_all_there(session, work.snapshot)
     champion = aliased(session, CHAMPION, lock=True)
     judgement = _judgement(work, champion, comparison, margin)
-    version, is_new = _code_version(session, trained, work.parent)
+    version, drift, is_new = _code_version(session, trained, work.parent)
+    is_learned = work.refresh or work.parent is None
     model = register(
         session,
         TrainedModel(
@@ -299,6 +331,8 @@ def _register(
             versions=trained.versions,
             metrics=trained.metrics,
             job_ids=work.snapshot.job_ids,
+            codes_at=work.began_at if is_learned or not work.parent else work.parent.codes_at,
+            codes_drift=drift,
         ),
         parent=work.parent,
         code_version=version,
@@ -339,6 +373,19 @@ def _register(
     )
 
 
+def _check_all_there(session: Session, snapshot: Snapshot) -> None:
+    """A model must not go live that knows a job which somebody wants forgotten."""
+    ids = snapshot.job_ids
+    n_there = sum(
+        session.scalar(select(func.count()).where(Job.id.in_(part))) or 0 for part in chunks(ids)
+    )
+    if n_there < len(ids):
+        raise StoreError(
+            f"{len(ids) - n_there} jobs were removed while the model learned from them: "
+            "retrain again"
+        )
+
+
 def _judgement(
     work: _Work, champion: Model | None, comparison: Comparison | None, margin: Margin
 ) -> Judgement:
@@ -352,14 +399,19 @@ def _judgement(
 
 def _code_version(
     session: Session, trained: Trained, parent: Model | None
-) -> tuple[CodeVersion, bool]:
-    """The parent's code space if its codes have hardly moved, else a new one."""
-    if parent is not None and trained.drift is not None and trained.drift <= MAX_DRIFT:
-        return session.get_one(CodeVersion, parent.code_version_id), False
+) -> tuple[CodeVersion, float, bool]:
+    """The code space, how far codes have moved in it so far, and whether it is a new one.
+
+    It is the parent's, if the codes have hardly moved since that one began.
+    """
+    if parent is not None and trained.drift is not None:
+        drift = parent.codes_drift + trained.drift
+        if drift <= MAX_DRIFT:
+            return session.get_one(CodeVersion, parent.code_version_id), drift, False
     version = CodeVersion(n_numbers=trained.n_code, drift=trained.drift, created_at=now(session))
     session.add(version)
     session.flush()
-    return version, True
+    return version, 0.0, True
 
 
 def _store_pseudo_labels(
@@ -377,3 +429,9 @@ def _store_pseudo_labels(
     ]
     if rows:
         session.execute(insert(PseudoLabel), rows)
+    groups = select(GROUP).where(Job.id.in_(bindparam("ids", expanding=True))).distinct()
+    for part in chunks(sorted({row["job_id"] for row in rows})):
+        # A model that learned its own guess of a posting must not be judged by it.
+        guessed = session.scalars(groups, {"ids": part}).all()
+        of_group = or_(Job.id.in_(guessed), Job.canonical_id.in_(guessed))
+        session.execute(update(Job).where(of_group).values(split=Split.TRAINING))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from secrets import token_hex
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
@@ -117,6 +118,7 @@ def _begin(engine: Engine, reason: str, lease_s: float) -> int:
                 lease_until=at + timedelta(seconds=lease_s),
                 lock=1,
                 reason=reason[:MAX_NAME],
+                folder=f"{at:%Y%m%d-%H%M%S}-{token_hex(3)}",  # databases may share a store
                 started_at=at,
                 label_id=session.scalar(select(func.max(Label.id))) or 0,
                 job_id=session.scalar(select(func.max(Job.id))) or 0,
@@ -124,8 +126,11 @@ def _begin(engine: Engine, reason: str, lease_s: float) -> int:
             session.add(run)
             session.flush()
             return run.id
-    except IntegrityError as error:
-        raise StoreError("another retrain began at the same moment: let it finish") from error
+    except StoreError as error:
+        if isinstance(error.__cause__, IntegrityError):
+            problem = "another retrain began at the same moment: let it finish"
+            raise StoreError(problem) from error
+        raise
 
 
 def _end_dead(session: Session, lease_s: float) -> None:

@@ -241,6 +241,10 @@ class Model(Base):
     )
     """The model it was warm-started from."""
     code_version_id: Mapped[int] = mapped_column(_Id, ForeignKey("code_versions.id"), index=True)
+    codes_at: Mapped[datetime]
+    """When its codes learned last; a model that goes on from another may leave them as they are."""
+    codes_drift: Mapped[float]
+    """How far they have moved since their version began, summed: at most 2 each time."""
     snapshot: Mapped[str] = mapped_column(String(64))
     """Hash of all it was trained on: jobs, texts, labels."""
     seed: Mapped[int]
@@ -373,6 +377,8 @@ class Run(Base):
     """The last label that it knew of."""
     job_id: Mapped[int] = mapped_column(_Id)
     """The last job that it knew of."""
+    folder: Mapped[str] = mapped_column(String(MAX_ID))
+    """Where its model goes, below the store."""
     model_id: Mapped[int | None] = _belongs("models.id", index=True)
     """The challenger that came of it."""
     error: Mapped[str | None] = mapped_column(_LongText)

@@ -1,9 +1,9 @@
 """What a retrain learns from and what it is judged by: two sets that never meet.
 
 The first time a job's labels take part in a retrain, its duplicate group is put on one side for
-ever: the newest `EVALUATION_SHARE` of the new groups are kept for the gate, the others are learned
-from. So the gate's jobs are labelled by people, come after what the models learned, and no model,
-past or future, has learned their labels.
+ever: the newest are kept for the gate, until it has `EVALUATION_SHARE` of all labelled groups, the
+others are learned from. So the gate's jobs are labelled by people, come after what the models
+learned, and no model, past or future, has learned their labels.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from db.labels import Held, all_tags, chunks, iter_held
 from db.schema import Answer, Job, Label, PseudoLabel, Split
 
 EVALUATION_SHARE = 0.2
-"""Of the duplicate groups that are labelled anew, in [0, 1]: the newest are kept for the gate."""
+"""Of the labelled duplicate groups that the gate judges by, in [0, 1]."""
 MAX_REPLAY = 20_000
 """Old labelled jobs that a retrain learns again beside the new ones."""
 MAX_UNLABELLED = 40_000
@@ -67,6 +67,8 @@ class Snapshot:
 def assign_splits(session: Session, *, share: float = EVALUATION_SHARE) -> None:
     """Put every labelled group that stands on no side yet on one. Does not commit.
 
+    The newest go to the judging side, until it holds `share` of all labelled groups.
+
     A group that a model has guessed labels for learned from them: it is trained on.
     """
     _follow_canonical(session)
@@ -81,7 +83,11 @@ def assign_splits(session: Session, *, share: float = EVALUATION_SHARE) -> None:
     )
     groups = session.execute(query).all()
     free = [group for group, is_guessed in groups if not is_guessed]
-    kept = set(free[len(free) - round(share * len(free)) :])
+    sides = select(Job.split, func.count(func.distinct(GROUP))).where(labelled)
+    known: dict[Split | None, int] = dict(session.execute(sides.group_by(Job.split)).all())
+    wanted = round(share * sum(known.values())) - known.get(Split.EVALUATION, 0)
+    n_kept = min(max(wanted, 0), len(free))
+    kept = set(free[len(free) - n_kept :])
     for split, members in (
         (Split.EVALUATION, sorted(kept)),
         (Split.TRAINING, sorted({group for group, _ in groups} - kept)),

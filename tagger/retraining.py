@@ -5,7 +5,7 @@ Letters for axes: N jobs, C code, T tags.
 
 import hashlib
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.bootstrap import Interval, Resampled, paired_bootstrap, resample
-from tagger.errors import DataError
 from tagger.features import Counted
 from tagger.guessing import MAX_GUESSED
 from tagger.jobs import Job
@@ -215,6 +214,7 @@ class ModelComparison:
     """Two models on the same jobs."""
 
     n_jobs: int
+    """Duplicate groups of which something is known about the tags that both have learned."""
     mean_average_precision: Difference
     macro_f1: Difference
     tags: tuple[TagDifference, ...]
@@ -232,6 +232,7 @@ def compare_models(
     labelled: Sequence[Job],
     *,
     groups: Sequence[int] | None = None,
+    renamed: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> ModelComparison:
     """Ask two models about labelled jobs that neither was trained on.
@@ -240,27 +241,31 @@ def compare_models(
     ----------
     groups
         Of each job; those of equal value are drawn together in the bootstrap.
+    renamed
+        Names of tags that the champion knows -> what they are called now.
 
-    Raises
-    ------
-    DataError
-        If there is no job, or no tag that both models have learned.
+    Returns
+    -------
+    Scores are nan where nothing can be compared: no job, or no tag that both have learned.
     """
-    ours, theirs = _learned(challenger), _learned(champion)
-    tags = [tag for tag in challenger.tags if tag in ours & theirs]
+    names = [(renamed or {}).get(tag, tag) for tag in champion.tags]
+    theirs = _learned(champion, names)
+    ours = _learned(challenger, challenger.tags)
+    tags = [tag for tag in challenger.tags if tag in ours and tag in theirs]
+    new_tags = tuple(tag for tag in challenger.tags if tag in ours and tag not in theirs)
+    dropped_tags = tuple(tag for tag in challenger.tags if tag in theirs and tag not in ours)
     if not tags or not labelled:
-        raise DataError(
-            f"nothing to compare by: {len(labelled)} jobs, {len(tags)} tags that both have learned"
-        )
+        nothing = Difference(*[float("nan")] * 5)
+        return ModelComparison(0, nothing, nothing, (), new_tags, dropped_tags, ())
     Y = encode_labels([_keeping(job, set(tags)) for job in labelled], tags)
-    P_old, D_old = _ask(champion, labelled, tags)
-    P_new, D_new = _ask(challenger, labelled, tags)
-    by = None if groups is None else np.asarray(groups)
+    P_old, D_old = _ask(champion, labelled, [theirs[tag] for tag in tags])
+    P_new, D_new = _ask(challenger, labelled, [ours[tag] for tag in tags])
+    by = np.arange(len(labelled)) if groups is None else np.asarray(groups)
     old = resample(Y, P_old, D_old, groups=by, seed=seed)
     new = resample(Y, P_new, D_new, groups=by, seed=seed)
     found = paired_bootstrap(old, new)
     return ModelComparison(
-        n_jobs=len(labelled),
+        n_jobs=len(np.unique(by[(Y != UNKNOWN).any(axis=1)])),
         mean_average_precision=_difference(old, new, "mean_average_precision", found),
         macro_f1=_difference(old, new, "macro_f1", found),
         tags=tuple(
@@ -276,14 +281,16 @@ def compare_models(
             for t, tag in enumerate(tags)
             if not np.isnan(found.average_precision[t].value)
         ),
-        new_tags=tuple(tag for tag in challenger.tags if tag in ours - theirs),
-        dropped_tags=tuple(tag for tag in challenger.tags if tag in theirs - ours),
+        new_tags=new_tags,
+        dropped_tags=dropped_tags,
         examples=_examples(labelled, tags, Y, D_old, D_new),
     )
 
 
-def _learned(model: TagModel) -> set[str]:
-    return {tag for tag, limit in zip(model.tags, model.thresholds, strict=True) if limit == limit}
+def _learned(model: TagModel, names: Sequence[str]) -> dict[str, int]:
+    """Name -> column of each tag that a model has learned."""
+    limits = model.thresholds
+    return {name: column for column, name in enumerate(names) if limits[column] == limits[column]}
 
 
 def _keeping(job: Job, tags: set[str]) -> Job:
@@ -294,8 +301,9 @@ def _keeping(job: Job, tags: set[str]) -> Job:
     return replace(job, tags=yes, not_tags=no)
 
 
-def _ask(model: TagModel, jobs: Sequence[Job], tags: Sequence[str]) -> tuple[FloatArray, BoolArray]:
-    columns = [model.tags.index(tag) for tag in tags]
+def _ask(
+    model: TagModel, jobs: Sequence[Job], columns: Sequence[int]
+) -> tuple[FloatArray, BoolArray]:
     proba = model.predict_proba(jobs)
     return proba[:, columns], model.decide(proba)[:, columns]
 

@@ -112,7 +112,8 @@ def test_forgetting_a_job_tells_of_reposts_and_models(engine: Engine):
         "Removed job a with 2 labels",
         "Reposts that say nearly the same stay: a again (--with-reposts removes them too)",
         "Model 1 saw it (m1, champion)",
-        "Next: jobtool retrain, then jobtool models prune",
+        "Next: jobtool retrain --fresh (without --fresh a model goes on from the codes of the one "
+        "before), then jobtool models prune --keep 0",
     ]
     assert job_names(engine) == ["a again", "b"]
 

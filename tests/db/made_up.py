@@ -86,6 +86,7 @@ def retrained(
         state=RunState.DONE,
         lease_until=now(session),
         reason="a test",
+        folder="x",
         started_at=now(session),
         label_id=session.query(Label).count(),
         job_id=0,

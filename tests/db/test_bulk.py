@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import IntegrityError
 
 from db.bulk import insert_arrays, insert_missing, table_of
 from db.engine import reading, writing
+from db.errors import StoreError
 from db.schema import JobCode, Prediction, PredictionSet, QueuedJob
 from tests.db.worker import add_jobs, add_model, count
 
@@ -73,7 +73,7 @@ def test_a_row_that_is_there_is_an_error_and_nothing_is_stored(
 ) -> None:
     with writing(engine) as session:
         insert_arrays(session, table_of(PredictionSet), sets(model_id))
-    with pytest.raises(IntegrityError), writing(engine) as session:
+    with pytest.raises(StoreError, match="run it again"), writing(engine) as session:
         insert_arrays(session, table_of(PredictionSet), sets(model_id))
     assert count(engine, PredictionSet) == 3
 

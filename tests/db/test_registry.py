@@ -16,6 +16,7 @@ from db.registry import (
     prunable,
     prune,
     register,
+    remove_folders,
     rollback,
     set_alias,
 )
@@ -116,6 +117,25 @@ def test_promoting_the_champion_again_changes_nothing(engine, add_model):
         assert promote(session, find_model(session, "a"), reason="again") is None
 
 
+def test_rolling_back_goes_on_past_a_model_that_was_live_twice(engine, add_model):
+    a, b = add_model("a"), add_model("b")
+    go_live(engine, a, b, a)
+    roll_back(engine)
+    assert champion(engine) == b
+    roll_back(engine)
+    assert champion(engine) == a
+    with pytest.raises(StoreError, match="first champion"):
+        roll_back(engine)
+
+
+def test_fewer_models_than_are_kept_are_all_kept(engine, add_model):
+    for name in "abc":
+        add_model(name)
+    with reading(engine) as session:
+        assert prunable(session, keep=5) == []
+        assert len(prunable(session, keep=2)) == 1
+
+
 def test_pruning_keeps_what_is_live_or_could_be_again(engine, add_model, tmp_path):
     models = [add_model(name) for name in "abcdef"]
     store = tmp_path / "store"
@@ -125,7 +145,8 @@ def test_pruning_keeps_what_is_live_or_could_be_again(engine, add_model, tmp_pat
     with writing(engine) as session:
         set_alias(session, CHALLENGER, find_model(session, "d"))
         assert [model.folder for model in prunable(session, keep=1)] == ["a", "e"]
-        prune(session, store, keep=1)
+        gone = [model.folder for model in prune(session, keep=1)]
+    remove_folders(store, gone)
     assert sorted(path.name for path in store.iterdir()) == ["b", "c", "d", "f"]
     with pytest.raises(StoreError, match="was pruned"):
         go_live(engine, models[0])

@@ -18,7 +18,18 @@ from db.gate import Margin
 from db.registry import CHALLENGER, CHAMPION, aliased, find_model, promote
 from db.retrain import Settings, retrain
 from db.schedule import Schedule, retrain_when_due
-from db.schema import CodeVersion, Job, Label, Model, ModelJob, PseudoLabel, Run, RunState, Verdict
+from db.schema import (
+    CodeVersion,
+    Job,
+    Label,
+    Model,
+    ModelJob,
+    PseudoLabel,
+    Run,
+    RunState,
+    Split,
+    Verdict,
+)
 
 
 @dataclass
@@ -73,7 +84,7 @@ class Trainer:
         drift = self.drift if parent else None
         return Trained(dict.fromkeys(snapshot.tags, 0.5), drift, pseudo_labels=self.guesses)
 
-    def compare(self, snapshot, champion, challenger):
+    def compare(self, snapshot, champion, challenger, renamed):
         assert (champion / "meta.json").exists()
         assert (challenger / "meta.json").exists()
         found = Found(self.difference, self.difference - 0.01, self.difference + 0.01)
@@ -172,12 +183,12 @@ def test_codes_are_refreshed_when_many_jobs_have_come(engine, labelled, add_jobs
     retrain(engine, store, trainer := Trainer())
     with writing(engine) as session:
         later = now(session) + timedelta(hours=1)
-    add_jobs(7, first=15)
+    add_jobs(8, first=15)
     with writing(engine) as session:
         session.execute(update(Job).where(Job.id > labelled[-1]).values(imported_at=later))
     retrain(engine, store, trainer)
     assert trainer.asked[1]["refresh"]
-    assert len(trainer.asked[1]["unlabelled"]) == 12
+    assert len(trainer.asked[1]["unlabelled"]) == 13
 
 
 @pytest.mark.parametrize(("drift", "is_new"), [(0.01, False), (0.2, True)])
@@ -188,6 +199,64 @@ def test_codes_that_moved_too_far_are_a_new_version(engine, labelled, store, dri
     assert second.new_code_version is is_new
     assert (second.code_version_id != first.code_version_id) is is_new
     assert len(rows(engine, CodeVersion)) == 1 + is_new
+
+
+def test_small_steps_add_up_to_a_new_code_version(engine, labelled, store):
+    retrain(engine, store, Trainer())
+    settings = Settings(refresh=True)
+    reports = [retrain(engine, store, Trainer(drift=0.03), settings) for _ in range(2)]
+    assert [report.new_code_version for report in reports] == [False, True]
+
+
+def test_codes_are_refreshed_once_for_the_same_jobs(engine, labelled, add_jobs, store):
+    retrain(engine, store, trainer := Trainer(drift=0.01))
+    with writing(engine) as session:
+        soon = now(session)
+    add_jobs(20, first=15)
+    with writing(engine) as session:
+        session.execute(update(Job).where(Job.id > labelled[-1]).values(imported_at=soon))
+    for _ in range(2):
+        retrain(engine, store, trainer)
+    assert [asked["refresh"] for asked in trainer.asked] == [False, True, False]
+
+
+def test_guessed_groups_are_never_judged_by(engine, labelled, add_jobs, store):
+    repost = add_jobs(1, first=15, canonical_id=labelled[12])[0]
+    retrain(engine, store, Trainer())
+    trainer = Trainer()
+    trainer.guesses = ((str(labelled[12]), "remote", "yes"),)
+    with writing(engine) as session:  # a person labelled it while the model learned its guess
+        session.get_one(Job, labelled[12]).split = Split.EVALUATION
+    retrain(engine, store, trainer)
+    with reading(engine) as session:
+        sides = {session.get_one(Job, job).split for job in (labelled[12], repost)}
+    assert sides == {Split.TRAINING}
+
+
+def test_a_job_forgotten_meanwhile_keeps_the_model_out(engine, labelled, store):
+    class Slow(Trainer):
+        def train(self, *asked, **options):
+            with writing(engine) as session:
+                session.delete(session.get_one(Job, labelled[12]))
+            return super().train(*asked, **options)
+
+    with pytest.raises(StoreError, match="1 jobs were removed while"):
+        retrain(engine, store, Slow())
+    assert champion(engine) is None
+
+
+def test_another_databases_models_in_the_same_store_are_left_alone(engine, labelled, store):
+    (store / "run-000001").mkdir(parents=True)
+    (store / "run-000001" / "meta.json").write_text("{}")
+    retrain(engine, store, Trainer())
+    assert (store / "run-000001" / "meta.json").exists()
+
+
+def test_labels_of_a_challenger_that_did_not_go_live_are_new_again(engine, labelled, say, store):
+    retrain(engine, store, Trainer())
+    say(labelled[0], nurse="yes")
+    assert not retrain(engine, store, Trainer(difference=-0.1)).promoted
+    assert retrain(engine, store, Trainer()).n_replayed == 7
 
 
 def test_fresh_forgets_the_champion_but_not_the_gate(engine, labelled, store):

@@ -46,6 +46,7 @@ def test_a_dead_one_is_found_whatever_the_clock_did(engine, off):
             lock=1,
             reason="x",
             started_at=at,
+            folder="x",
             label_id=0,
             job_id=0,
         )
@@ -105,6 +106,7 @@ def test_what_the_last_one_knew_does_not_count(engine, add_jobs, say):
                 state=RunState.DONE,
                 lease_until=at,
                 reason="x",
+                folder="x",
                 label_id=1,
                 job_id=1,
                 started_at=at - timedelta(hours=2),

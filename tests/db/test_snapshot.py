@@ -39,7 +39,15 @@ def test_a_side_once_taken_is_kept(engine, add_jobs, say):
         say(job, remote="no")
     after = splits(engine)
     assert {job: after[job] for job in jobs} == before
-    assert sum(split == Split.EVALUATION for split in after.values()) == 1 + 4
+    assert sum(split == Split.EVALUATION for split in after.values()) == 5
+
+
+def test_the_judging_side_grows_in_small_steps_too(engine, add_jobs, say):
+    for step in range(10):
+        for job in add_jobs(2, first=2 * step):
+            say(job, remote="yes")
+        found = splits(engine)
+    assert sum(split == Split.EVALUATION for split in found.values()) == 4
 
 
 def test_reposts_stand_where_their_canonical_job_stands(engine, add_jobs, say):

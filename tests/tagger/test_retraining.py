@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tagger.errors import DataError, ModelError
+from tagger.errors import ModelError
 from tagger.jobs import Job
 from tagger.model import TagModel
 from tagger.retraining import code_drift, compare_models, train_challenger
@@ -124,7 +124,33 @@ def test_a_worse_model_loses_and_its_worst_jobs_are_shown_first(parent, tiny_job
     assert all(one.gained or one.lost for one in found.examples)
 
 
-def test_without_jobs_there_is_nothing_to_compare_by(parent):
+def test_where_nothing_can_be_compared_scores_are_unknown(parent, tiny_jobs):
     model = TagModel.load(parent)
-    with pytest.raises(DataError, match="0 jobs"):
-        compare_models(model, model, [])
+    other = TagModel.of(model.arrays, {**model.meta, "tags": [f"x{t}" for t in model.tags]})
+    for found in (compare_models(model, model, []), compare_models(model, other, tiny_jobs)):
+        assert found.n_jobs == 0
+        assert np.isnan(found.macro_f1.low)
+    assert {"xcare", "xremote"} <= set(found.new_tags)
+
+
+def test_a_renamed_tag_is_the_same_tag(parent, tiny_jobs):
+    model = TagModel.load(parent)
+    renamed = {tag: f"x{tag}" for tag in model.tags}
+    other = TagModel.of(model.arrays, {**model.meta, "tags": list(renamed.values())})
+    jobs = [
+        replace(
+            job,
+            tags=tuple(renamed[tag] for tag in job.tags),
+            not_tags=job.not_tags and tuple(renamed[tag] for tag in job.not_tags),
+        )
+        for job in tiny_jobs
+    ]
+    found = compare_models(model, other, jobs, renamed=renamed)
+    assert found.new_tags == ()
+    assert found.macro_f1.value == 0
+    assert found.n_jobs == len(jobs)
+
+
+def test_reposts_count_once(parent, tiny_jobs):
+    model = TagModel.load(parent)
+    assert compare_models(model, model, tiny_jobs, groups=[0] * len(tiny_jobs)).n_jobs == 1

@@ -160,6 +160,8 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("parent_id", KEY, nullable=True),
         sa.Column("code_version_id", KEY, nullable=False),
+        sa.Column("codes_at", INSTANT, nullable=False),
+        sa.Column("codes_drift", sa.Double(), nullable=False),
         sa.Column("snapshot", sa.String(length=64), nullable=False),
         sa.Column("seed", sa.Integer(), nullable=False),
         sa.Column("versions", sa.JSON(none_as_null=True), nullable=False),
@@ -323,6 +325,7 @@ def upgrade() -> None:
         sa.Column("finished_at", INSTANT, nullable=True),
         sa.Column("label_id", KEY, nullable=False),
         sa.Column("job_id", KEY, nullable=False),
+        sa.Column("folder", sa.String(length=255), nullable=False),
         sa.Column("model_id", KEY, nullable=True),
         sa.Column("error", LONG_TEXT, nullable=True),
         sa.ForeignKeyConstraint(
