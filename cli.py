@@ -207,7 +207,6 @@ class Tagging:
     """The tagger as the database's commands ask it; they find it as the context's object."""
 
     def trainer(self, seed: int) -> "Trainer":
-        commands.load_keras()
         return Trainer(seed)
 
     def clean(self, text: str) -> str:
@@ -254,6 +253,7 @@ class Trainer:
         refresh: bool,
         guess: bool,
     ) -> "TrainedModel":
+        commands.load_keras()
         from tagger.jobs import Job
         from tagger.retraining import train_challenger
 
@@ -489,7 +489,10 @@ def _importing(
     """The database, and what takes the rows that are left out."""
     files = [source] if isinstance(source, Path) else []
     rejects = rejects or Path(f"{Path(source).name}.rejects.jsonl")
-    with db_commands.opened(db) as engine, commands.collected(rejects, *files) as rejected:
+    with (
+        db_commands.opened(db, create=True) as engine,
+        commands.collected(rejects, *files) as rejected,
+    ):
         yield engine, rejected, partial(rejected.add, source)
 
 

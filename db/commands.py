@@ -51,20 +51,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 @contextmanager
-def opened(url: str | None, *, checked: bool = True) -> "Iterator[Engine]":
+def opened(url: str | None, *, create: bool = False, checked: bool = True) -> "Iterator[Engine]":
     """An engine on the database that a command names; with `checked` of the right version.
 
-    An empty SQLite file or server database gets its tables.
+    With `create` a SQLite file that is missing is made, and an empty database gets its tables.
     """
     from db.engine import open_engine
-    from db.migrate import ready
+    from db.migrate import ready, refuse_other
 
     if not url:
         raise StoreError(f"name the database with --db, or in {URL_VARIABLE}")
     engine = open_engine(url)
     try:
+        path = engine.url.database
+        is_file = engine.dialect.name == "sqlite" and path and path != ":memory:"
+        if is_file and not create and not os.path.exists(path or ""):
+            raise StoreError(f"there is no database {path}; jobtool import makes one")
         if checked:
-            ready(engine)
+            (ready if create else refuse_other)(engine)
         yield engine
     finally:
         engine.dispose()
@@ -80,7 +84,7 @@ def upgrade(db: Database = None, as_json: AsJson = False) -> None:
     """Make or bring the tables to this version, in one transaction."""
     from db import migrate
 
-    with opened(db, checked=False) as engine:
+    with opened(db, create=True, checked=False) as engine:
         before, after = migrate.upgrade(engine)
     if as_json:
         return print_json({"before": before, "after": after})

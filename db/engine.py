@@ -139,8 +139,10 @@ def translated(engine: Engine) -> Iterator[None]:
             f"{shown(engine)}: what was to be stored doesn't fit what another program stored or "
             f"removed meanwhile ({_first_line(error)}): run it again"
         ) from error
-    except DatabaseError as error:
-        if error.connection_invalidated or "database disk image" in str(error.orig):
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        damaged = ("database disk image", "not a database")
+        gone = isinstance(error, DatabaseError) and error.connection_invalidated
+        if gone or any(problem in str(error) for problem in damaged):
             raise StoreError(f"{shown(engine)}: {_first_line(error)}") from error
         raise
 
@@ -151,8 +153,8 @@ def shown(engine: Engine) -> str:
     return url.database or ":memory:" if url.drivername == "sqlite" else str(url)
 
 
-def _first_line(error: DatabaseError | InterfaceError | OperationalError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]
 
 
 def is_gone(error: BaseException) -> bool:

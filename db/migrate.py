@@ -72,16 +72,20 @@ def ready(engine: Engine) -> None:
     OutdatedError
         If `jobtool db upgrade`, or a newer jobtool, is needed.
     """
-    found = current(engine)
-    if found == head():
-        return
-    _refuse_newer(engine, found)
-    if found is None:
+    if current(engine) is None:
         with translated(engine):
             is_empty = not inspect(engine).get_table_names()
         if is_empty:
             upgrade(engine)
-            return
+    refuse_other(engine)
+
+
+def refuse_other(engine: Engine) -> None:
+    """Refuse a database of another version, or without tables of ours; OutdatedError."""
+    found = current(engine)
+    if found == head():
+        return
+    _refuse_newer(engine, found)
     state = "has no tables of jobtool" if found is None else f"is at revision {found}"
     raise OutdatedError(
         f"{shown(engine)} {state}, this jobtool needs {head()}: run jobtool db upgrade"

@@ -26,7 +26,10 @@ Name = Annotated[
 
 @app.command("list")
 def list_models(db: Database = None, as_json: AsJson = False) -> None:
-    """List all models, oldest first."""
+    """List all models, oldest first.
+
+    Their scores are of the jobs that each learned from, by cross-fitting: `show` has the gate's.
+    """
     from db.engine import reading
     from db.registry import all_models
 
@@ -41,7 +44,7 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
         typer.echo(
             f"{row['id']:>5}  {row['folder']:<14} {row['created']:%F %R}  "
             f"labelled {row['metrics'].get('n_labelled', '?'):>6}  "
-            f"mean AP {'?' if score is None else format(score, '.3f')}  {row['state']}"
+            f"cross-fitted mean AP {'?' if score is None else format(score, '.3f')}  {row['state']}"
         )
 
 
@@ -87,7 +90,10 @@ def diff(
     from db.registry import difference, find_model
 
     with opened(db) as engine, reading(engine) as session:
-        found = difference(session, find_model(session, a), find_model(session, b))
+        one, other = find_model(session, a), find_model(session, b)
+        if one.id == other.id:
+            raise typer.BadParameter(f"{a} and {b} are the same model; name another one")
+        found = difference(session, one, other)
     if as_json:
         return print_json(found)
     for name, value in found["metrics"].items():
@@ -95,7 +101,8 @@ def diff(
     for kind in ("only_a", "only_b"):
         if found[kind]:
             typer.echo(f"tags only in {found[kind[-1]]}: {', '.join(found[kind])}")
-    typer.echo(f"jobs tagged by both: {found['n_jobs']:,}")
+    hint = "" if found["n_jobs"] else " (jobtool tag --db tags with the live one)"
+    typer.echo(f"jobs tagged by both: {found['n_jobs']:,}{hint}")
     for row in found["tags"]:
         typer.echo(
             f"  {row['tag']:<30} given by both {row['both']:,}, only by {found['a']} "
@@ -117,8 +124,8 @@ def promote(
     with opened(db) as engine, writing(engine) as session:
         found = registry.find_model(session, model)
         promotion = registry.promote(session, found, reason=reason)
-        previous = promotion.previous_id if promotion else found.id
-    _tell_live(found.id, previous, as_json)
+        model_id, previous = found.id, promotion.previous_id if promotion else found.id
+    _tell_live(model_id, previous, as_json)
 
 
 @app.command()
@@ -130,8 +137,8 @@ def rollback(db: Database = None, as_json: AsJson = False) -> None:
     with opened(db) as engine, writing(engine) as session:
         champion = registry.aliased(session, registry.CHAMPION)
         previous = champion.id if champion else None
-        found = registry.rollback(session)
-    _tell_live(found.id, previous, as_json)
+        model_id = registry.rollback(session).id
+    _tell_live(model_id, previous, as_json)
 
 
 @app.command()

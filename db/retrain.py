@@ -344,7 +344,7 @@ def _register(
         champion_id=champion.id if champion else None,
         promoted=judgement.promote,
         reason=judgement.reason,
-        details=to_details(comparison),
+        details=_with_external_ids(session, to_details(comparison)),
         judged_at=now(session),
     )
     session.add(verdict)
@@ -371,6 +371,15 @@ def _register(
         metrics=dict(trained.metrics),
         page=verdict_page(verdict, model, champion),
     )
+
+
+def _with_external_ids(session: Session, details: dict[str, Any]) -> dict[str, Any]:
+    """Example postings under the ids that people know."""
+    ids = [int(one["job_id"]) for one in details.get("examples", ())]
+    names = dict(session.execute(select(Job.id, Job.external_id).where(Job.id.in_(ids))).all())
+    for one in details.get("examples", ()):
+        one["job_id"] = names[int(one["job_id"])]
+    return details
 
 
 def _check_all_there(session: Session, snapshot: Snapshot) -> None:

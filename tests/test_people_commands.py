@@ -169,5 +169,6 @@ def test_suspects_are_found_by_cross_fitting(engine: Engine, tiny_tagger, tmp_pa
 
 
 def test_without_labels_nothing_is_suspected(tmp_path: Path):
+    jobtool("db", "upgrade", "--db", tmp_path / "new.db")
     done = jobtool("suspects", "--db", tmp_path / "new.db")
     assert done.stdout == "No label looks wrong\n"

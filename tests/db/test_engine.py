@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from db.engine import is_gone, now, open_engine, parse_url, reading, writing
 from db.errors import StoreError
+from db.migrate import ready
 from db.schema import Tag
 
 
@@ -70,3 +71,10 @@ def test_foreign_keys_are_kept(engine: Engine):
         writing(engine) as session,
     ):
         session.execute(text("INSERT INTO tag_aliases (name, tag_id) VALUES ('x', 99)"))
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path):
+    path = tmp_path / "junk.db"
+    path.write_bytes(b"not a database, but long enough to look at" * 100)
+    with pytest.raises(StoreError, match=r"junk\.db: file is not a database"):
+        ready(open_engine(str(path)))

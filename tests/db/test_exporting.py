@@ -131,7 +131,8 @@ def test_predictions_are_those_of_a_model(url: str, engine: Engine, tmp_path: Pa
         for statement in (
             "INSERT INTO code_versions (id, n_numbers, created_at) VALUES (1, 2, '2026-01-01')",
             "INSERT INTO models (id, folder, sha256, code_version_id, snapshot, seed, versions,"
-            " metrics, created_at) VALUES (1, 'm', '', 1, '', 0, '{}', '{}', '2026-01-01')",
+            " metrics, created_at, codes_at, codes_drift)"
+            " VALUES (1, 'm', '', 1, '', 0, '{}', '{}', '2026-01-01', '2026-01-01', 0)",
             "INSERT INTO prediction_sets VALUES (1, 1, false, '2026-01-02')",
             "INSERT INTO predictions VALUES (1, 1, 1, 0.5, 0.75, true, false)",
         ):
