@@ -17,9 +17,8 @@ from typer.testing import CliRunner, Result
 import cli
 
 COMMANDS = (
-    *("tag", "retrain", "train", "evaluate", "info", "demo", "status"),
-    *("db", "export", "import", "models"),
-    *("label", "suspects", "agreement", "history", "tags", "forget"),
+    *("tag", "export", "import", "train", "evaluate", "info", "demo", "status", "db", "retrain"),
+    *("models", "label", "suspects", "agreement", "history", "tags", "forget"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."
