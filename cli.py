@@ -238,7 +238,7 @@ class Tagging:
 
 
 class Trainer:
-    """The tagger as `db.retrain` asks it."""
+    """The tagger as `db.trainer` has it."""
 
     def __init__(self, seed: int, config: "TaggerConfig | None" = None) -> None:
         self.seed, self.config = seed, config

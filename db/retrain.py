@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Engine, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -53,6 +53,7 @@ from db.snapshot import (
     iter_jobs,
     take_snapshot,
 )
+from db.trainer import Trained, Trainer
 from db.verdicts import verdict_page
 
 logger = logging.getLogger(__name__)
@@ -64,64 +65,6 @@ N_GUESSED = 5000
 """Newest unlabelled jobs that are read for pseudo-labels where the codes are not refreshed."""
 REFRESH_SHARE = 0.5
 """The codes are refreshed when so many jobs have come since, as a share of those they know."""
-
-
-class Trained(Protocol):
-    """What a trainer says of the model that it saved."""
-
-    @property
-    def sha256(self) -> str:
-        """Of its `meta.json`."""
-
-    @property
-    def thresholds(self) -> Mapping[str, float | None]:
-        """Tag -> probability from which it is given; None where not learned."""
-
-    @property
-    def seed(self) -> int: ...
-    @property
-    def versions(self) -> Mapping[str, Any]:
-        """Of jobtool and the libraries."""
-
-    @property
-    def metrics(self) -> Mapping[str, Any]: ...
-    @property
-    def n_code(self) -> int:
-        """Numbers of a code."""
-
-    @property
-    def pseudo_labels(self) -> Sequence[tuple[str, str, str]]:
-        """Job, tag, and yes or no, of each guess that it learned from."""
-
-    @property
-    def drift(self) -> float | None:
-        """1 - mean cosine of old jobs' codes before and after; 0 where the codes were not
-        touched, None where there was no model before."""
-
-
-class Trainer(Protocol):
-    """What retraining needs of the tagger."""
-
-    def train(
-        self,
-        snapshot: Snapshot,
-        unlabelled: Iterator[tuple[int, str, str]],
-        folder: Path,
-        *,
-        parent: Path | None,
-        refresh: bool,
-        guess: bool,
-    ) -> Trained:
-        """Train on `snapshot.training`, warm from `parent` if there is one, and save.
-
-        With `refresh` the codes go on learning from `unlabelled`, else they stay as they are;
-        with `guess` the parent's pseudo-labels of the newest of these jobs are learned, too.
-        """
-
-    def compare(
-        self, snapshot: Snapshot, champion: Path, challenger: Path, renamed: Mapping[str, str]
-    ) -> Comparison:
-        """Ask both models about `snapshot.evaluation`; `renamed` has old names of tags -> new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

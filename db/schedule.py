@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 
 from db.engine import reading
 from db.errors import StoreError
-from db.retrain import RetrainReport, Settings, Trainer, retrain
+from db.retrain import RetrainReport, Settings, retrain
 from db.runs import reason_to_retrain
+from db.trainer import Trainer
 
 LOOK_S = 30.0
 """Seconds between two looks whether a retrain is due."""

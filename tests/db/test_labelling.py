@@ -313,6 +313,7 @@ def test_a_watching_worker_tags_jobs_as_they_are_queued(
         with writing(engine) as session:
             queue.enqueue_missing(session, model_id)
         wait_for(lambda n=first + 5: count(engine, PredictionSet) == n)
+    assert count(engine, PredictionSet) == 10
 
 
 def test_a_watching_worker_finds_jobs_that_nobody_queued(
@@ -325,6 +326,7 @@ def test_a_watching_worker_finds_jobs_that_nobody_queued(
     wait_for(lambda: count(engine, PredictionSet) == 1)
     add_jobs(engine, 5, first=1)
     wait_for(lambda: count(engine, PredictionSet) == 6)
+    assert count(engine, PredictionSet) == 6
 
 
 # ---- faults
