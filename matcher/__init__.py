@@ -1,1 +1,1 @@
-"""Who applies to what, ranked. Empty so far: apply prediction comes with a later release."""
+"""Who applies to what, ranked: models on the codes of jobs and on what candidates did."""

@@ -19,7 +19,13 @@ PACKAGES = ("tagger", "matcher", "db")
 SHIPPED = (*PACKAGES, "cli")
 
 # What each of ours may import of ours.
-ARROWS = {**{package: {package} for package in PACKAGES}, "cli": set(SHIPPED)}
+ARROWS = {
+    **{package: {package} for package in PACKAGES},
+    "matcher": {"matcher", "tagger"},
+    "cli": set(SHIPPED),
+}
+# What of the tagger the matcher stands on: files and errors, never a network or a text.
+PLUMBING = {"errors", "figures", "files", "progress", "records", "rejects", "storage", "writing"}
 
 # Tagging one posting loads these modules, and nothing slow may come with them.
 SERVING = (
@@ -132,6 +138,15 @@ def test_the_installed_command_tells_the_version_of_the_project() -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_imports_follow_the_arrows(name: str) -> None:
     assert imported_by(name) & set(SHIPPED) <= ARROWS[name]
+
+
+def test_the_matcher_uses_the_files_and_errors_of_the_tagger_alone() -> None:
+    used = {
+        name.split(".")[1]
+        for path in sources("matcher")
+        for name in re.findall(r"^\s*(?:from|import) (tagger\.\w+)", path.read_text("utf-8"), re.M)
+    }
+    assert used <= PLUMBING
 
 
 @pytest.mark.parametrize("module", SERVING)

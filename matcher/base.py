@@ -1,0 +1,112 @@
+"""What every model of `matcher` can do: be fitted, score jobs for candidates, be saved.
+
+Letters for axes: B candidates asked for, J jobs, P pairs.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.data import FloatArray, IntArray, MatchData
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+PAIRS_AT_ONCE = 262_144
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Candidates and jobs, pair by pair. Columns of shape (P,)."""
+
+    candidates: IntArray
+    jobs: IntArray
+    times: FloatArray
+    """When the pair is asked about, in seconds since 1970: nothing that happened then or later may
+    be used. nan: all that is known may be, but what happened between these two."""
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    def take(self, which: Any) -> "Pairs":
+        return Pairs(self.candidates[which], self.jobs[which], self.times[which])
+
+
+class Matcher(ABC):
+    """A model that says how well jobs suit candidates.
+
+    The constructor only stores; one `seed` decides all randomness. A fitted model knows jobs and
+    candidates by their ids, so it can be asked about data with other, newer ones: what it can't
+    say anything of gets the lowest score it gives (or a neutral one, where the docstring says so).
+    A subclass defines `score_pairs` or `score_jobs`, or both where that is faster.
+    """
+
+    name: ClassVar[str]
+    """As in `matcher.registry`."""
+    gives_probability: ClassVar[bool] = False
+    """Whether scores are probabilities of the target action, in [0, 1]."""
+
+    @abstractmethod
+    def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
+        """Learn from all events of `data`; whatever was learned before is forgotten.
+
+        Raises
+        ------
+        DataError
+            If the data lack what the model can't do without.
+        """
+
+    def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
+        """Scores of pairs, shape (P,), higher is better, comparable within a candidate at least.
+
+        `data` holds what is known when asked: histories may be longer than in training, jobs and
+        candidates may be new.
+        """
+        people, place = np.unique(pairs.candidates, return_inverse=True)
+        scores = np.empty(len(pairs))
+        for first in range(0, len(people), 1024):
+            block = self.score_jobs(data, people[first : first + 1024])
+            here = np.flatnonzero((place >= first) & (place < first + 1024))
+            scores[here] = block[place[here] - first, pairs.jobs[here]]
+        return scores
+
+    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
+        """Scores of all jobs for some candidates, now: shape (B, J)."""
+        n_jobs = len(data.jobs)
+        scores = np.empty((len(candidates), n_jobs), np.float32)
+        step = max(PAIRS_AT_ONCE // max(n_jobs, 1), 1)
+        for first in range(0, len(candidates), step):
+            people = candidates[first : first + step]
+            pairs = Pairs(
+                np.repeat(people, n_jobs),
+                np.tile(np.arange(n_jobs), len(people)),
+                np.full(len(people) * n_jobs, np.nan),
+            )
+            scores[first : first + step] = self.score_pairs(data, pairs).reshape(-1, n_jobs)
+        return scores
+
+    @abstractmethod
+    def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
+        """What was learned: arrays by file name, and plain values for JSON. No objects."""
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
+        """A model as it was when `to_arrays` was asked."""
+
+
+def top_jobs(scores: FloatArray, k: int) -> IntArray:
+    """The best `k` jobs of each row, best first, ties in the order of jobs: shape (B, k)."""
+    k = min(k, scores.shape[1])
+    part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    part.sort(axis=1)
+    order = np.argsort(-np.take_along_axis(scores, part, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(part, order, axis=1)
+
+
+def blocks(values: IntArray, size: int) -> Iterator[IntArray]:
+    """Consecutive parts of at most `size`."""
+    for first in range(0, len(values), size):
+        yield values[first : first + size]

@@ -1,0 +1,45 @@
+"""The models by name, and their folders."""
+
+from pathlib import Path
+from typing import Any
+
+from matcher.base import Matcher
+from matcher.popularity import Popularity
+from tagger.errors import DataError, ModelError
+from tagger.storage import jobtool_version, load_arrays, load_meta, save_folder
+
+MODELS: dict[str, type[Matcher]] = {
+    "popularity": Popularity,
+}
+"""One line makes a model known to every command."""
+
+KIND = "matcher"
+
+
+def find(name: str) -> type[Matcher]:
+    """The class of a model; DataError with the known names for an unknown one."""
+    if name not in MODELS:
+        raise DataError(f"unknown model {name!r:.40}; known: {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def save(model: Matcher, folder: Path, meta: dict[str, Any] | None = None) -> None:
+    """Write a fitted model into a folder, with what is to be remembered of its training."""
+    files, own = model.to_arrays()
+    about = {"kind": KIND, "jobtool": jobtool_version(), "model": model.name, "own": own}
+    save_folder(folder, files, {**about, "training": meta or {}})
+
+
+def load(folder: Path) -> tuple[Matcher, dict[str, Any]]:
+    """A saved model, and what was remembered of its training.
+
+    Raises
+    ------
+    ModelError
+        If the folder is missing, changed, half written, or not of a model of `matcher`.
+    """
+    meta = load_meta(folder)
+    if meta.get("kind") != KIND:
+        raise ModelError(f"{folder} is no matching model: train one with jobtool match train")
+    files = load_arrays(folder, meta)
+    return find(meta["model"]).from_arrays(files, meta["own"]), meta["training"]
