@@ -1,17 +1,18 @@
 """The models by name, and their folders."""
 
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from matcher.base import Matcher
-from matcher.popularity import Popularity
 from tagger.errors import DataError, ModelError
 from tagger.storage import jobtool_version, load_arrays, load_meta, save_folder
 
-MODELS: dict[str, type[Matcher]] = {
-    "popularity": Popularity,
+MODELS: dict[str, str] = {
+    "popularity": "matcher.popularity:Popularity",
 }
-"""One line makes a model known to every command."""
+"""One line makes a model known to every command: its name, and module:Class, which is imported when
+it is asked for, so that a slow library loads only with the model that needs it."""
 
 KIND = "matcher"
 
@@ -20,7 +21,8 @@ def find(name: str) -> type[Matcher]:
     """The class of a model; DataError with the known names for an unknown one."""
     if name not in MODELS:
         raise DataError(f"unknown model {name!r:.40}; known: {', '.join(MODELS)}")
-    return MODELS[name]
+    module, class_name = MODELS[name].split(":")
+    return cast(type[Matcher], getattr(import_module(module), class_name))
 
 
 def save(model: Matcher, folder: Path, meta: dict[str, Any] | None = None) -> None:
