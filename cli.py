@@ -7,8 +7,9 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,27 +18,26 @@ import typer
 from typer.core import TyperGroup
 
 from db import commands as db_commands
-from db import file_options, label_commands, model_commands, people_commands, retrain_commands
-from db.commands import AsJson, Database
+from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
 from db.errors import StoreError
 from tagger import commands
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from db.cards import Explain
     from db.exporting import Answers
+    from db.file_commands import Reading
     from db.live import Predictor
     from db.queue import Posting
-    from db.rows import JobRow, LabelRow, Reject
     from db.snapshot import LabelledJob, Snapshot
     from tagger.jobs import Job, Record
     from tagger.label_tools import Answered
     from tagger.model import FloatArray
     from tagger.rejects import Rejects
     from tagger.retraining import ModelComparison, TrainedModel
+    from tagger.tables import Found
     from tagger.tagger import TaggerConfig
+    from tagger.writing import RowWriter
 
 
 class Commands(TyperGroup):
@@ -149,7 +149,9 @@ def tag(
                 "--output, --title, --explain, --column and --rejects"
             )
         options = {"lease_s": lease, "watch": watch, "limit": limit}
-        return _tag_database(db, store, workers, options, as_json=as_json)
+        return db_commands.tag_database(
+            load_predictor, db, store, options, n_workers=workers, as_json=as_json
+        )
     if watch or limit or workers > 1:
         raise typer.BadParameter("--workers, --watch and --limit need --db")
     commands.tag_source(
@@ -163,29 +165,6 @@ def tag(
         rejects=rejects,
         as_json=as_json,
     )
-
-
-def _tag_database(
-    url: str, store: Path | None, n_workers: int, options: dict[str, Any], *, as_json: bool
-) -> None:
-    from db.labelling import Settings
-    from db.workers import tag_database
-
-    settings = Settings(store=store or Path(db_commands.default_store(url)), **options)
-    with db_commands.opened(url) as engine:
-        tagged = tag_database(
-            engine, load_predictor, settings, n_workers=n_workers, show_progress=True
-        )
-    if as_json:
-        db_commands.print_json(tagged.to_json())
-    else:
-        rate = tagged.to_json()["jobs_per_second"]
-        typer.echo(
-            f"Tagged {tagged.tagged:,} jobs with model {tagged.model} in {tagged.seconds:.1f} s "
-            f"({rate:,} jobs/s); {tagged.left:,} left"
-        )
-    if tagged.is_stopped and not settings.watch:
-        raise typer.Exit(130)
 
 
 def load_predictor(folder: Path) -> "Predictor":
@@ -205,6 +184,10 @@ def load_predictor(folder: Path) -> "Predictor":
 
 class Tagging:
     """The tagger as the database's commands ask it; they find it as the context's object."""
+
+    @property
+    def files(self) -> "Files":
+        return Files()
 
     def trainer(self, seed: int) -> "Trainer":
         return Trainer(seed)
@@ -305,243 +288,64 @@ def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
     return [Job(str(job.id), job.title, job.text, job.yes, job.no) for job in stored]
 
 
-# ---- files into the database and out of it
+class Files:
+    """Files as the database's commands read and write them."""
 
-imports = typer.Typer(
-    name="import",
-    help="Store what files, labelling tools or your own tables hold; importing again adds nothing.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(imports)
+    def columns(self, pairs: Sequence[str] | None) -> dict[str, str] | None:
+        return commands.parse_columns(pairs)
 
+    def rejects(self, path: Path, *inputs: Path) -> "AbstractContextManager[Rejects]":
+        return commands.collected(path, *inputs)
 
-@imports.command("jobs")
-def import_jobs(
-    source: file_options.FileOrNone = None,
-    db: Database = None,
-    from_table: file_options.FromTable = None,
-    query: file_options.Query = None,
-    source_url: file_options.SourceUrl = None,
-    column: file_options.Columns = None,
-    encoding: file_options.Encoding = "utf-8",
-    labels: file_options.WithLabels = True,
-    labeller: file_options.Labeller = "import",
-    rejects: file_options.RejectFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import jobs: text, and if there are id, title, posted_at, tags, not_tags (or tag, label).
+    def tag_names(self, reading: "Reading") -> list[str]:
+        from tagger.jobs import Rejects, tag_names
 
-    Other columns are kept. A job whose text changes is tagged anew; reposts are linked.
-    """
-    if [source, from_table, query].count(None) != 2:
-        raise typer.BadParameter("name a FILE, or a table with --from-table, or a --query")
-    if (from_table or query) and not source_url:
-        raise typer.BadParameter("name the database of the table with --source-url")
-    columns = commands.parse_columns(column)
-    from db.importing import import_jobs
-    from db.sources import iter_rows
-    from tagger.jobs import Rejects, iter_records, merge_runs, split_records, tag_names
+        return tag_names(_records(reading, Rejects(n_kept=0), labels=True))
 
-    name = from_table or "query"
+    def jobs(self, reading: "Reading", *, labels: bool) -> "Iterator[Record]":
+        from tagger.jobs import merge_runs
 
-    def read(rejects: Rejects) -> "Iterator[Record]":
-        shared: dict[str, Any] = {"rejects": rejects, "columns": columns, "labels": labels}
-        if source:
-            return iter_records(source, encoding=encoding, all_columns=True, **shared)
-        rows = iter_rows(source_url or "", from_table=from_table, query=query)
-        return split_records(rows, name, **shared)
+        return merge_runs(_records(reading, reading.rejects, labels=labels))
 
-    with _importing(db, source or name, rejects) as (engine, rejected, reject):
-        all_tags = tag_names(read(Rejects(n_kept=0))) if labels else []
-        rows = map(_job_row, file_options.counted(merge_runs(read(rejected)), "importing"))
-        done = import_jobs(engine, rows, reject=reject, labeller=labeller, all_tags=all_tags)
-        file_options.print_counts(done, rejected.count, as_json=as_json)
+    def values(self, kind: str, reading: "Reading") -> "Iterator[Found]":
+        from tagger.records import iter_values
+
+        how: dict[str, Any] = {"columns": reading.columns, "encoding": reading.encoding}
+        return iter_values(kind, Path(reading.name), rejects=reading.rejects, **how)
+
+    def answers(self, form: str, reading: "Reading") -> "Iterator[tuple[Answered, dict[str, str]]]":
+        from tagger.jobs import Rejects
+        from tagger.label_tools import iter_answered, tags_of
+
+        read = partial(iter_answered, Path(reading.name), form, columns=reading.columns)
+        all_tags = tags_of(read(rejects=Rejects(n_kept=0)))
+        return ((said, said.answers(all_tags)) for said in read(rejects=reading.rejects))
+
+    def writer(
+        self, output: Path, columns: Mapping[str, str], *, objects_only: bool
+    ) -> "AbstractContextManager[RowWriter]":
+        from tagger.writing import RowWriter
+
+        return RowWriter(output, columns, objects_only=objects_only)
+
+    def task_writer(self, form: str) -> "Callable[[Answers], dict[str, Any]]":
+        from tagger.label_tools import Answered, task_writer
+
+        write = task_writer(form)
+        return lambda said: write(Answered(**asdict(said)))
 
 
-def _job_row(record: "Record") -> "JobRow":
-    from db.rows import JobRow
+def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterator[Record]":
+    from tagger.jobs import iter_records, split_records
 
-    job = record.job
-    return JobRow(
-        line=record.line,
-        id="" if record.implicit else job.id,
-        title=job.title,
-        text=job.text,
-        posted_at=record.posted_at,
-        fields=record.others,
-        tags=job.tags,
-        not_tags=job.not_tags,
-    )
+    shared: dict[str, Any] = {"rejects": rejects, "columns": reading.columns, "labels": labels}
+    if reading.rows is not None:
+        return split_records(reading.rows(), reading.name, **shared)
+    path = Path(reading.name)
+    return iter_records(path, encoding=reading.encoding, all_columns=True, **shared)
 
 
-@imports.command("labels")
-def import_labels(
-    source: file_options.File,
-    db: Database = None,
-    form: file_options.Format = None,
-    column: file_options.Columns = None,
-    encoding: file_options.Encoding = "utf-8",
-    labeller: file_options.Labeller = "import",
-    rejects: file_options.RejectFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import labels: job, tag, and if there are label (yes, no, unsure), labeller, labelled_at.
-
-    Or what a labelling tool exports: tags that it offered and a person did not choose are a no.
-    """
-    columns = commands.parse_columns(column)
-    from db.importing_labels import import_labels
-    from db.rows import LabelRow
-    from tagger.records import iter_values
-
-    with _importing(db, source, rejects) as (engine, rejected, reject):
-        if form:
-            rows = _labels_of(source, form, rejected, columns)
-        else:
-            found = iter_values(
-                "labels", source, rejects=rejected, columns=columns, encoding=encoding
-            )
-            rows = (LabelRow(line=row.line, **row.cells) for row in found)
-        rows = file_options.counted(rows, "importing")
-        done = import_labels(engine, rows, reject=reject, labeller=labeller)
-        file_options.print_counts(done, rejected.count, as_json=as_json)
-
-
-def _labels_of(
-    source: Path, form: str, rejected: "Rejects", columns: dict[str, str] | None
-) -> "Iterator[LabelRow]":
-    """Labels in a file of a labelling tool; a task without an id is known by its text."""
-    from db.importing import content_id
-    from db.rows import LabelRow
-    from tagger.label_tools import iter_answered, tags_of
-    from tagger.rejects import Rejects
-
-    all_tags = tags_of(iter_answered(source, form, rejects=Rejects(n_kept=0), columns=columns))
-    for said in iter_answered(source, form, rejects=rejected, columns=columns):
-        for tag, label in said.answers(all_tags).items():
-            yield LabelRow(
-                line=said.line,
-                job=said.job or content_id(said.title, said.text),
-                tag=tag,
-                label=label,
-                labeller=said.labeller,
-                labelled_at=said.labelled_at,
-            )
-
-
-@imports.command("candidates")
-def import_candidates(
-    source: file_options.File,
-    db: Database = None,
-    column: file_options.Columns = None,
-    encoding: file_options.Encoding = "utf-8",
-    rejects: file_options.RejectFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import candidates: id, and if there is one text (the resume). Other columns are kept."""
-    columns = commands.parse_columns(column)
-    from db.importing_events import import_candidates
-    from db.rows import CandidateRow
-    from tagger.records import iter_values
-
-    with _importing(db, source, rejects) as (engine, rejected, reject):
-        found = iter_values(
-            "candidates", source, rejects=rejected, columns=columns, encoding=encoding
-        )
-        rows = (CandidateRow(line=row.line, fields=row.others, **row.cells) for row in found)
-        done = import_candidates(engine, file_options.counted(rows, "importing"), reject=reject)
-        file_options.print_counts(done, rejected.count, as_json=as_json)
-
-
-@imports.command("events")
-def import_events(
-    source: file_options.File,
-    db: Database = None,
-    create_missing: file_options.CreateMissing = False,
-    column: file_options.Columns = None,
-    encoding: file_options.Encoding = "utf-8",
-    rejects: file_options.RejectFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import events: candidate, job, action, and if there are occurred_at and id.
-
-    An action is impression, view, save, visit, apply, dismiss or reply. Candidates that are not
-    there are made. Events without an id that say the same count once.
-    """
-    columns = commands.parse_columns(column)
-    from db.importing_events import import_events
-    from db.rows import EventRow
-    from tagger.records import iter_values
-
-    with _importing(db, source, rejects) as (engine, rejected, reject):
-        found = iter_values("events", source, rejects=rejected, columns=columns, encoding=encoding)
-        rows = (EventRow(line=row.line, fields=row.others, **row.cells) for row in found)
-        counted = file_options.counted(rows, "importing")
-        done = import_events(engine, counted, reject=reject, create_missing=create_missing)
-        file_options.print_counts(done, rejected.count, as_json=as_json)
-
-
-@contextmanager
-def _importing(
-    db: str | None, source: Path | str, rejects: Path | None
-) -> "Iterator[tuple[Engine, Rejects, Reject]]":
-    """The database, and what takes the rows that are left out."""
-    files = [source] if isinstance(source, Path) else []
-    rejects = rejects or Path(f"{Path(source).name}.rejects.jsonl")
-    with (
-        db_commands.opened(db, create=True) as engine,
-        commands.collected(rejects, *files) as rejected,
-    ):
-        yield engine, rejected, partial(rejected.add, source)
-
-
-@app.command()
-def export(
-    kind: file_options.Kind,
-    output: file_options.Output,
-    db: Database = None,
-    form: file_options.Format = None,
-    model: file_options.OfModel = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write what is stored into a file, as import reads it; it appears when it is whole."""
-    from db.engine import reading_snapshot
-    from db.exporting import COLUMNS, iter_answers, iter_rows
-    from tagger.label_tools import task_writer
-    from tagger.writing import RowWriter
-
-    if kind not in COLUMNS:
-        raise typer.BadParameter(f"unknown kind {kind!r}; known: {', '.join(COLUMNS)}")
-    if form and kind != "labels":
-        raise typer.BadParameter("--format is for labels")
-    with db_commands.opened(db) as engine, reading_snapshot(engine) as session:
-        rows: Iterator[dict[str, Any]] = iter_rows(session, kind, model=model)
-        if form:
-            rows = map(task_writer(form), map(_answered, iter_answers(session)))
-        with RowWriter(output, COLUMNS[kind], objects_only=bool(form)) as writer:
-            for row in file_options.counted(rows, "exporting"):
-                writer.write(row)
-    if as_json:
-        return db_commands.print_json({"output": str(output), kind: writer.n_rows})
-    typer.echo(f"Exported {writer.n_rows:,} {'tasks' if form else kind}: {output}")
-
-
-def _answered(said: "Answers") -> "Answered":
-    from tagger.label_tools import Answered
-
-    return Answered(
-        job=said.job,
-        title=said.title,
-        text=said.text,
-        labeller=said.labeller,
-        labelled_at=said.labelled_at,
-        yes=said.yes,
-        asked=(*said.yes, *said.no),
-        unsure=said.unsure,
-    )
-
-
+app.add_typer(file_commands.app)
 app.add_typer(commands.app)
 app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)

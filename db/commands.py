@@ -1,6 +1,6 @@
 """The database's part of the command line: what needs neither the tagger nor the matcher.
 
-What joins them (importing, tagging, retraining, labelling) is in `cli`. What is slow to import is
+What other commands need of the tagger is handed over by `cli`. What is slow to import is
 imported inside the commands, so that `--help` answers at once.
 """
 
@@ -17,6 +17,8 @@ from db.errors import StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from db.live import Load
 
 URL_VARIABLE = "JOBTOOL_DATABASE_URL"
 
@@ -160,6 +162,34 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         yield "last verdict", f"model {verdict['challenger']} {outcome}: {verdict['reason']}"
     if found["labelling"]:
         yield "labelling", found["labelling"]
+
+
+def tag_database(
+    load: "Load",
+    url: str,
+    store: Path | None,
+    options: dict[str, Any],
+    *,
+    n_workers: int,
+    as_json: bool,
+) -> None:
+    """Tag the jobs of a database and say what came of it: `jobtool tag --db`."""
+    from db.labelling import Settings
+    from db.workers import tag_database
+
+    settings = Settings(store=store or Path(default_store(url)), **options)
+    with opened(url) as engine:
+        tagged = tag_database(engine, load, settings, n_workers=n_workers, show_progress=True)
+    told = tagged.to_json()
+    if as_json:
+        print_json(told)
+    else:
+        typer.echo(
+            f"Tagged {tagged.tagged:,} jobs with model {tagged.model} in {tagged.seconds:.1f} s "
+            f"({told['jobs_per_second']:,} jobs/s); {tagged.left:,} left"
+        )
+    if tagged.is_stopped and not settings.watch:
+        raise typer.Exit(130)
 
 
 def default_store(url: str) -> str:

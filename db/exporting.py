@@ -223,7 +223,8 @@ class Answers:
     labelled_at: datetime
     """The last answer's."""
     yes: tuple[str, ...]
-    no: tuple[str, ...]
+    asked: tuple[str, ...]
+    """Answered by yes or no."""
     unsure: tuple[str, ...]
 
 
@@ -244,6 +245,6 @@ def iter_answers(session: Session) -> Iterator[Answers]:
             labeller=labeller,
             labelled_at=max(row.labelled_at for row in rows),
             yes=yes,
-            no=no,
+            asked=(*yes, *no),
             unsure=unsure,
         )
