@@ -15,6 +15,8 @@ from matcher.data import FloatArray, IntArray, MatchData
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 PAIRS_AT_ONCE = 262_144
+SCORES_AT_ONCE = 2**23
+"""Cells of a block of `score_jobs`: 32 MB, however many jobs there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +68,10 @@ class Matcher(ABC):
         """
         people, place = np.unique(pairs.candidates, return_inverse=True)
         scores = np.empty(len(pairs))
-        for first in range(0, len(people), 1024):
-            block = self.score_jobs(data, people[first : first + 1024])
-            here = np.flatnonzero((place >= first) & (place < first + 1024))
+        step = candidates_at_once(data)
+        for first in range(0, len(people), step):
+            block = self.score_jobs(data, people[first : first + step])
+            here = np.flatnonzero((place >= first) & (place < first + step))
             scores[here] = block[place[here] - first, pairs.jobs[here]]
         return scores
 
@@ -98,12 +101,25 @@ class Matcher(ABC):
 
 
 def top_jobs(scores: FloatArray, k: int) -> IntArray:
-    """The best `k` jobs of each row, best first, ties in the order of jobs: shape (B, k)."""
+    """The best `k` jobs of each row, best first, ties in the order of jobs: shape (B, k).
+
+    nan counts as the lowest score. Fewer columns where there are fewer jobs.
+    """
     k = min(k, scores.shape[1])
-    part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    part.sort(axis=1)
+    if not k:
+        return np.empty((len(scores), 0), np.intp)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    last = np.partition(scores, -k, axis=1)[:, -k, None]
+    better, ties = scores > last, scores == last
+    n_ties = k - better.sum(axis=1, keepdims=True)
+    part = np.nonzero(better | (ties & (ties.cumsum(axis=1) <= n_ties)))[1].reshape(-1, k)
     order = np.argsort(-np.take_along_axis(scores, part, axis=1), axis=1, kind="stable")
     return np.take_along_axis(part, order, axis=1)
+
+
+def candidates_at_once(data: MatchData) -> int:
+    """How many candidates to ask `score_jobs` about in one call, so that memory stays flat."""
+    return max(min(1024, SCORES_AT_ONCE // max(len(data.jobs), 1)), 1)
 
 
 def blocks(values: IntArray, size: int) -> Iterator[IntArray]:

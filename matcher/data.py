@@ -7,7 +7,7 @@ axes: C candidates, J jobs, E events, D numbers of a code.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -70,9 +70,14 @@ class Profiles:
             raise DataError(f"codes must have shape ({n}, n_numbers), got {self.codes.shape}")
         if self.codes is not None and not np.isfinite(self.codes).all():
             raise DataError("codes hold nan or infinity: make them again from the texts")
-        for name, values in self.fields.items():
-            if len(values) != n:
-                raise DataError(f"field {name!r} has {len(values)} values for {n} rows")
+        columns = {f"field {name!r}": values for name, values in self.fields.items()}
+        for name, values in {
+            **columns,
+            "known_from": self.known_from,
+            "groups": self.groups,
+        }.items():
+            if values is not None and len(values) != n:
+                raise DataError(f"{name} has {len(values)} values for {n} rows")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -181,7 +186,7 @@ class RawEvent:
     job: str
     action: str
     time: datetime | float | None = None
-    """Seconds since 1970 if a number."""
+    """Seconds since 1970 if a number; a datetime without a zone is in UTC."""
 
 
 def build(
@@ -230,9 +235,10 @@ def build(
 
 
 def _seconds(time: datetime | float | None) -> float:
-    if time is None:
-        return np.nan
-    return time.timestamp() if isinstance(time, datetime) else float(time)
+    """nan for what is no moment."""
+    if isinstance(time, datetime):
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return float(time) if time is not None and np.isfinite(time) else np.nan
 
 
 def _lacks(candidates: Profiles, jobs: Profiles, events: Events) -> list[str]:

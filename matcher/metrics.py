@@ -78,39 +78,76 @@ def group_auc(y: BoolArray, scores: FloatArray, groups: npt.NDArray[Any]) -> flo
     ----------
     Zhu et al., Optimized Cost per Click in Taobao Display Advertising, 2017.
     """
-    from scipy.stats import rankdata
+    areas, n_pairs = group_aucs(y, scores, groups)
+    counts = np.where(np.isnan(areas), 0, n_pairs)
+    return float(np.nansum(areas * counts) / counts.sum()) if counts.any() else np.nan
 
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.r_[True, groups[order][1:] != groups[order][:-1]])
-    total = weight = 0.0
-    for part in np.split(order, starts[1:]):
-        n_yes = int(y[part].sum())
-        n_no = len(part) - n_yes
-        if n_yes and n_no:
-            won = rankdata(scores[part])[y[part]].sum() - n_yes * (n_yes + 1) / 2
-            total += len(part) * won / (n_yes * n_no)
-            weight += len(part)
-    return total / weight if weight else np.nan
+
+def group_aucs(
+    y: BoolArray, scores: FloatArray, groups: npt.NDArray[Any]
+) -> tuple[FloatArray, IntArray]:
+    """AUC within each group, nan without both answers, and its pairs; groups in order of value.
+
+    Pairs of equal score count half; nan is the lowest score.
+    """
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    _, place = np.unique(groups, return_inverse=True)
+    order = np.lexsort((scores, place))
+    place, ordered, yes = place[order], scores[order], y[order].astype(bool)
+    rank = _mean_places(place, ordered)
+    n_pairs = np.bincount(place)
+    n_yes = np.bincount(place[yes], minlength=len(n_pairs))
+    first = np.cumsum(n_pairs) - n_pairs
+    places = np.bincount(place[yes], (rank - first[place])[yes], minlength=len(n_pairs))
+    with np.errstate(invalid="ignore"):
+        return (places - n_yes * (n_yes - 1) / 2) / (n_yes * (n_pairs - n_yes)), n_pairs
+
+
+def _mean_places(groups: IntArray, scores: FloatArray) -> FloatArray:
+    """Place of each, from 0; the mean of them for a run of equal scores in one group."""
+    is_new = (groups[1:] != groups[:-1]) | (scores[1:] != scores[:-1])
+    starts = np.flatnonzero(np.r_[True, is_new][: len(groups)])
+    ends = np.r_[starts[1:], len(groups)]
+    return np.repeat((starts + ends - 1) / 2, ends - starts)
 
 
 def calibration_error(y: BoolArray, proba: FloatArray, n_bins: int = 10) -> float:
-    """Expected calibration error over bins with equally many pairs, in [0, 1].
+    """Expected calibration error, in [0, 1]; nan without pairs. Bins as `calibration_bins`.
 
     References
     ----------
     Naeini et al., Obtaining Well Calibrated Probabilities Using Bayesian Binning, 2015; bins of
     equal mass: Nguyen and O'Connor, Posterior calibration and exploratory analysis, 2015.
     """
+    promised, came, n_pairs = calibration_bins(y, proba, n_bins)
+    return float(np.abs(promised - came) @ n_pairs / len(y)) if len(y) else np.nan
+
+
+def calibration_bins(
+    y: BoolArray, proba: FloatArray, n_bins: int = 10
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Mean probability, share of yes and pairs of bins with about equally many pairs.
+
+    Pairs of equal probability share a bin: else their order would decide, and a constant could
+    look badly calibrated.
+    """
     order = np.argsort(proba, kind="stable")
-    bins = [part for part in np.array_split(order, n_bins) if len(part)]
-    gaps = [len(part) * abs(y[part].mean() - proba[part].mean()) for part in bins]
-    return float(np.sum(gaps) / len(y))
+    ordered = proba[order]
+    at = np.linspace(0, len(y), n_bins + 1).astype(np.intp)[:-1]
+    starts = np.unique(np.searchsorted(ordered, ordered[at])) if len(y) else at[:0]
+    n_pairs = np.diff(starts, append=len(y))
+    sums = (np.add.reduceat(values, starts) for values in (ordered, y[order].astype(np.float64)))
+    promised, came = (values / n_pairs for values in sums) if len(y) else (ordered, ordered)
+    return promised, came, n_pairs
 
 
 def bootstrap(
     values: FloatArray, *, n_resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of the mean of `values`, shape (Q,), drawn again with replacement.
+
+    The same seed and Q draw the same resamples, so the interval of a difference is that of the
+    differences.
 
     References
     ----------
@@ -119,6 +156,6 @@ def bootstrap(
     if not len(values):
         return np.nan, np.nan
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), n_resamples)
-    low, high = np.percentile(draws @ values / len(values), [50 - 50 * level, 50 + 50 * level])
+    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(n_resamples)]
+    low, high = np.percentile(means, [50 - 50 * level, 50 + 50 * level])
     return float(low), float(high)

@@ -25,7 +25,7 @@ class Split:
     jobs: IntArray
     """Shape (Q,): the job that this candidate did the target action with."""
     times: FloatArray
-    """Shape (Q,): when; nan without times."""
+    """Shape (Q,): when the two first met; nan without times."""
     live: BoolArray
     """Shape (J,): the jobs to choose from: all that were known before the last question."""
     is_new_job: BoolArray
@@ -52,12 +52,14 @@ def split(
     ----------
     test_share
         Share of the target events, the latest ones, that are held out by time; in (0, 1). Each
-        candidate is asked about the last of theirs; their events before it are known.
+        candidate is asked about the last job of theirs that they first met in that time, at the
+        moment when they met it (a view just before an apply would give it away); their events
+        before it are known.
     min_events
         Leave-one-out: candidates with fewer jobs are not asked about.
     cold_share
         Share of the jobs whose every event is held out, so that they are new; in [0, 1). Their
-        candidates are then asked about them alone.
+        candidates are then asked about them alone, by time where there are times.
     max_questions
         Ask only about so many candidates, drawn at random.
 
@@ -66,16 +68,18 @@ def split(
     DataError
         If nothing is left to learn from or to ask.
     """
-    for name, share in (("test_share", test_share), ("cold_share", cold_share)):
-        if not 0 <= share < 1:
-            raise DataError(f"{name} must be in [0, 1), got {share}")
+    if not 0 <= cold_share < 1:
+        raise DataError(f"cold_share must be in [0, 1), got {cold_share}")
+    if max_questions is not None and max_questions < 1:
+        raise DataError(f"max_questions must be at least 1, got {max_questions}")
     rng = np.random.default_rng(seed)
-    if cold_share:
-        rows, is_train = _cold(data, cold_share, rng)
-    elif data.has_times:
-        return _by_time(data, *_bounds(data, test_share, 1)[0], max_questions, rng)
-    else:
-        rows, is_train = _one_each(data, min_events, rng)
+    is_cold = _cold_events(data, cold_share, rng)
+    if data.has_times:
+        window = _bounds(data, test_share, 1)[0]
+        return _by_time(data, *window, max_questions, rng, is_cold)
+    rows, is_train = (
+        _one_each(data, min_events, rng) if is_cold is None else _cold(data, is_cold, rng)
+    )
     rows = _some(rows, max_questions, rng)
     return _asked(data, rows, is_train, is_train, np.inf)
 
@@ -89,16 +93,18 @@ def rolling(
     """
     if not data.has_times:
         raise DataError("windows of time need events that all have a time")
+    if n_windows < 1:
+        raise DataError(f"n_windows must be at least 1, got {n_windows}")
     rng = np.random.default_rng(seed)
     bounds = _bounds(data, test_share, n_windows)
-    return [_by_time(data, start, end, None, rng) for start, end in bounds]
+    return [_by_time(data, start, end, None, rng, None) for start, end in bounds]
 
 
 def _bounds(data: MatchData, share: float, n_windows: int) -> list[tuple[float, float]]:
     """Start and end of each window."""
+    if not 0 < share < 1:
+        raise DataError(f"test_share must be in (0, 1), got {share}")
     times = data.events.times[_target_rows(data)]
-    if not len(times):
-        return [(np.inf, np.inf)]
     edges = np.quantile(times, np.linspace(1 - share, 1, n_windows + 1)).tolist()
     return list(zip(edges[:-1], [*edges[1:-1], np.inf], strict=True))
 
@@ -109,18 +115,19 @@ def _by_time(
     end: float,
     max_questions: int | None,
     rng: np.random.Generator,
+    is_cold: BoolArray | None,
 ) -> Split:
-    """The last target event of each candidate in a window, unless the pair was met before."""
-    events, keys, rows = data.events, _pair_keys(data), _target_rows(data)
-    is_train = events.times < start
-    asked = rows[(events.times[rows] >= start) & (events.times[rows] < end)]
-    asked = asked[_is_first(data, keys)[asked]]
-    asked = asked[::-1][_first_of(events.candidates[asked][::-1])]
-    asked = _some(np.sort(asked), max_questions, rng)
+    """The last pair of each candidate that met in a window, if that led to the target in it."""
+    events, met, rows = data.events, _met(data), _target_rows(data)
+    is_open = np.ones(len(events), bool) if is_cold is None else ~is_cold
+    rows = rows[(met[rows] >= start) & (events.times[rows] < end)]
+    rows = rows if is_cold is None else rows[is_cold[rows]]
+    rows = rows[np.argsort(-met[rows], kind="stable")]
+    asked = _some(np.sort(rows[_first_of(events.candidates[rows])]), max_questions, rng)
     moment = np.full(len(data.candidates), start)
-    moment[events.candidates[asked]] = events.times[asked]
+    moment[events.candidates[asked]] = met[asked]
     is_known = events.times < moment[events.candidates]
-    return _asked(data, asked, is_train, is_known, end)
+    return _asked(data, asked, (events.times < start) & is_open, is_known & is_open, end)
 
 
 def _asked(
@@ -141,7 +148,7 @@ def _asked(
         known,
         events.candidates[rows],
         events.jobs[rows],
-        events.times[rows],
+        _met(data)[rows],
         _known_from(data) < end,
         ~is_seen[events.jobs[rows]],
         ~is_met[events.candidates[rows]],
@@ -181,14 +188,14 @@ def _first_of(keys: IntArray) -> IntArray:
     return np.sort(np.unique(keys, return_index=True)[1])
 
 
-def _is_first(data: MatchData, keys: IntArray) -> BoolArray:
-    """Which events are the first of their pair; shape (E,). Equal times: none is before another."""
-    order = np.lexsort((data.events.times, keys))
-    starts = np.r_[True, np.diff(keys[order]) != 0]
-    earliest = data.events.times[order][starts][np.cumsum(starts) - 1]
-    is_first = np.empty(len(keys), bool)
-    is_first[order] = data.events.times[order] == earliest
-    return is_first
+def _met(data: MatchData) -> FloatArray:
+    """Time of the first event of each event's pair; all nan if one has no time. Shape (E,)."""
+    if not data.has_times:
+        return np.full(len(data.events), np.nan)
+    _, pair = np.unique(_pair_keys(data), return_inverse=True)
+    first = np.full(pair.max(initial=-1) + 1, np.inf)
+    np.minimum.at(first, pair, data.events.times)
+    return np.asarray(first[pair])
 
 
 def _target_rows(data: MatchData) -> IntArray:
@@ -211,12 +218,19 @@ def _one_each(data: MatchData, min_events: int, rng: np.random.Generator) -> _He
     return asked, ~np.isin(keys, keys[asked])
 
 
-def _cold(data: MatchData, share: float, rng: np.random.Generator) -> _Held:
-    """One target event, of each candidate who has one, with a job that is held out whole."""
-    group, rows = _groups(data), _target_rows(data)
-    groups = np.unique(group[data.events.jobs[rows]])
+def _cold_events(data: MatchData, share: float, rng: np.random.Generator) -> BoolArray | None:
+    """Which events are of jobs that are held out whole; shape (E,). None: no job is."""
+    if not share:
+        return None
+    group = _groups(data)[data.events.jobs]
+    groups = np.unique(group[_target_rows(data)])
     held = rng.choice(groups, max(int(share * len(groups)), 1), replace=False)
-    is_held = np.isin(group[data.events.jobs], held)
-    rows = rng.permutation(rows[is_held[rows]])
+    return np.isin(group, held)
+
+
+def _cold(data: MatchData, is_cold: BoolArray, rng: np.random.Generator) -> _Held:
+    """One target event, of each candidate who has one, with a job that is held out whole."""
+    rows = _target_rows(data)
+    rows = rng.permutation(rows[is_cold[rows]])
     asked = np.sort(rows[_first_of(data.events.candidates[rows])])
-    return asked, ~is_held
+    return asked, ~is_cold
