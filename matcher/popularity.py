@@ -13,6 +13,7 @@ class Popularity(Matcher):
     """Scores a job by how many candidates did the target action with it; a new job gets 0."""
 
     name = "popularity"
+    is_baseline = True
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         self.job_ids_ = np.array(data.jobs.ids, np.str_)
