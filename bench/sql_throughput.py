@@ -41,10 +41,11 @@ from common import (
 from postgres import Postgres, postgres_binaries
 from sqlalchemy import func, insert, select
 
+from db.columns import BatchState
 from db.engine import open_engine, reading, writing
 from db.migrate import upgrade
 from db.registry import TrainedModel, promote, register
-from db.schema import Batch, BatchState, CodeVersion, Job
+from db.schema import Batch, CodeVersion, Job
 from db.workers import THREADS
 from tagger.jobs import Job as Posting
 from tagger.model import TagModel

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session, aliased
 
-from db.schema import Job, Label, Run, Split, Verdict
+from db.columns import Split
+from db.schema import Job, Label, Run, Verdict
 
 WORTH = 0.01
 """A gain in mean average precision, in [0, 1], that is worth labelling for."""

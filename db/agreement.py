@@ -19,8 +19,9 @@ import numpy.typing as npt
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from db.columns import Answer, Source
 from db.labels import all_tags, chunks, iter_held, last_lines
-from db.schema import Answer, Job, Source, Tag
+from db.schema import Job, Tag
 
 Counts = npt.NDArray[np.int64]
 

@@ -7,7 +7,7 @@ Nothing here reads a key, draws or stores; see `db.keyboard`, `db.label_screen` 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from db.schema import Answer
+from db.columns import Answer
 
 ANSWERS = {"y": Answer.YES, "n": Answer.NO, "u": Answer.UNSURE}
 OPEN_ROWS = "some tags have no answer yet: y, n or u; N says no to all of them"

@@ -8,9 +8,10 @@ import numpy as np
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from db.columns import Answer, Source, Split
 from db.labels import all_tags, find_tags, iter_held, last_lines
 from db.registry import CHAMPION, aliased
-from db.schema import Answer, Job, ModelTag, Prediction, Source, Split, Tag, TagAlias
+from db.schema import Job, ModelTag, Prediction, Tag, TagAlias
 from db.usefulness import Offer, answered, iter_offers, load_pool
 
 Reasons = Mapping[str, Sequence[tuple[str, float]]]

@@ -9,21 +9,12 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from db.columns import Answer
 from db.errors import StoreError
 from db.labels import iter_held
 from db.registry import CHAMPION, find_model
 from db.registry import aliased as model_of
-from db.schema import (
-    Answer,
-    Candidate,
-    Event,
-    Job,
-    Label,
-    Model,
-    Prediction,
-    PredictionSet,
-    Tag,
-)
+from db.schema import Candidate, Event, Job, Label, Model, Prediction, PredictionSet, Tag
 
 PAGE = 500
 """Rows fetched at a time."""

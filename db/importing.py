@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.bell import ring
 from db.bulk import insert_missing, table_of
+from db.columns import MAX_NAME, Answer, Source
 from db.engine import now, take_turns, writing
 from db.errors import StoreError
 from db.labels import Said, chunks, find_tags, record
@@ -30,7 +31,7 @@ from db.rows import (
     resumable,
     writable,
 )
-from db.schema import MAX_NAME, Answer, Job, JobCode, PredictionSet, QueuedJob, Source
+from db.schema import Job, JobCode, PredictionSet, QueuedJob
 
 
 def content_id(title: str, body: str) -> str:

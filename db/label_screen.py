@@ -8,8 +8,8 @@ from rich.text import Text
 
 from db.answering import Layout, State
 from db.cards import Card, Mode, Row
+from db.columns import Answer
 from db.keyboard import drop_typed_ahead, keyboard
-from db.schema import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

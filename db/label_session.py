@@ -22,9 +22,10 @@ from db.cards import (
     make_card,
     offers_of,
 )
+from db.columns import MAX_NAME, Split
 from db.engine import reading, take_turns, writing
 from db.errors import StoreError
-from db.schema import MAX_NAME, Job, Label, Split
+from db.schema import Job, Label
 from db.usefulness import Offer
 
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, Subquery, case, func, insert, select
 from sqlalchemy.orm import Session
 
+from db.columns import MAX_NAME, Answer, Source
 from db.engine import now
 from db.errors import StoreError
-from db.schema import MAX_NAME, Answer, Label, Source, Tag, TagAlias
+from db.schema import Label, Tag, TagAlias
 
 RANKS = {source: rank for rank, source in enumerate(Source)}
 _CHUNK = 500  # SQLite takes at most 999 parameters in some builds

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from db.bell import ring
 from db.bulk import insert_missing, n_changed, table_of
+from db.columns import BatchState
 from db.engine import now
-from db.schema import Batch, BatchState, Job, PredictionSet, QueuedJob
+from db.schema import Batch, Job, PredictionSet, QueuedJob
 
 CLOCK_SLACK = timedelta(seconds=60)
 """A batch claimed so far in the future tells that the clock was set back: its lease means

@@ -25,8 +25,9 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, delete, func, select, updat
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_arrays, table_of
+from db.columns import Split
 from db.labels import chunks
-from db.schema import Job, JobBand, Split
+from db.schema import Job, JobBand
 
 Shingles = npt.NDArray[np.uint64]
 

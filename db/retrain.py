@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from db.columns import Answer, RunState, Split
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
@@ -31,20 +32,7 @@ from db.registry import (
     set_alias,
 )
 from db.runs import finish, running
-from db.schema import (
-    Answer,
-    CodeVersion,
-    Job,
-    Label,
-    Model,
-    PseudoLabel,
-    Run,
-    RunState,
-    Split,
-    Tag,
-    TagAlias,
-    Verdict,
-)
+from db.schema import CodeVersion, Job, Label, Model, PseudoLabel, Run, Tag, TagAlias, Verdict
 from db.snapshot import (
     GROUP,
     MAX_UNLABELLED,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from db.schema import MAX_ID
+from db.columns import MAX_ID
 
 Reject = Callable[[int, str | None, str], None]
 """Is told the line, the id (None if there is none) and the reason of a row that is left out."""

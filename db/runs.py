@@ -13,9 +13,10 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db.columns import MAX_NAME, RunState
 from db.engine import is_gone, now, writing
 from db.errors import StoreError
-from db.schema import MAX_NAME, Job, Label, Run, RunState
+from db.schema import Job, Label, Run
 
 LEASE_S = 60.0
 """A retrain that has not been heard of for so many seconds was killed."""

@@ -4,117 +4,40 @@ What is said of a job's tag is either a person's (`Label`, an append-only histor
 (`Prediction`, `PseudoLabel`); the two never share a table, so that none can pass for the other.
 """
 
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
-    Dialect,
-    Enum,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    LargeBinary,
     MetaData,
     String,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy import DateTime as SqlDateTime
-from sqlalchemy.dialects.mysql import BINARY, DATETIME, LONGBLOB, LONGTEXT
-from sqlalchemy.dialects.sqlite import INTEGER
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-MAX_ID = 255
-"""Longest external id, in characters."""
-MAX_NAME = 200
-"""Longest name of a tag, a labeller or a worker, in characters."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: goes in with any time zone, comes out in UTC, to the microsecond."""
-
-    impl = SqlDateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-_Id = BigInteger().with_variant(INTEGER(), "sqlite")  # SQLite numbers only INTEGER by itself
-_LongText = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
-_Hash = LargeBinary(16).with_variant(BINARY(16), "mysql", "mariadb")
-_Bytes = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
-
-
-class Answer(StrEnum):
-    """What a person says of a tag on a job."""
-
-    YES = "yes"
-    NO = "no"
-    UNSURE = "unsure"
-
-
-class Source(StrEnum):
-    """Where a label comes from; a later one in this list counts more than an earlier one."""
-
-    IMPORT = "import"
-    PERSON = "person"
-    REFEREE = "referee"
-    """A person who settled what others disagreed on."""
-
-
-class Split(StrEnum):
-    """On which side of the gate a job stands, for ever: its reposts stand there too."""
-
-    TRAINING = "training"
-    EVALUATION = "evaluation"
-
-
-class RunState(StrEnum):
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-class BatchState(StrEnum):
-    LEASED = "leased"
-    DONE = "done"
-    EXPIRED = "expired"
-
-
-def _enum(kind: type[StrEnum], name: str) -> Enum:
-    """Strings with a named check: no type of its own that a migration would have to alter."""
-    return Enum(
-        kind,
-        values_callable=lambda members: [member.value for member in members],
-        native_enum=False,
-        create_constraint=True,
-        length=20,
-        name=name,
-    )
+from db.columns import (
+    MAX_ID,
+    MAX_NAME,
+    NAMES,
+    Answer,
+    BatchState,
+    Bytes,
+    Hash,
+    Id,
+    LongText,
+    RunState,
+    Source,
+    Split,
+    UtcDateTime,
+    belongs,
+    enum,
+    numbered,
+)
 
 
 class Base(DeclarativeBase):
@@ -127,15 +50,6 @@ class Base(DeclarativeBase):
     }
 
 
-def _key() -> Mapped[int]:
-    return mapped_column(_Id, primary_key=True)
-
-
-def _belongs(column: str, **options: Any) -> Mapped[Any]:
-    """A foreign key whose row goes with what it belongs to."""
-    return mapped_column(_Id, ForeignKey(column, ondelete="CASCADE"), **options)
-
-
 # ---- jobs and what people say of them
 
 
@@ -143,23 +57,23 @@ class Job(Base):
     """One posting."""
 
     __tablename__ = "jobs"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     external_id: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
     """The team's own id of the job."""
-    title: Mapped[str] = mapped_column(_LongText)
-    text: Mapped[str] = mapped_column(_LongText)
+    title: Mapped[str] = mapped_column(LongText)
+    text: Mapped[str] = mapped_column(LongText)
     fields: Mapped[dict[str, Any] | None]
     """The other columns of the import, as they came (salary, category, ...)."""
     posted_at: Mapped[datetime | None] = mapped_column(index=True)
     imported_at: Mapped[datetime]
-    text_hash: Mapped[bytes] = mapped_column(_Hash)
+    text_hash: Mapped[bytes] = mapped_column(Hash)
     """Of title and text: tells whether an import changes the posting."""
     canonical_id: Mapped[int | None] = mapped_column(
-        _Id, ForeignKey("jobs.id", ondelete="SET NULL"), index=True
+        Id, ForeignKey("jobs.id", ondelete="SET NULL"), index=True
     )
     """The job that this one repeats; None for one that repeats none. Never a chain: the canonical
     job of a repost is no repost itself. `canonical_id` or else `id` names the duplicate group."""
-    split: Mapped[Split | None] = mapped_column(_enum(Split, "split"), index=True)
+    split: Mapped[Split | None] = mapped_column(enum(Split, "split"), index=True)
     """Set once, when the group first takes part in a retrain."""
 
 
@@ -169,14 +83,14 @@ class JobBand(Base):
     __tablename__ = "job_bands"
     __table_args__ = ({"sqlite_with_rowid": False},)
     band: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
 
 
 class Tag(Base):
     """A tag of the team's list. `position` is its column in every model, and never reused."""
 
     __tablename__ = "tags"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     name: Mapped[str] = mapped_column(String(MAX_NAME), unique=True)
     position: Mapped[int] = mapped_column(unique=True)
     retired_at: Mapped[datetime | None]
@@ -188,7 +102,7 @@ class TagAlias(Base):
 
     __tablename__ = "tag_aliases"
     name: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
-    tag_id: Mapped[int] = _belongs("tags.id", index=True)
+    tag_id: Mapped[int] = belongs("tags.id", index=True)
 
 
 class Label(Base):
@@ -199,16 +113,16 @@ class Label(Base):
 
     __tablename__ = "labels"
     __table_args__ = (Index(None, "job_id", "tag_id", "labeller"),)
-    id: Mapped[int] = _key()
-    job_id: Mapped[int] = _belongs("jobs.id")
-    tag_id: Mapped[int] = _belongs("tags.id", index=True)
+    id: Mapped[int] = numbered()
+    job_id: Mapped[int] = belongs("jobs.id")
+    tag_id: Mapped[int] = belongs("tags.id", index=True)
     labeller: Mapped[str] = mapped_column(String(MAX_NAME))
-    source: Mapped[Source] = mapped_column(_enum(Source, "source"))
-    before: Mapped[Answer | None] = mapped_column(_enum(Answer, "before"))
+    source: Mapped[Source] = mapped_column(enum(Source, "source"))
+    before: Mapped[Answer | None] = mapped_column(enum(Answer, "before"))
     """What this labeller had said so far; None for nothing."""
-    after: Mapped[Answer | None] = mapped_column(_enum(Answer, "after"))
+    after: Mapped[Answer | None] = mapped_column(enum(Answer, "after"))
     """What holds from now on; None if an answer was undone and nothing is left."""
-    undoes_id: Mapped[int | None] = mapped_column(_Id, ForeignKey("labels.id", ondelete="CASCADE"))
+    undoes_id: Mapped[int | None] = mapped_column(Id, ForeignKey("labels.id", ondelete="CASCADE"))
     """The line that this one takes back."""
     labelled_at: Mapped[datetime]
 
@@ -220,7 +134,7 @@ class CodeVersion(Base):
     """A code space. Codes of two versions can't be compared; both are kept side by side."""
 
     __tablename__ = "code_versions"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     n_numbers: Mapped[int]
     drift: Mapped[float | None]
     """1 - mean cosine between the codes of the same old jobs before and after, in [0, 2]."""
@@ -231,16 +145,16 @@ class Model(Base):
     """A trained tagger: this row, and a folder in the store."""
 
     __tablename__ = "models"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     folder: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
     """Name of the folder below the store directory."""
     sha256: Mapped[str] = mapped_column(String(64))
     """Of the model's `meta.json`, which holds the hashes of all its files."""
     parent_id: Mapped[int | None] = mapped_column(
-        _Id, ForeignKey("models.id", ondelete="SET NULL"), index=True
+        Id, ForeignKey("models.id", ondelete="SET NULL"), index=True
     )
     """The model it was warm-started from."""
-    code_version_id: Mapped[int] = mapped_column(_Id, ForeignKey("code_versions.id"), index=True)
+    code_version_id: Mapped[int] = mapped_column(Id, ForeignKey("code_versions.id"), index=True)
     codes_at: Mapped[datetime]
     """When its codes learned last; a model that goes on from another may leave them as they are."""
     codes_drift: Mapped[float]
@@ -260,8 +174,8 @@ class ModelTag(Base):
     """A tag as one model knows it."""
 
     __tablename__ = "model_tags"
-    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
-    tag_id: Mapped[int] = _belongs("tags.id", primary_key=True, index=True)
+    model_id: Mapped[int] = belongs("models.id", primary_key=True)
+    tag_id: Mapped[int] = belongs("tags.id", primary_key=True, index=True)
     threshold: Mapped[float | None]
     """Probability from which the tag is given; None where the tag was not learned."""
 
@@ -271,8 +185,8 @@ class ModelJob(Base):
 
     __tablename__ = "model_jobs"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    model_id: Mapped[int] = belongs("models.id", primary_key=True)
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
 
 
 class ModelAlias(Base):
@@ -280,16 +194,16 @@ class ModelAlias(Base):
 
     __tablename__ = "model_aliases"
     alias: Mapped[str] = mapped_column(String(20), primary_key=True)
-    model_id: Mapped[int] = mapped_column(_Id, ForeignKey("models.id"), index=True)
+    model_id: Mapped[int] = mapped_column(Id, ForeignKey("models.id"), index=True)
 
 
 class Promotion(Base):
     """One change of the champion; the last one is what `rollback` takes back."""
 
     __tablename__ = "promotions"
-    id: Mapped[int] = _key()
-    model_id: Mapped[int] = _belongs("models.id", index=True)
-    previous_id: Mapped[int | None] = _belongs("models.id", index=True)
+    id: Mapped[int] = numbered()
+    model_id: Mapped[int] = belongs("models.id", index=True)
+    previous_id: Mapped[int | None] = belongs("models.id", index=True)
     reason: Mapped[str] = mapped_column(String(MAX_NAME))
     is_rollback: Mapped[bool]
     promoted_at: Mapped[datetime]
@@ -300,8 +214,8 @@ class PredictionSet(Base):
 
     __tablename__ = "prediction_sets"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    model_id: Mapped[int] = belongs("models.id", primary_key=True)
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
     needs_review: Mapped[bool]
     """Whether a tag lies in its review band."""
     predicted_at: Mapped[datetime]
@@ -320,9 +234,9 @@ class Prediction(Base):
         CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),
         {"sqlite_with_rowid": False},
     )
-    model_id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
-    job_id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
-    tag_id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    job_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    tag_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     score: Mapped[float]
     """Logit before calibration."""
     probability: Mapped[float]
@@ -338,9 +252,9 @@ class JobCode(Base):
 
     __tablename__ = "job_codes"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    code_version_id: Mapped[int] = _belongs("code_versions.id", primary_key=True)
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
-    code: Mapped[bytes] = mapped_column(_Bytes)
+    code_version_id: Mapped[int] = belongs("code_versions.id", primary_key=True)
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
+    code: Mapped[bytes] = mapped_column(Bytes)
 
 
 class PseudoLabel(Base):
@@ -348,11 +262,11 @@ class PseudoLabel(Base):
 
     __tablename__ = "pseudo_labels"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
+    model_id: Mapped[int] = belongs("models.id", primary_key=True)
     """The model that learned from it."""
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
-    tag_id: Mapped[int] = _belongs("tags.id", primary_key=True, index=True)
-    answer: Mapped[Answer] = mapped_column(_enum(Answer, "answer"))
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
+    tag_id: Mapped[int] = belongs("tags.id", primary_key=True, index=True)
+    answer: Mapped[Answer] = mapped_column(enum(Answer, "answer"))
 
 
 # ---- work: who does what
@@ -362,9 +276,9 @@ class Run(Base):
     """One retrain: who, when, and what came of it. One at a time."""
 
     __tablename__ = "runs"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     worker: Mapped[str] = mapped_column(String(MAX_NAME))
-    state: Mapped[RunState] = mapped_column(_enum(RunState, "state"))
+    state: Mapped[RunState] = mapped_column(enum(RunState, "state"))
     lease_until: Mapped[datetime]
     """A running one whose lease has run out was killed."""
     lock: Mapped[int | None] = mapped_column(unique=True)
@@ -373,27 +287,27 @@ class Run(Base):
     """What started it."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    label_id: Mapped[int] = mapped_column(_Id)
+    label_id: Mapped[int] = mapped_column(Id)
     """The last label that it knew of."""
-    job_id: Mapped[int] = mapped_column(_Id)
+    job_id: Mapped[int] = mapped_column(Id)
     """The last job that it knew of."""
     folder: Mapped[str] = mapped_column(String(MAX_ID))
     """Where its model goes, below the store."""
-    model_id: Mapped[int | None] = _belongs("models.id", index=True)
+    model_id: Mapped[int | None] = belongs("models.id", index=True)
     """The challenger that came of it."""
-    error: Mapped[str | None] = mapped_column(_LongText)
+    error: Mapped[str | None] = mapped_column(LongText)
 
 
 class Verdict(Base):
     """What the gate said of a challenger."""
 
     __tablename__ = "verdicts"
-    id: Mapped[int] = _key()
-    run_id: Mapped[int] = _belongs("runs.id", index=True)
-    challenger_id: Mapped[int] = _belongs("models.id", index=True)
-    champion_id: Mapped[int | None] = _belongs("models.id", index=True)
+    id: Mapped[int] = numbered()
+    run_id: Mapped[int] = belongs("runs.id", index=True)
+    challenger_id: Mapped[int] = belongs("models.id", index=True)
+    champion_id: Mapped[int | None] = belongs("models.id", index=True)
     promoted: Mapped[bool]
-    reason: Mapped[str] = mapped_column(_LongText)
+    reason: Mapped[str] = mapped_column(LongText)
     details: Mapped[dict[str, Any]]
     """Scores, differences and intervals, overall and per tag; see `db.gate`."""
     judged_at: Mapped[datetime]
@@ -404,10 +318,10 @@ class Batch(Base):
 
     __tablename__ = "batches"
     __table_args__ = (Index(None, "state", "lease_until"),)
-    id: Mapped[int] = _key()
-    model_id: Mapped[int] = _belongs("models.id", index=True)
+    id: Mapped[int] = numbered()
+    model_id: Mapped[int] = belongs("models.id", index=True)
     worker: Mapped[str] = mapped_column(String(MAX_NAME))
-    state: Mapped[BatchState] = mapped_column(_enum(BatchState, "state"))
+    state: Mapped[BatchState] = mapped_column(enum(BatchState, "state"))
     n_jobs: Mapped[int]
     claimed_at: Mapped[datetime]
     lease_until: Mapped[datetime]
@@ -422,10 +336,10 @@ class QueuedJob(Base):
         Index(None, "model_id", "batch_id", "job_id"),
         {"sqlite_with_rowid": False},
     )
-    model_id: Mapped[int] = _belongs("models.id", primary_key=True)
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    model_id: Mapped[int] = belongs("models.id", primary_key=True)
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
     batch_id: Mapped[int | None] = mapped_column(
-        _Id, ForeignKey("batches.id", ondelete="SET NULL"), index=True
+        Id, ForeignKey("batches.id", ondelete="SET NULL"), index=True
     )
     queued_at: Mapped[datetime]
 
@@ -437,9 +351,9 @@ class Candidate(Base):
     """A person who looks for a job."""
 
     __tablename__ = "candidates"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     external_id: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
-    text: Mapped[str] = mapped_column(_LongText)
+    text: Mapped[str] = mapped_column(LongText)
     """The resume; may be empty."""
     fields: Mapped[dict[str, Any] | None]
     """The other columns of the import, as they came."""
@@ -454,11 +368,11 @@ class Event(Base):
         UniqueConstraint("key"),
         Index(None, "candidate_id", "occurred_at"),
     )
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     key: Mapped[str] = mapped_column(String(MAX_ID))
     """The team's own id of the event, or a hash of what it says: the same is stored once."""
-    candidate_id: Mapped[int] = _belongs("candidates.id")
-    job_id: Mapped[int] = _belongs("jobs.id", index=True)
+    candidate_id: Mapped[int] = belongs("candidates.id")
+    job_id: Mapped[int] = belongs("jobs.id", index=True)
     action: Mapped[str] = mapped_column(String(40))
     """impression, view, save, visit, apply, dismiss or reply."""
     occurred_at: Mapped[datetime | None]

@@ -15,8 +15,9 @@ from random import Random
 from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from db.columns import Answer, Split
 from db.labels import Held, all_tags, chunks, iter_held
-from db.schema import Answer, Job, Label, PseudoLabel, Split
+from db.schema import Job, Label, PseudoLabel
 
 EVALUATION_SHARE = 0.2
 """Of the labelled duplicate groups that the gate judges by, in [0, 1]."""

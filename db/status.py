@@ -6,20 +6,11 @@ from sqlalchemy import ColumnExpressionArgument, distinct, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.advice import labelling_advice
+from db.columns import BatchState
 from db.engine import now
 from db.labels import all_tags, last_lines
 from db.registry import CHALLENGER, CHAMPION, aliased
-from db.schema import (
-    Batch,
-    BatchState,
-    Job,
-    Label,
-    Model,
-    PredictionSet,
-    Promotion,
-    QueuedJob,
-    Verdict,
-)
+from db.schema import Batch, Job, Label, Model, PredictionSet, Promotion, QueuedJob, Verdict
 
 
 def status(session: Session) -> dict[str, Any]:

@@ -21,8 +21,9 @@ import numpy.typing as npt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.columns import Answer
 from db.labels import all_tags, chunks, iter_held, last_lines
-from db.schema import Answer, Job, Tag
+from db.schema import Job, Tag
 from db.snapshot import LabelledJob, known_labels, read_labelled
 
 FloatArray = npt.NDArray[np.floating[Any]]

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.columns import MAX_NAME, Answer, Source
 from db.engine import now
 from db.errors import StoreError
 from db.labels import all_tags, find_tags, iter_held
-from db.schema import MAX_NAME, Answer, Job, Label, Source, Tag, TagAlias
+from db.schema import Job, Label, Tag, TagAlias
 
 
 class TagLine(NamedTuple):

@@ -33,9 +33,10 @@ from scipy.special import expit, logit
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from db.columns import Split
 from db.labels import chunks, last_lines
 from db.registry import CHAMPION, aliased
-from db.schema import Job, JobCode, Model, ModelTag, Prediction, PseudoLabel, Split
+from db.schema import Job, JobCode, Model, ModelTag, Prediction, PseudoLabel
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]

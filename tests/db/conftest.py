@@ -18,10 +18,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from bench.postgres import Postgres, postgres_binaries
+from db.columns import Answer, Source
 from db.engine import open_engine, parse_url, writing
 from db.labels import Said, find_tags, record
 from db.migrate import upgrade
-from db.schema import Answer, Job, Source
+from db.schema import Job
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MYSQL_URL = os.environ.get("JOBTOOL_TEST_MYSQL_URL")

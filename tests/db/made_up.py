@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db import labels, registry
+from db.columns import Answer, RunState, Source
 from db.engine import now, reading, writing
 from db.schema import (
-    Answer,
     CodeVersion,
     Job,
     JobCode,
@@ -18,8 +18,6 @@ from db.schema import (
     Prediction,
     PredictionSet,
     Run,
-    RunState,
-    Source,
     Verdict,
 )
 

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Engine
 
 from db.advice import labelling_advice
+from db.columns import Split
 from db.engine import reading, writing
-from db.schema import Split
 from tests.db.made_up import YES, add_champion, add_jobs, add_tags, retrained, say
 
 

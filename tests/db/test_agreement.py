@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import Engine
 
 from db.agreement import agreement, agreement_of, disagreements, labellers_of
+from db.columns import Source
 from db.engine import reading, writing
-from db.schema import Source
 from tests.db.made_up import NO, UNSURE, YES, add_jobs, add_tags, say, three_jobs
 
 

@@ -6,23 +6,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, func, select
 
+from db.columns import Answer
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.importing import content_id, import_jobs
 from db.labels import iter_held
 from db.registry import TrainedModel, promote, register
 from db.rows import JobRow, Seen
-from db.schema import (
-    Answer,
-    CodeVersion,
-    Job,
-    JobBand,
-    JobCode,
-    Label,
-    PredictionSet,
-    QueuedJob,
-    Tag,
-)
+from db.schema import CodeVersion, Job, JobBand, JobCode, Label, PredictionSet, QueuedJob, Tag
 
 NURSE = JobRow(line=1, id="n", title="Nurse", text="Three nights a week on a busy ward.")
 COOK = JobRow(line=2, id="c", title="Cook", text="Weekends off in a small kitchen by the sea.")

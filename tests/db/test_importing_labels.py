@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, select
 
+from db.columns import Answer, Source
 from db.engine import reading
 from db.importing import import_jobs
 from db.importing_labels import import_labels
 from db.rows import JobRow, LabelRow
-from db.schema import Answer, Label, Source
+from db.schema import Label
 
 
 @pytest.fixture(autouse=True)

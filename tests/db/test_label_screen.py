@@ -8,8 +8,8 @@ from rich.console import Console
 
 from db.answering import State, fit
 from db.cards import Card, Mode, Row
+from db.columns import Answer, Source
 from db.label_screen import KEYS, draw, layout_for, text_lines
-from db.schema import Answer, Source
 from db.usefulness import Offer
 
 

@@ -9,11 +9,12 @@ from sqlalchemy import Engine, select
 
 from db.answering import Layout
 from db.cards import Explain, Mode
+from db.columns import Source, Split
 from db.engine import open_engine, reading, writing
 from db.errors import StoreError
 from db.label_session import LabelSession, open_session
 from db.migrate import upgrade
-from db.schema import Job, Label, Source, Split
+from db.schema import Job, Label
 from tests.db.made_up import (
     NO,
     UNSURE,

@@ -12,25 +12,14 @@ from sqlalchemy import Engine, select, text, update
 
 from bench.postgres import Postgres, postgres_binaries
 from db import labelling, queue
+from db.columns import Answer, BatchState, Source
 from db.engine import now, open_engine, reading, writing
 from db.errors import StoreError
 from db.labelling import Settings, label
 from db.labels import Said, find_tags, record
 from db.migrate import upgrade
 from db.registry import rollback
-from db.schema import (
-    Answer,
-    Batch,
-    BatchState,
-    Job,
-    JobCode,
-    Label,
-    Model,
-    Prediction,
-    PredictionSet,
-    QueuedJob,
-    Source,
-)
+from db.schema import Batch, Job, JobCode, Label, Model, Prediction, PredictionSet, QueuedJob
 from tests.db.conftest import wait_for
 from tests.db.worker import (
     TAGS,

@@ -4,9 +4,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from db import labels
+from db.columns import Source
 from db.engine import reading, writing
 from db.errors import StoreError
-from db.schema import Label, Source
+from db.schema import Label
 from tests.db.made_up import NO, UNSURE, YES, held, n_lines, say, three_jobs
 
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 
 from db import queue
+from db.columns import BatchState
 from db.engine import now, reading, writing
-from db.schema import Batch, BatchState, Job, PredictionSet, QueuedJob
+from db.schema import Batch, Job, PredictionSet, QueuedJob
 from tests.db.worker import add_jobs, add_model, count, promote_model
 
 

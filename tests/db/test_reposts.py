@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
+from db.columns import Split
 from db.engine import reading, writing
 from db.forget import find_job, remove
 from db.importing import import_jobs
 from db.reposts import SAME_JACCARD, bands, jaccard, shingles
 from db.rows import JobRow
-from db.schema import Job, JobBand, Split
+from db.schema import Job, JobBand
 
 WORDS = [f"word{n}" for n in range(500)]
 

@@ -12,24 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from db.columns import RunState, Split
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.gate import Margin
 from db.registry import CHALLENGER, CHAMPION, aliased, find_model, promote
 from db.retrain import Settings, retrain
 from db.schedule import Schedule, retrain_when_due
-from db.schema import (
-    CodeVersion,
-    Job,
-    Label,
-    Model,
-    ModelJob,
-    PseudoLabel,
-    Run,
-    RunState,
-    Split,
-    Verdict,
-)
+from db.schema import CodeVersion, Job, Label, Model, ModelJob, PseudoLabel, Run, Verdict
 
 
 @dataclass

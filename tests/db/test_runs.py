@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
+from db.columns import RunState
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.runs import finish, last_run, reason_to_retrain, running
-from db.schema import Run, RunState
+from db.schema import Run
 
 
 def only_run(engine: Engine) -> Run:

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, select, update
 
+from db.columns import Split
 from db.engine import reading, writing
-from db.schema import Job, Split
+from db.schema import Job
 from db.snapshot import Snapshot, assign_splits, take_snapshot
 
 

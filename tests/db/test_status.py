@@ -5,12 +5,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine, update
 
+from db.columns import Answer, Source, Split
 from db.engine import reading, writing
 from db.labelling import Settings, label
 from db.labels import Said, find_tags, record, undo
 from db.queue import claim, enqueue_missing
 from db.registry import CHALLENGER, set_alias
-from db.schema import Answer, Job, Label, Model, QueuedJob, Source, Split
+from db.schema import Job, Label, Model, QueuedJob
 from db.status import status
 from tests.db import made_up
 from tests.db.worker import ByLength, add_jobs, add_model

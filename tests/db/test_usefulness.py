@@ -5,8 +5,9 @@ from itertools import islice
 import numpy as np
 from sqlalchemy import Engine
 
+from db.columns import Split
 from db.engine import reading, writing
-from db.schema import Job, PseudoLabel, Split
+from db.schema import Job, PseudoLabel
 from db.usefulness import RANDOM_EVERY, Offer, Pool, iter_offers, load_pool
 from tests.db.made_up import YES, add_champion, add_jobs, add_tags, predict, say, three_jobs
 

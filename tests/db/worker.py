@@ -13,21 +13,12 @@ import numpy as np
 from sqlalchemy import Engine, func, insert, select
 
 from db import labelling
+from db.columns import BatchState
 from db.engine import open_engine, reading, writing
 from db.labelling import Settings, label
 from db.queue import Posting
 from db.registry import TrainedModel, promote, register
-from db.schema import (
-    Batch,
-    BatchState,
-    CodeVersion,
-    Job,
-    JobCode,
-    Model,
-    Prediction,
-    PredictionSet,
-    QueuedJob,
-)
+from db.schema import Batch, CodeVersion, Job, JobCode, Model, Prediction, PredictionSet, QueuedJob
 
 TAGS = ("long", "short", "even")
 N_CODE = 4
