@@ -70,6 +70,9 @@ class LiveModel:
     code_version_id: int
     tag_ids: npt.NDArray[np.int64]
     """Shape (T,): the tags of the predictor's columns."""
+    learned: npt.NDArray[np.bool_]
+    """Shape (T,): tags with a threshold. Of the others the model knows only how frequent they are,
+    which says nothing of a job."""
     predictor: Predictor
 
 
@@ -95,12 +98,13 @@ def load_live(session: Session, model: Model, *, store: Path, load: Load) -> Liv
     folder = store / model.folder
     _check_folder(model, folder)
     predictor = load(folder)
-    known = set(session.scalars(select(ModelTag.tag_id).where(ModelTag.model_id == model.id)))
+    registered = select(ModelTag.tag_id, ModelTag.threshold).where(ModelTag.model_id == model.id)
+    thresholds = dict(session.execute(registered).all())
     tags = find_tags(session, predictor.tags)
     tag_ids = [tags[name].id for name in predictor.tags]
-    if set(tag_ids) != known:
+    if set(tag_ids) != thresholds.keys():
         raise StoreError(
-            f"model {model.id} has {len(tag_ids)} tags, but is registered with {len(known)} "
+            f"model {model.id} has {len(tag_ids)} tags, but is registered with {len(thresholds)} "
             f"others: {folder} is another model's folder; restore it or promote another model"
         )
     n_numbers = predictor.predict([Posting(0, "", "")]).codes.shape[1]
@@ -110,7 +114,10 @@ def load_live(session: Session, model: Model, *, store: Path, load: Load) -> Liv
             f"model {model.id} makes codes of {n_numbers} numbers, its code version has "
             f"{expected}: register it with a code version of its own"
         )
-    return LiveModel(model.id, model.code_version_id, np.array(tag_ids, np.int64), predictor)
+    learned = np.array([thresholds[tag_id] is not None for tag_id in tag_ids], bool)
+    return LiveModel(
+        model.id, model.code_version_id, np.array(tag_ids, np.int64), learned, predictor
+    )
 
 
 def _check_folder(model: Model, folder: Path) -> None:

@@ -56,7 +56,7 @@ def _insert_sets(
     sets = {
         "model_id": np.full(len(rows), live.id, np.int64),
         "job_id": job_ids,
-        "needs_review": np.asarray(predicted.reviews[rows].any(axis=1)),
+        "needs_review": np.asarray(predicted.reviews[rows][:, live.learned].any(axis=1)),
         "predicted_at": np.full(len(rows), at, "M8[us]"),
     }
     insert_arrays(session, table_of(PredictionSet), sets)
@@ -65,17 +65,21 @@ def _insert_sets(
 def _insert_predictions(
     session: Session, live: LiveModel, job_ids: IdArray, predicted: Predicted, rows: RowArray
 ) -> None:
-    n_jobs, n_tags = len(rows), len(live.tag_ids)
+    """Of each job and each tag that the model has learned."""
+    cells = np.ix_(rows, np.flatnonzero(live.learned))
+    tag_ids = live.tag_ids[live.learned]
+    n_jobs, n_tags = len(rows), len(tag_ids)
     predictions = {
         "model_id": np.full(n_jobs * n_tags, live.id, np.int64),
         "job_id": np.repeat(job_ids, n_tags),
-        "tag_id": np.tile(live.tag_ids, n_jobs),
-        "score": predicted.scores[rows].ravel().astype(np.float64),
-        "probability": predicted.probabilities[rows].ravel().astype(np.float64),
-        "decision": predicted.decisions[rows].ravel(),
-        "review": predicted.reviews[rows].ravel(),
+        "tag_id": np.tile(tag_ids, n_jobs),
+        "score": predicted.scores[cells].ravel().astype(np.float64),
+        "probability": predicted.probabilities[cells].ravel().astype(np.float64),
+        "decision": predicted.decisions[cells].ravel(),
+        "review": predicted.reviews[cells].ravel(),
     }
-    insert_arrays(session, table_of(Prediction), predictions)
+    if n_tags:
+        insert_arrays(session, table_of(Prediction), predictions)
 
 
 def _insert_codes(

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import case, func, insert, select
+from sqlalchemy import ColumnElement, case, false, func, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import aliased as aliased_table
 
@@ -247,28 +247,26 @@ def difference(session: Session, a: Model, b: Model) -> dict[str, Any]:
     per tag how many jobs got it from both, only_a and only_b.
     """
     tags_a, tags_b = model_tags(session, a), model_tags(session, b)
+    set_a, set_b = aliased_table(PredictionSet), aliased_table(PredictionSet)
+    same_job = (set_a.job_id == set_b.job_id) & (set_b.model_id == b.id)
+    n_jobs = select(func.count()).select_from(set_a).join(set_b, same_job)
     of_a, of_b = aliased_table(Prediction), aliased_table(Prediction)
-    given = select(
-        Tag.name,
-        func.sum(case((of_a.decision & of_b.decision, 1), else_=0)),
-        func.sum(case((of_a.decision & ~of_b.decision, 1), else_=0)),
-        func.sum(case((~of_a.decision & of_b.decision, 1), else_=0)),
-    )
-    same = (of_a.job_id == of_b.job_id) & (of_a.tag_id == of_b.tag_id)
+    # A model says nothing of a tag that it has not learned: it does not give it.
+    by_a, by_b = (func.coalesce(said.decision, false()) for said in (of_a, of_b))
     query = (
-        given.select_from(of_a)
-        .join(of_b, same)
-        .join(Tag, Tag.id == of_a.tag_id)
-        .where(of_a.model_id == a.id, of_b.model_id == b.id)
+        select(
+            Tag.name,
+            func.sum(case((by_a & by_b, 1), else_=0)),
+            func.sum(case((by_a & ~by_b, 1), else_=0)),
+            func.sum(case((~by_a & by_b, 1), else_=0)),
+        )
+        .select_from(set_a)
+        .join(set_b, same_job)
+        .join(Tag, Tag.name.in_([tag for tag in tags_a if tag in tags_b]))
+        .outerjoin(of_a, _of_job(of_a, a, set_a))
+        .outerjoin(of_b, _of_job(of_b, b, set_a))
         .group_by(Tag.name, Tag.position)
         .order_by(Tag.position)
-    )
-    set_a, set_b = aliased_table(PredictionSet), aliased_table(PredictionSet)
-    both = (
-        select(func.count())
-        .select_from(set_a)
-        .join(set_b, set_a.job_id == set_b.job_id)
-        .where(set_a.model_id == a.id, set_b.model_id == b.id)
     )
     names = sorted({*a.metrics, *b.metrics})
     return {
@@ -277,9 +275,13 @@ def difference(session: Session, a: Model, b: Model) -> dict[str, Any]:
         "metrics": {name: [a.metrics.get(name), b.metrics.get(name)] for name in names},
         "only_a": [tag for tag in tags_a if tag not in tags_b],
         "only_b": [tag for tag in tags_b if tag not in tags_a],
-        "n_jobs": session.scalars(both).one(),
+        "n_jobs": session.scalars(n_jobs.where(set_a.model_id == a.id)).one(),
         "tags": [
             {"tag": tag, "both": int(n_both), "only_a": int(n_a), "only_b": int(n_b)}
-            for tag, n_both, n_a, n_b in session.execute(query)
+            for tag, n_both, n_a, n_b in session.execute(query.where(set_a.model_id == a.id))
         ],
     }
+
+
+def _of_job(said: type[Prediction], model: Model, job: type[PredictionSet]) -> ColumnElement[bool]:
+    return (said.model_id == model.id) & (said.job_id == job.job_id) & (said.tag_id == Tag.id)

@@ -35,7 +35,7 @@ class TagConfig:
     n_folds: int = 5
     """Folds of the cross-fitting that chooses mixture, calibration and thresholds."""
     review_share: float = 0.1
-    """Share of jobs, per tag, nearest to the threshold: left to a person. In [0, 1]."""
+    """Share of jobs, those nearest to the threshold of any tag, left to a person. In [0, 1]."""
     wide_configs: tuple[WideConfig, ...] = (WideConfig(), WideConfig(evenness=1.0))
     """Linear paths to choose from: log-count ratios win with many labels, plain ones with few."""
     deep_config: DeepConfig = field(default_factory=DeepConfig)

@@ -63,7 +63,7 @@ class Summary:
     accuracy: float
     """Share of known cells decided rightly. It flatters: most cells are "no"."""
     review_share: float | None
-    """Share of all cells, known or not, left to a person; None where no mask was given."""
+    """Share of jobs with a tag that is left to a person; None where no mask was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ def summary(
         micro_recall=_ratio(hits, n_yes),
         micro_f1=_ratio(2 * hits, n_yes + given),
         accuracy=_ratio(int((known & (D == (Y == 1))).sum()), int(known.sum())),
-        review_share=None if review is None else float(review.mean()),
+        review_share=None if review is None else float(review.any(axis=1).mean()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Calibration, thresholds and the band left to a person, per tag, from out-of-fold logits.
+"""Calibration and thresholds per tag, and bands left to a person, from out-of-fold logits.
 
 Letters for axes: N jobs, T tags. Labels are 1 yes, 0 no, -1 unknown.
 """
@@ -38,7 +38,8 @@ class Decisions:
     threshold: FloatArray
     """A tag is given from this probability on; nan for a tag that was not learned."""
     band: FloatArray
-    """Shape (T, 2): from band[t, 0] to band[t, 1] a person should look; nan for no band."""
+    """Shape (T, 2): from band[t, 0] to band[t, 1] a person should look; nan for no band. So wide
+    that a chosen share of the jobs lies in the band of some tag."""
 
     def proba(self, logits: FloatArray) -> FloatArray:
         """Calibrated probabilities, (N, T) -> (N, T); the tag's frequency where not learned."""
@@ -71,14 +72,14 @@ def fit_decisions(
     ----------
     Y, logits : shape (N, T)
     review_share
-        Share of the jobs whose probability lies nearest to a tag's threshold: its review band.
+        Share of the jobs that a person should look at: see `review_bands`.
     learned : shape (T,)
         The tags to learn, as said of more jobs than these; one that is all yes or all no here is
         left out. None: those with enough examples.
     """
     n_tags = Y.shape[1]
     slope, offset = np.zeros(n_tags), np.zeros(n_tags)
-    threshold, band = np.full(n_tags, np.nan), np.full((n_tags, 2), np.nan)
+    threshold = np.full(n_tags, np.nan)
     enough = learnable(Y) if learned is None else learned & learnable(Y, at_least=1)
     for tag in range(n_tags):
         known = Y[:, tag] != UNKNOWN
@@ -93,12 +94,44 @@ def fit_decisions(
         threshold[tag] = f1_threshold(
             trust * yes + (1 - trust) * proba, proba, most=MOST_GIVEN * int(yes.sum())
         )
-        n_reviewed = round(review_share * len(logit))
-        if slope[tag] and n_reviewed:  # where jobs are not told apart, none is nearer than another
-            distance = np.sort(np.abs(slope[tag] * logit + offset[tag] - _logit(threshold[tag])))
-            reach = distance[n_reviewed - 1] * (1 + 1e-9)  # the last one itself, after rounding
-            band[tag] = expit(_logit(threshold[tag]) + np.array([-reach, reach]))
+    proba = expit(slope * logits + offset)
+    # Where jobs are not told apart, none is nearer than another.
+    band = review_bands(proba, np.where(slope > 0, threshold, np.nan), share=review_share)
     return Decisions(slope, offset, threshold, band)
+
+
+def review_bands(proba: FloatArray, threshold: FloatArray, *, share: float) -> FloatArray:
+    """Bands around the thresholds, all of one width, that hold a tag of a `share` of the jobs.
+
+    The jobs that come nearest to any threshold are the ones left to a person. One width for all
+    tags, and not the nearest jobs of each: with many tags, that would soon be every job.
+
+    Parameters
+    ----------
+    proba : shape (N, T)
+        Of jobs that the model has not seen. What is known of their tags plays no part.
+    threshold : shape (T,)
+        nan for a tag without a band.
+    share
+        In [0, 1]. Rounded to whole jobs; jobs at the same distance go together.
+
+    Returns
+    -------
+    shape (T, 2): lowest and highest probability; nan where a tag has no band.
+
+    Examples
+    --------
+    >>> proba = np.array([[0.9, 0.1], [0.55, 0.2], [0.1, 0.9], [0.9, 0.4]])
+    >>> review_bands(proba, np.array([0.5, 0.5]), share=0.25).round(3)
+    array([[0.45, 0.55],
+           [0.45, 0.55]])
+    """
+    reach, n_jobs = np.nan, round(share * len(proba))
+    has_band = ~np.isnan(threshold)
+    if n_jobs and has_band.any():
+        distance = np.abs(proba[:, has_band] - threshold[has_band]).min(axis=1)
+        reach = np.sort(distance)[n_jobs - 1] + 1e-12  # the last one itself, after rounding
+    return np.stack([threshold - reach, threshold + reach], axis=1).clip(0, 1)
 
 
 def platt(yes: BoolArray, logit: FloatArray) -> tuple[float, float]:

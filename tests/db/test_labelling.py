@@ -19,7 +19,7 @@ from db.labelling import Settings, label
 from db.labels import Said, find_tags, record
 from db.migrate import upgrade
 from db.registry import rollback
-from db.schema import Batch, Job, JobCode, Label, Model, Prediction, PredictionSet, QueuedJob
+from db.schema import Batch, Job, JobCode, Label, Model, Prediction, PredictionSet, QueuedJob, Tag
 from tests.db.conftest import wait_for
 from tests.db.worker import (
     TAGS,
@@ -69,6 +69,17 @@ def test_every_job_gets_what_the_model_says(engine: Engine, store: Path) -> None
     assert [one.review for one in stored] == said.reviews[0].tolist() == [True, True, True]
     assert is_unsure
     assert np.frombuffer(code, "<f4").tolist() == said.codes[0].tolist()
+
+
+def test_of_a_tag_that_was_never_learned_nothing_is_said(engine: Engine, store: Path) -> None:
+    add_jobs(engine, 30)  # the model is in doubt of "even" on each of them
+    model_id = add_model(engine, store, "first", unlearned=["even"])
+    assert label(engine, ByLength, Settings(store=store)) == 30
+    with reading(engine) as session:
+        named = select(Tag.name).join(Prediction, Prediction.tag_id == Tag.id).distinct()
+        assert set(session.scalars(named)) == {"long", "short"}
+    in_doubt = count(engine, PredictionSet, PredictionSet.needs_review)
+    assert (in_doubt, count(engine, Prediction, Prediction.model_id == model_id)) == (1, 60)
 
 
 def test_tagging_again_does_nothing(engine: Engine, store: Path) -> None:

@@ -173,3 +173,20 @@ def test_models_are_compared_on_the_jobs_that_both_have_tagged(engine, add_model
         found = difference(session, find_model(session, "a"), find_model(session, "b"))
     assert (found["only_a"], found["only_b"], found["n_jobs"]) == (["nurse"], [], 2)
     assert found["tags"] == [{"tag": "remote", "both": 1, "only_a": 1, "only_b": 0}]
+
+
+def test_a_tag_that_a_model_has_not_learned_counts_as_not_given(engine, add_model, add_jobs):
+    a, b = add_model("a", remote=0.5), add_model("b", remote=None)
+    (job,) = add_jobs(1)
+    with writing(engine) as session:
+        at = find_model(session, "a").created_at
+        for model in (a, b):
+            session.add(
+                PredictionSet(model_id=model, job_id=job, needs_review=False, predicted_at=at)
+            )
+        session.flush()
+        said = {"score": 0, "probability": 0.9, "decision": True, "review": False}
+        session.add(Prediction(model_id=a, job_id=job, tag_id=1, **said))
+    with reading(engine) as session:
+        found = difference(session, find_model(session, "a"), find_model(session, "b"))
+    assert found["tags"] == [{"tag": "remote", "both": 0, "only_a": 1, "only_b": 0}]

@@ -66,14 +66,16 @@ def job_row(n: int) -> dict[str, object]:
     }
 
 
-def add_model(engine: Engine, store: Path, name: str, *, live: bool = True) -> int:
+def add_model(
+    engine: Engine, store: Path, name: str, *, live: bool = True, unlearned: Sequence[str] = ()
+) -> int:
     """Register a model whose folder holds a `meta.json`; returns its id."""
     (store / name).mkdir(parents=True)
     (store / name / "meta.json").write_text(name)
     trained = TrainedModel(
         folder=name,
         sha256=hashlib.sha256(name.encode()).hexdigest(),
-        thresholds=dict.fromkeys(TAGS, 0.5),
+        thresholds={tag: None if tag in unlearned else 0.5 for tag in TAGS},
         snapshot="",
         seed=0,
         versions={},

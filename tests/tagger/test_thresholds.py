@@ -13,6 +13,7 @@ from tagger.thresholds import (
     fit_decisions,
     learnable,
     platt,
+    review_bands,
 )
 
 ranked = st.lists(st.tuples(st.booleans(), st.integers(1, 20)), min_size=1, max_size=20)
@@ -131,18 +132,46 @@ def test_what_stands_in_unknown_cells_changes_nothing() -> None:
     Y[::3, 0] = Y[1::3, 2] = -1
     other = np.where(Y == -1, -logits * 7 + 3, logits)
     a, b = fit_decisions(Y, logits), fit_decisions(Y, other)
-    for name in ("slope", "offset", "threshold", "band"):
+    for name in ("slope", "offset", "threshold"):
         assert (getattr(a, name) == getattr(b, name)).all()
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
-def test_the_review_band_holds_its_share_of_jobs(share: float) -> None:
+def test_the_review_bands_hold_their_share_of_jobs_over_all_tags(share: float) -> None:
     Y, logits = data()
     decisions = fit_decisions(Y, logits, review_share=share)
-    reviewed = decisions.review(decisions.proba(logits)).mean(axis=0)
-    np.testing.assert_allclose(reviewed, share, atol=1e-9)
+    reviewed = decisions.review(decisions.proba(logits)).any(axis=1)
+    assert reviewed.sum() == round(share * len(Y))
     assert (decisions.band[:, 0] <= decisions.threshold).all()
     assert (decisions.threshold <= decisions.band[:, 1]).all()
+
+
+def test_the_jobs_left_to_a_person_are_the_nearest_to_any_threshold() -> None:
+    Y, logits = data()
+    decisions = fit_decisions(Y, logits, review_share=0.2)
+    proba = decisions.proba(logits)
+    distance = np.abs(proba - decisions.threshold).min(axis=1)
+    reviewed = decisions.review(proba).any(axis=1)
+    assert distance[reviewed].max() < distance[~reviewed].min()
+
+
+def test_more_tags_do_not_mean_more_jobs_for_a_person() -> None:
+    Y, logits = data(400, 12)
+    reviewed = [
+        fit_decisions(Y[:, :n], logits[:, :n]).review(
+            fit_decisions(Y[:, :n], logits[:, :n]).proba(logits[:, :n])
+        )
+        for n in (2, 12)
+    ]
+    assert [cells.any(axis=1).sum() for cells in reviewed] == [40, 40]
+
+
+def test_nobody_looks_at_a_tag_that_tells_no_jobs_apart() -> None:
+    proba = np.array([[0.5, 0.1], [0.5, 0.6]])
+    bands = review_bands(proba, np.array([np.nan, 0.5]), share=0.5)
+    assert np.isnan(bands[0]).all()
+    np.testing.assert_allclose(bands[1], [0.4, 0.6])
+    assert np.isnan(review_bands(proba, np.array([0.5, 0.5]), share=0)).all()
 
 
 def test_a_fold_never_chooses_its_own_threshold() -> None:
