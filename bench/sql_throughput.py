@@ -3,8 +3,8 @@
 python bench/sql_throughput.py [--data ../shared/data] [--jobs N] [--quick] [--json] [--check]
 
 Real postings are repeated, each time with other words left out, until there are N. Every way tags
-all of them, a part in each round; ways take turns, so that a slow minute hits all, and ratios are
-medians over rounds. Two workers are compared with two processes that tag half a file each; every
+all of them in each round; ways take turns, so that a slow minute hits all, and ratios are medians
+over rounds. Two workers are compared with two processes that tag half a file each; every
 process has its share of the cores for matrix products. The tagger is barely trained: its speed does
 not depend on its weights. Without PostgreSQL's programs only SQLite is measured.
 """
@@ -191,12 +191,10 @@ def compare(
     """Rows of a table, and what each database costs beside a file."""
     rows: list[Row] = []
     costs: list[tuple[str, float]] = []
-    n_each = len(postings) // n_rounds
     for n_workers in range(1, N_WORKERS + 1):
-        ways = {"a file": _from_file(databases.store, postings, n_each, n_workers)}
+        ways = {"a file": _from_file(databases.store, postings, n_workers)}
         for kind in databases.kinds:
-            url = databases.copy(kind, f"with_{n_workers}")
-            ways[kind] = _from_sql(databases.store, url, n_each, n_workers)
+            ways[kind] = _from_sql(databases, kind, n_workers)
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(n_rounds):
             for way, tag in ways.items():
@@ -207,37 +205,36 @@ def compare(
             )
         for way, taken in seconds.items():
             cost = median(a / b for a, b in zip(taken, seconds["a file"], strict=True))
-            rate = n_each / median(taken)
+            rate = len(postings) / median(taken)
             rows.append({"from": way, "processes": n_workers, "jobs/s": rate, "ratio": cost})
             if way != "a file":
                 costs.append((f"{way}, {n_workers} worker(s)", cost))
     return rows, costs
 
 
-def _from_file(
-    store: Path, postings: list[Posting], n_each: int, n_workers: int
-) -> Callable[[int], float]:
-    """Tag one part of the postings from files, one for each process."""
+def _from_file(store: Path, postings: list[Posting], n_workers: int) -> Callable[[int], float]:
+    """Tag the postings from files, one for each process."""
+    commands = []
+    for worker in range(n_workers):
+        source = store / f"jobs-{worker}-of-{n_workers}.jsonl"
+        with source.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            for job in postings[worker::n_workers]:
+                row = {"id": job.id, "title": job.title, "text": job.text}
+                file.write(json.dumps(row) + "\n")
+        output = store / f"tags-{worker}.jsonl"
+        commands.append([*JOBTOOL, source, "--model", store / "model", "--output", output])
+    return lambda number: _timed(commands, n_workers)
+
+
+def _from_sql(databases: Databases, kind: str, n_workers: int) -> Callable[[int], float]:
+    """Tag a new copy of a database."""
 
     def tag(number: int) -> float:
-        part = postings[number * n_each : (number + 1) * n_each]
-        commands = []
-        for worker in range(n_workers):
-            source = store / f"jobs-{worker}.jsonl"
-            with source.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                for job in part[worker::n_workers]:
-                    row = {"id": job.id, "title": job.title, "text": job.text}
-                    file.write(json.dumps(row) + "\n")
-            output = store / f"tags-{worker}.jsonl"
-            commands.append([*JOBTOOL, source, "--model", store / "model", "--output", output])
-        return _timed(commands, n_workers)
+        url = databases.copy(kind, f"with_{n_workers}_{number}")
+        options = ["--store", databases.store, "--workers", str(n_workers), "--json"]
+        return _timed([[*JOBTOOL, "--db", url, *options]], n_workers)
 
     return tag
-
-
-def _from_sql(store: Path, url: str, n_each: int, n_workers: int) -> Callable[[int], float]:
-    options = ["--store", store, "--limit", str(n_each), "--workers", str(n_workers), "--json"]
-    return lambda number: _timed([[*JOBTOOL, "--db", url, *options]], n_workers)
 
 
 def _timed(commands: list[list[Any]], n_workers: int) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select, union
 from sqlalchemy.orm import Session
 
+from db import predictions
 from db.engine import shown, take_turns
 from db.errors import StoreError
 from db.reposts import release
@@ -97,6 +98,7 @@ def remove(session: Session, found: Found) -> None:
         session.execute(delete(Candidate).where(Candidate.id.in_(found.ids)))
         return
     release(session, found.ids)
+    predictions.remove(session, found.ids)
     session.execute(delete(Job).where(Job.id.in_(found.ids)))
 
 

@@ -18,6 +18,7 @@ from db.columns import MAX_NAME, Answer, Source
 from db.engine import now, take_turns, writing
 from db.errors import StoreError
 from db.labels import Said, chunks, find_tags, record
+from db.predictions import remove as remove_predictions
 from db.registry import CHAMPION, aliased
 from db.reposts import Posting, link, release
 from db.rows import (
@@ -31,7 +32,7 @@ from db.rows import (
     resumable,
     writable,
 )
-from db.schema import Job, JobCode, PredictionSet, QueuedJob
+from db.schema import Job, JobCode, QueuedJob
 
 
 def content_id(title: str, body: str) -> str:
@@ -266,7 +267,8 @@ def _change(session: Session, changed: Sequence[dict[str, Any]], fresh: Sequence
         session.execute(update(Job), changed)
     release(session, fresh)
     for part in chunks(fresh):
-        for table in (PredictionSet, JobCode, QueuedJob):
+        remove_predictions(session, part)
+        for table in (JobCode, QueuedJob):
             session.execute(delete(table).where(table.job_id.in_(part)))
 
 

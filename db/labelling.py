@@ -8,13 +8,13 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ from db.live import LiveModel, Load, Predicted, champion, load_live
 from db.predictions import store
 
 LEASE_S = 60.0
-N_JOBS, N_CHARS = 512, 4 * 2**20
+N_JOBS, N_CHARS = 1024, 4 * 2**20
 """A batch ends at so many jobs, or so much text: enough for array speed, little memory."""
 MISSING_S = 60.0
 """How often a waiting worker looks for jobs that nobody has queued."""
@@ -104,11 +104,20 @@ class _Held:
     claimed: queue.Claim
 
 
+class _AtOnce(Executor):
+    """Does what is submitted before it returns."""
+
+    def submit(self, work: Callable[..., _Found], /, *args: Any, **options: Any) -> Future[_Found]:
+        done: Future[_Found] = Future()
+        done.set_result(work(*args, **options))
+        return done
+
+
 class _Worker:
     """One worker and the model that it has in memory; a context manager.
 
-    While a batch is tagged, the one before it is stored and the next one is claimed, in a thread:
-    then the database costs little time, wherever it is.
+    While a batch is tagged, a server stores the one before it and hands out the next one: a thread
+    waits for it. SQLite runs in this process, where a thread would only be in the way.
     """
 
     def __init__(
@@ -122,7 +131,8 @@ class _Worker:
         self._leases: set[int] = set()  # batches that are ours
         self._ahead: Future[_Held | None] | None = None
         self._storing: Future[int] | None = None
-        self._database = ThreadPoolExecutor(1)
+        is_server = engine.dialect.name != "sqlite"
+        self._database: Executor = ThreadPoolExecutor(1) if is_server else _AtOnce()
         self._is_over = Event()
         self._renewer = Thread(target=self._renew, daemon=True)
 

@@ -3,9 +3,11 @@
 Letters for axes: B jobs, T tags.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import queue
@@ -41,6 +43,15 @@ def store(session: Session, live: LiveModel, claimed: queue.Claim, predicted: Pr
         _insert_codes(session, live, claimed.batch_id, job_ids, predicted, rows)
     queue.finish(session, claimed.batch_id, locked)
     return len(rows)
+
+
+def remove(session: Session, job_ids: Sequence[int]) -> None:
+    """Take back all that models say of some jobs. Does not commit."""
+    of_jobs = PredictionSet.job_id.in_(job_ids)
+    pairs = select(PredictionSet.model_id, PredictionSet.job_id).where(of_jobs)
+    said = tuple_(Prediction.model_id, Prediction.job_id).in_(pairs)
+    session.execute(delete(table_of(Prediction)).where(said))
+    session.execute(delete(table_of(PredictionSet)).where(of_jobs))
 
 
 def _known(batch_id: int, job_id: IdColumn, of_model: ColumnElement[bool]) -> Select[int]:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     MetaData,
     String,
@@ -222,15 +221,14 @@ class PredictionSet(Base):
 
 
 class Prediction(Base):
-    """What a model says of one tag on one job. Its threshold is that of `ModelTag`."""
+    """What a model says of one tag on one job. Its threshold is that of `ModelTag`.
+
+    Written and removed with its `PredictionSet` by `db.predictions` alone. There is no foreign key:
+    PostgreSQL would check it for every row, which takes as long as storing them.
+    """
 
     __tablename__ = "predictions"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["model_id", "job_id"],
-            ["prediction_sets.model_id", "prediction_sets.job_id"],
-            ondelete="CASCADE",
-        ),
         CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),
         {"sqlite_with_rowid": False},
     )

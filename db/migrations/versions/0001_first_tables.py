@@ -348,12 +348,6 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "probability >= 0 AND probability <= 1", name=op.f("ck_predictions_probability")
         ),
-        sa.ForeignKeyConstraint(
-            ["model_id", "job_id"],
-            ["prediction_sets.model_id", "prediction_sets.job_id"],
-            name=op.f("fk_predictions_model_id_job_id"),
-            ondelete="CASCADE",
-        ),
         sa.PrimaryKeyConstraint("model_id", "job_id", "tag_id", name=op.f("pk_predictions")),
         sqlite_with_rowid=False,
     )
