@@ -66,7 +66,7 @@ def reciprocal_rank(ranks: FloatArray, k: int | None = None) -> FloatArray:
     return np.where(ranks <= (np.inf if k is None else k), 1 / ranks, 0.0)
 
 
-def ranking_auc(ranks: FloatArray, n_jobs: IntArray | int) -> FloatArray:
+def ranking_auc(ranks: FloatArray, n_jobs: IntArray | FloatArray | int) -> FloatArray:
     """Share of the other jobs that the held-out one is ahead of, in [0, 1]."""
     return np.asarray(1 - (ranks - 1) / np.maximum(np.asarray(n_jobs) - 1, 1))
 
@@ -159,3 +159,22 @@ def bootstrap(
     means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(n_resamples)]
     low, high = np.percentile(means, [50 - 50 * level, 50 + 50 * level])
     return float(low), float(high)
+
+
+def gini(counts: FloatArray) -> float:
+    """Gini coefficient of how often each job was shown: 0 all alike, near 1 a few take all.
+
+    References
+    ----------
+    Gini, Variabilità e mutabilità, 1912.
+
+    Examples
+    --------
+    >>> gini(np.array([5.0, 5.0])), gini(np.array([0.0, 0.0, 0.0, 8.0]))
+    (0.0, 0.75)
+    """
+    ordered = np.sort(counts)
+    if not ordered.sum():
+        return np.nan
+    places = 2 * np.arange(1, len(ordered) + 1) - len(ordered) - 1
+    return float(places @ ordered / (len(ordered) * ordered.sum()))

@@ -118,12 +118,12 @@ def _by_time(
     is_cold: BoolArray | None,
 ) -> Split:
     """The last pair of each candidate that met in a window, if that led to the target in it."""
-    events, met, rows = data.events, _met(data), _target_rows(data)
+    events, met, rows = data.events, met_at(data), _target_rows(data)
     is_open = np.ones(len(events), bool) if is_cold is None else ~is_cold
     rows = rows[(met[rows] >= start) & (events.times[rows] < end)]
     rows = rows if is_cold is None else rows[is_cold[rows]]
     rows = rows[np.argsort(-met[rows], kind="stable")]
-    asked = _some(np.sort(rows[_first_of(events.candidates[rows])]), max_questions, rng)
+    asked = _some(np.sort(rows[first_of(events.candidates[rows])]), max_questions, rng)
     moment = np.full(len(data.candidates), start)
     moment[events.candidates[asked]] = met[asked]
     is_known = events.times < moment[events.candidates]
@@ -139,7 +139,7 @@ def _asked(
             f"{len(data.events):,} events give {len(rows)} questions and {int(is_train.sum())} "
             "events to learn from: there are too few to hold some out"
         )
-    events, group = data.events, _groups(data)
+    events, group = data.events, groups_of(data)
     train, known = (data.with_events(events.take(part)) for part in (is_train, is_known))
     is_seen = np.isin(group, group[train.events.jobs])
     is_met = np.isin(np.arange(len(data.candidates)), known.events.candidates)
@@ -148,7 +148,7 @@ def _asked(
         known,
         events.candidates[rows],
         events.jobs[rows],
-        _met(data)[rows],
+        met_at(data)[rows],
         _known_from(data) < end,
         ~is_seen[events.jobs[rows]],
         ~is_met[events.candidates[rows]],
@@ -171,28 +171,28 @@ def _some(rows: IntArray, n: int | None, rng: np.random.Generator) -> IntArray:
     return np.sort(rng.choice(rows, n, replace=False))
 
 
-def _groups(data: MatchData) -> IntArray:
+def groups_of(data: MatchData) -> IntArray:
     groups = data.jobs.groups
     return np.arange(len(data.jobs)) if groups is None else groups
 
 
-def _pair_keys(data: MatchData) -> IntArray:
+def pair_keys(data: MatchData) -> IntArray:
     """Equal for events of one candidate with one job or its reposts; shape (E,)."""
-    _, group = np.unique(_groups(data), return_inverse=True)
+    _, group = np.unique(groups_of(data), return_inverse=True)
     pairs: IntArray = data.events.candidates.astype(np.int64) * (group.max() + 1)
     return pairs + group[data.events.jobs]
 
 
-def _first_of(keys: IntArray) -> IntArray:
+def first_of(keys: IntArray) -> IntArray:
     """Where each key comes for the first time, in order."""
     return np.sort(np.unique(keys, return_index=True)[1])
 
 
-def _met(data: MatchData) -> FloatArray:
+def met_at(data: MatchData) -> FloatArray:
     """Time of the first event of each event's pair; all nan if one has no time. Shape (E,)."""
     if not data.has_times:
         return np.full(len(data.events), np.nan)
-    _, pair = np.unique(_pair_keys(data), return_inverse=True)
+    _, pair = np.unique(pair_keys(data), return_inverse=True)
     first = np.full(pair.max(initial=-1) + 1, np.inf)
     np.minimum.at(first, pair, data.events.times)
     return np.asarray(first[pair])
@@ -201,7 +201,7 @@ def _met(data: MatchData) -> FloatArray:
 def _target_rows(data: MatchData) -> IntArray:
     """The first target event of each pair."""
     rows = np.flatnonzero(data.events.actions == NUMBER[data.target])
-    return rows[_first_of(_pair_keys(data)[rows])]
+    return rows[first_of(pair_keys(data)[rows])]
 
 
 _Held = tuple[IntArray, BoolArray]
@@ -210,11 +210,11 @@ _Held = tuple[IntArray, BoolArray]
 
 def _one_each(data: MatchData, min_events: int, rng: np.random.Generator) -> _Held:
     """One target event, drawn at random, of each candidate who has enough."""
-    rows, keys = _target_rows(data), _pair_keys(data)
+    rows, keys = _target_rows(data), pair_keys(data)
     people = data.events.candidates[rows]
     enough = np.bincount(people, minlength=len(data.candidates)) >= max(min_events, 2)
     rows = rng.permutation(rows[enough[people]])
-    asked = np.sort(rows[_first_of(data.events.candidates[rows])])
+    asked = np.sort(rows[first_of(data.events.candidates[rows])])
     return asked, ~np.isin(keys, keys[asked])
 
 
@@ -222,7 +222,7 @@ def _cold_events(data: MatchData, share: float, rng: np.random.Generator) -> Boo
     """Which events are of jobs that are held out whole; shape (E,). None: no job is."""
     if not share:
         return None
-    group = _groups(data)[data.events.jobs]
+    group = groups_of(data)[data.events.jobs]
     groups = np.unique(group[_target_rows(data)])
     held = rng.choice(groups, max(int(share * len(groups)), 1), replace=False)
     return np.isin(group, held)
@@ -232,5 +232,5 @@ def _cold(data: MatchData, is_cold: BoolArray, rng: np.random.Generator) -> _Hel
     """One target event, of each candidate who has one, with a job that is held out whole."""
     rows = _target_rows(data)
     rows = rng.permutation(rows[is_cold[rows]])
-    asked = np.sort(rows[_first_of(data.events.candidates[rows])])
+    asked = np.sort(rows[first_of(data.events.candidates[rows])])
     return asked, ~is_cold

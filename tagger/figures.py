@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 JOBS_PER_STRIP = 16  # heat map rows per tag
 CURVE_POINTS = 150  # more of them don't show at this size
 
-# Stand-ins that matplotlib writes and `_inline` turns into the page's colours, so that the
+# Stand-ins that matplotlib writes and `inline` turns into the page's colours, so that the
 # plots follow its light and dark themes.
 INK, MUTED, LINE, ACCENT, WARM = "#010203", "#010204", "#010205", "#010206", "#010207"
 _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", WARM: "warm"}
@@ -40,15 +40,15 @@ def tag_curves(e: Evaluation, prefixes: Iterator[str]) -> Iterator[tuple[Row, "M
         if row["average_precision"] is None:
             continue
         precision, recall = precision_recall_steps(e.Y[:, t], e.proba[:, t])
-        figure, axes = _figure(2.3, 1.9)
+        figure, axes = new_plot(2.3, 1.9)
         axes.axhline(row["prior"], color=MUTED, linestyle=(0, (4, 3)), linewidth=0.8)
         axes.plot(*_thinned(recall, precision), drawstyle="steps-pre", color=ACCENT, linewidth=1.4)
         if row["predicted"]:
             axes.plot(row["recall"], row["precision"], "o", color=WARM, markersize=5, clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        _name_axes(axes, "recall", "precision")
+        name_axes(axes, "recall", "precision")
         alt = f"Precision against recall: {row['tag']}, {row['average_precision']:.3f}"
-        yield row, _inline(figure, alt, next(prefixes))
+        yield row, inline(figure, alt, next(prefixes))
 
 
 def calibration(curve: CalibrationCurve, prefixes: Iterator[str]) -> "Markup | None":
@@ -56,7 +56,7 @@ def calibration(curve: CalibrationCurve, prefixes: Iterator[str]) -> "Markup | N
     if not curve.count.size:
         return None
     error = 1.96 * np.sqrt(curve.share_yes * (1 - curve.share_yes) / curve.count)
-    figure, axes = _figure(4.0, 3.6)
+    figure, axes = new_plot(4.0, 3.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle=(0, (4, 3)), linewidth=0.8)
     axes.errorbar(
         curve.mean_predicted,
@@ -69,9 +69,9 @@ def calibration(curve: CalibrationCurve, prefixes: Iterator[str]) -> "Markup | N
         elinewidth=0.9,
     )
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    _name_axes(axes, "promised probability", "share of yes")
+    name_axes(axes, "promised probability", "share of yes")
     alt = f"Share of yes against promised probability in {curve.count.size} bins of cells"
-    return _inline(figure, alt, next(prefixes))
+    return inline(figure, alt, next(prefixes))
 
 
 def learning_curve(
@@ -80,7 +80,7 @@ def learning_curve(
     """Plot the loss per epoch, training and validation; `rows` as in `Evaluation.histories`."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(3.6, 2.4)
+    figure, axes = new_plot(3.6, 2.4)
     epochs = [row["epoch"] for row in rows]
     for key, colour in (("loss", ACCENT), ("val_loss", WARM)):
         losses = [row.get(key, float("nan")) for row in rows]
@@ -88,8 +88,8 @@ def learning_curve(
         marker = "o" if len(rows) < 8 else None
         axes.plot(epochs, losses, color=colour, linewidth=1.4, marker=marker, markersize=3.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    _name_axes(axes, "epoch", "loss")
-    return _inline(figure, f"Loss of {name} over {len(rows)} epochs", next(prefixes))
+    name_axes(axes, "epoch", "loss")
+    return inline(figure, f"Loss of {name} over {len(rows)} epochs", next(prefixes))
 
 
 def code_strips(e: Evaluation, codes: FloatArray) -> Iterator[Row]:
@@ -130,7 +130,7 @@ def _heat_png(values: FloatArray) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
+def new_plot(width: float, height: float) -> "tuple[Figure, Axes]":
     """Return an empty plot, sizes in inches, in the page's colours."""
     from matplotlib.figure import Figure
 
@@ -144,12 +144,12 @@ def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _name_axes(axes: "Axes", x: str, y: str) -> None:
+def name_axes(axes: "Axes", x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=8, color=INK)
     axes.set_ylabel(y, fontsize=8, color=INK)
 
 
-def _inline(figure: "Figure", alt: str, prefix: str) -> "Markup":
+def inline(figure: "Figure", alt: str, prefix: str) -> "Markup":
     """Return a plot as SVG to be part of the page: themed, described, with ids of its own."""
     import matplotlib
     from markupsafe import Markup, escape

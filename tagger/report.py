@@ -1,21 +1,13 @@
-"""The HTML page that shows an evaluation.
+"""The HTML page that shows an evaluation: one file, see `tagger.pages`."""
 
-The page is one file: style, vector plots and heat maps are inside it, nothing is loaded and
-nothing runs. Text that users can choose (tags, names, remarks) is written by the template,
-which escapes it.
-"""
-
-from contextlib import suppress
-from importlib import resources
 from itertools import count
 from pathlib import Path
 
 from tagger import figures
-from tagger.errors import DataError
 from tagger.evaluation import Evaluation, Row
+from tagger.pages import render_page, write_page
 
 MAX_CONFUSION_COLUMNS = 30  # a wider table can't be read; the list of pairs still shows
-NOTHING = "\N{EN DASH}"  # stands where a score is not defined
 
 
 def write_report(path: Path, evaluation: Evaluation) -> None:
@@ -26,35 +18,12 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
     DataError
         If the file can't be written.
     """
-    page = render_report(evaluation)
-    beside = path.parent / f".{path.name}.part"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise DataError(f"can't write the report to {path}: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
+    write_page(path, render_report(evaluation))
 
 
 def render_report(evaluation: Evaluation) -> str:
     """Return the report as one HTML page that loads nothing."""
-    import jinja2
-
-    source = resources.files("tagger").joinpath("data/report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "score": _score,
-        "signed": _signed,
-        "percent": _percent,
-        "counted": _counted,
-        "width": _width,
-    }
-    return environment.from_string(source).render(_context(evaluation))
+    return render_page("tagger/report.html.j2", _context(evaluation))
 
 
 def _context(e: Evaluation) -> Row:
@@ -85,24 +54,3 @@ def _context(e: Evaluation) -> Row:
         "strips": [] if e.codes is None else list(figures.code_strips(e, e.codes)),
         "code_dim": 0 if e.codes is None else e.codes.shape[1],
     }
-
-
-def _score(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def _signed(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _percent(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.1%}"
-
-
-def _counted(value: int | None) -> str:
-    return NOTHING if value is None else f"{value:,}"
-
-
-def _width(value: float | None) -> str:
-    """A share as a CSS length."""
-    return f"{value or 0:.1%}"

@@ -25,7 +25,10 @@ ARROWS = {
     "cli": set(SHIPPED),
 }
 # What of the tagger the matcher stands on: files and errors, never a network or a text.
-PLUMBING = {"errors", "figures", "files", "progress", "records", "rejects", "storage", "writing"}
+PLUMBING = {
+    *("errors", "figures", "files", "pages", "progress"),
+    *("records", "rejects", "storage", "writing"),
+}
 
 # Tagging one posting loads these modules, and nothing slow may come with them.
 SERVING = (

@@ -1,0 +1,130 @@
+"""An evaluation as a text for a terminal."""
+
+import math
+from collections.abc import Sequence
+from textwrap import fill
+
+from matcher.evaluation import Evaluation
+from matcher.scoring import NO_SCORE, Score
+
+NOTHING = "\N{EN DASH}"  # stands where a number is not defined
+WIDTH = 80
+
+
+def as_text(e: Evaluation) -> str:
+    """Tables no wider than a terminal, best model first."""
+    parts = [
+        f"Next {e.target} of {e.n_questions:,} candidates among {e.n_live:,} jobs, held out "
+        f"{e.how if e.how == 'by time' else 'at random'};\n{e.n_train:,} of {e.n_events:,} events "
+        "learned from"
+    ]
+    if e.ranked:
+        parts += [_ranking_text(e), _slice_text(e), _pair_text(e), _cost_text(e)]
+    parts += [_lines([f"{model.name} was not used: {model.failure}"]) for model in e.failed]
+    parts.append(_lines(e.notes))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _ranking_text(e: Evaluation) -> str:
+    k = e.k
+    heads = ["model", f"HR@{k}", f"NDCG@{k}", "95%", "MRR", "AUC", f"cover@{k}", "ahead"]
+    rows = [
+        [
+            model.name,
+            number(model.ranking[f"hit_rate@{k}"].value),
+            number(model.ranking[f"ndcg@{k}"].value),
+            bounds(model.ranking[f"ndcg@{k}"]),
+            number(model.ranking["mrr"].value),
+            number(model.ranking["rank_auc"].value),
+            number(model.coverage[f"coverage@{k}"]),
+            _ahead_text(model.ahead.get(f"ndcg@{k}")),
+        ]
+        for model in e.ranked
+    ]
+    below = f"ahead: of {e.reference} in NDCG@{k}; * where the 95 % interval leaves out 0"
+    return f"{table(heads, rows)}\n{below[:WIDTH]}"
+
+
+def _ahead_text(score: Score | None) -> str:
+    if score is None:
+        return NOTHING
+    return f"{score.value:+.3f}{'*' if score.low > 0 or score.high < 0 else ' '}"
+
+
+def _slice_text(e: Evaluation) -> str:
+    names = list(e.ranked[0].slices)
+    if len(names) < 3:
+        return ""
+    heads = [f"NDCG@{e.k}", *names]
+    rows = [
+        [model.name, *(number(model.slices[name][f"ndcg@{e.k}"].value) for name in names)]
+        for model in e.ranked
+    ]
+    return table(heads, rows)
+
+
+def _pair_text(e: Evaluation) -> str:
+    names = ("auc", "gauc", "average_precision", "log_loss", "calibration_error", "accuracy")
+    heads = ["yes or no", "AUC", "GAUC", "PR-AUC", "log loss", "calib.", "accuracy"]
+    rows = [
+        [model.name, *(number(model.pairs.get(name, NO_SCORE).value) for name in names)]
+        for model in e.ranked
+    ]
+    share = e.n_yes / e.n_pairs if e.n_pairs else math.nan
+    same = (0.5, 0.5, share, e.share_loss, 0.0, e.majority)
+    rows.append(["always the same", *map(number, same)])
+    return table(heads, rows)
+
+
+def _cost_text(e: Evaluation) -> str:
+    heads = ["cost", "fit s", "s for 1,000 candidates", "memory MB"]
+    rows = [
+        [
+            model.name,
+            number(model.fit_s, 2),
+            number(model.score_s_per_1000, 2),
+            number(model.memory_mb, 0),
+        ]
+        for model in e.ranked
+    ]
+    return table(heads, rows)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """With so many digits, or a dash."""
+    return f"{value:,.{digits}f}" if math.isfinite(value) else NOTHING
+
+
+def bounds(score: Score, digits: int = 3) -> str:
+    """An interval, or a dash."""
+    if not math.isfinite(score.low):
+        return NOTHING
+    return f"{number(score.low, digits)}{NOTHING}{number(score.high, digits)}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Names to the left, cut to fit, numbers to the right."""
+    named = [[_printable(line[0]), *line[1:]] for line in [heads, *rows]]
+    widths = [max(map(len, column)) for column in zip(*named, strict=True)]
+    widths[0] = min(widths[0], WIDTH - sum(width + 2 for width in widths[1:]))
+    named = [[line[0][: widths[0]], *line[1:]] for line in named]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in named
+    ]
+    return "\n".join([lines[0], "-" * len(max(lines, key=len)), *lines[1:]])
+
+
+def _lines(sentences: Sequence[str]) -> str:
+    """Each as a paragraph that is no wider than the tables."""
+    return "\n".join(
+        fill(f"- {_printable(sentence)}", WIDTH, subsequent_indent="  ") for sentence in sentences
+    )
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would act on."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

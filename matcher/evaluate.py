@@ -1,0 +1,224 @@
+"""Models side by side, on one split in one run: `evaluate`.
+
+Each model is fitted on what the split lets it learn from, then asked twice: which of all live jobs
+comes next for a candidate, and whether given pairs come to the target action.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from matcher.base import Matcher
+from matcher.data import MatchData
+from matcher.evaluation import Evaluation, ModelScores
+from matcher.held_out import AskedPairs, held_out_pairs
+from matcher.measured import Measured, fingerprint, kept_at
+from matcher.measuring import measure
+from matcher.metrics import gini
+from matcher.scoring import (
+    Score,
+    by_percentile,
+    calibration_rows,
+    curves,
+    interval,
+    mean_scores,
+    pair_scores,
+    question_values,
+    resampled_means,
+)
+from matcher.splits import Split
+from tagger.errors import DataError
+
+PREFERRED_K = 10
+"""Of the numbers of jobs shown, the one that decides who is best, if it is among them."""
+
+
+def evaluate(
+    models: Mapping[str, Matcher],
+    data: MatchData,
+    split: Split,
+    *,
+    ks: Sequence[int] = (1, 5, 10, 20),
+    seed: int = 0,
+    show_progress: bool = False,
+    work: Path | None = None,
+) -> Evaluation:
+    """Fit and score models on one split.
+
+    Parameters
+    ----------
+    models
+        By the name to show; not fitted, and left as they are.
+    data
+        What the split was made from.
+    ks
+        How many jobs are shown, for the metrics at k.
+    seed
+        Of the pairs drawn at random and of the resamples; models have seeds of their own.
+    work
+        A folder that keeps what each finished model said: after an interruption only the rest runs.
+        The same data, split and configuration find it again.
+
+    Returns
+    -------
+    Scores of every model; one that can't use the data is there with its reason.
+
+    Raises
+    ------
+    DataError
+        If there is no model, or `ks` holds no number from 1 on.
+    """
+    if not models:
+        raise DataError("there is no model to evaluate: name at least one")
+    ks = tuple(sorted({int(k) for k in ks}))
+    if not ks or ks[0] < 1:
+        raise DataError(f"numbers of jobs shown must be at least 1, got {list(ks)}")
+    asked = held_out_pairs(data, split, seed=seed)
+    said = {}
+    marks = "" if work is None else fingerprint(split, asked, ks)
+    for name, model in models.items():
+        kept = None if work is None else kept_at(work, name, model, marks)
+        found = None if kept is None else Measured.load(kept)
+        if found is None:
+            found = measure(name, model, split, asked, ks, show_progress=show_progress)
+            if kept is not None and not found.failure:
+                found.save(kept)
+        said[name] = found
+    return summarise(models, said, data, split, asked, ks=ks, seed=seed)
+
+
+def summarise(
+    models: Mapping[str, Matcher],
+    said: Mapping[str, Measured],
+    data: MatchData,
+    split: Split,
+    asked: AskedPairs,
+    *,
+    ks: tuple[int, ...],
+    seed: int,
+) -> Evaluation:
+    """Scores from what the models said; order of the models as it came."""
+    k = PREFERRED_K if PREFERRED_K in ks else ks[-1]
+    reference = _reference(models, said, k)
+    return Evaluation(
+        target=str(data.target),
+        how="by time" if np.isfinite(split.times).all() else "one job of each candidate held out",
+        n_candidates=len(data.candidates),
+        n_jobs=len(data.jobs),
+        n_live=int(split.live.sum()),
+        n_events=len(data.events),
+        n_train=len(split.train.events),
+        n_questions=len(split),
+        n_new_jobs=int(split.is_new_job.sum()),
+        n_new_candidates=int(split.is_new_candidate.sum()),
+        n_pairs=len(asked.y),
+        n_yes=int(asked.y.sum()),
+        are_sampled=asked.are_sampled,
+        ks=ks,
+        k=k,
+        reference=reference,
+        seed=seed,
+        notes=(*data.notes, asked.note, *_oddities(said)),
+        models=tuple(
+            _scores(name, models[name], found, said.get(reference), split, asked, ks, k, seed)
+            for name, found in said.items()
+        ),
+    )
+
+
+def _reference(models: Mapping[str, Matcher], said: Mapping[str, Measured], k: int) -> str:
+    """The best baseline; without one the best model; "" if none could be used."""
+    ndcg = {
+        name: question_values(found.ranks, found.n_rivals, (k,))[f"ndcg@{k}"].mean()
+        for name, found in said.items()
+        if not found.failure
+    }
+    baselines = [name for name in ndcg if models[name].is_baseline]
+    return max(baselines or ndcg, key=ndcg.__getitem__, default="")
+
+
+def _oddities(said: Mapping[str, Measured]) -> list[str]:
+    return [
+        f"{name}: {found.n_nan:,} scores were not numbers and counted as the lowest"
+        for name, found in said.items()
+        if found.n_nan
+    ]
+
+
+def _scores(
+    name: str,
+    model: Matcher,
+    found: Measured,
+    reference: Measured | None,
+    split: Split,
+    asked: AskedPairs,
+    ks: tuple[int, ...],
+    k: int,
+    seed: int,
+) -> ModelScores:
+    if found.failure:
+        return ModelScores(name=name, failure=found.failure, is_baseline=model.is_baseline)
+    values = question_values(found.ranks, found.n_rivals, ks)
+    shown = {f"coverage@{n}": found.shown[place] for place, n in enumerate(ks)}
+    live, lines = split.live, curves(asked.y, found.pair_scores)
+    return ModelScores(
+        name=name,
+        is_baseline=model.is_baseline,
+        gives_probability=model.gives_probability,
+        ranking=mean_scores(values, seed=seed),
+        ahead={}
+        if reference is None or reference is found
+        else _ahead(found, reference, ks, k, seed),
+        slices=_slices(values, split, k, seed),
+        percentiles=by_percentile(found.ranks, found.n_rivals),
+        coverage={
+            **{of: float((counts[live] > 0).mean()) for of, counts in shown.items()},
+            "gini": gini(shown[f"coverage@{k}"][live].astype(np.float64)),
+        },
+        pairs=pair_scores(
+            asked.y,
+            found.pair_scores,
+            asked.pairs.candidates,
+            are_probabilities=model.gives_probability,
+            seed=seed,
+        ),
+        roc=lines["roc"],
+        pr=lines["pr"],
+        calibration=calibration_rows(asked.y, found.pair_scores) if model.gives_probability else [],
+        fit_s=found.fit_s,
+        score_s_per_1000=found.score_s / len(split) * 1000,
+        memory_mb=found.memory_mb,
+    )
+
+
+def _ahead(
+    found: Measured, reference: Measured, ks: tuple[int, ...], k: int, seed: int
+) -> dict[str, Score]:
+    """How far a model is ahead of another on the same questions."""
+    names = (f"hit_rate@{k}", f"ndcg@{k}", "mrr")
+    ours, theirs = (
+        np.column_stack([question_values(one.ranks, one.n_rivals, ks)[name] for name in names])
+        for one in (found, reference)
+    )
+    samples = resampled_means(ours - theirs, seed=seed)
+    points = (ours - theirs).mean(axis=0)
+    return {name: interval(points[m], samples[:, m]) for m, name in enumerate(names)}
+
+
+def _slices(
+    values: Mapping[str, np.ndarray], split: Split, k: int, seed: int
+) -> dict[str, dict[str, Score]]:
+    """New and known jobs, new and known candidates; those that nobody was asked about left out."""
+    chosen = {name: values[name] for name in (f"hit_rate@{k}", f"ndcg@{k}", "mrr")}
+    parts = {
+        "new jobs": split.is_new_job,
+        "known jobs": ~split.is_new_job,
+        "new candidates": split.is_new_candidate,
+        "known candidates": ~split.is_new_candidate,
+    }
+    return {
+        part: mean_scores({name: of[rows] for name, of in chosen.items()}, seed=seed)
+        for part, rows in parts.items()
+        if rows.any()
+    }

@@ -1,0 +1,122 @@
+"""What a split asks of a model: jobs that compete for a question, and pairs to say yes or no to.
+
+Letters for axes: Q questions, B of them in a block, J jobs, P pairs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from matcher.base import Pairs
+from matcher.data import NUMBER, BoolArray, IntArray, MatchData
+from matcher.splits import Split, first_of, groups_of, met_at, pair_keys
+
+MAX_PAIRS = 200_000
+MIN_OF_EACH = 10
+"""So many pairs of each answer, or the exposures say too little."""
+N_TRIES = 20
+
+
+class Rivals:
+    """Which jobs the held-out one of a question competes with.
+
+    Those that are live and that the candidate has not met; never a repost of the held-out one.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+        groups = split.known.jobs.groups
+        self._group = None if groups is None else np.unique(groups, return_inverse=True)[1]
+        events = split.known.events
+        ones = np.ones(len(events), bool)
+        columns = events.jobs if self._group is None else self._group[events.jobs]
+        n_columns = len(split.live) if self._group is None else int(self._group.max(initial=-1)) + 1
+        shape = (len(split.known.candidates), n_columns)
+        self._met = sparse.csr_array((ones, (events.candidates, columns)), shape=shape)
+
+    def of(self, questions: IntArray) -> BoolArray:
+        """Shape (B, J), for some questions by their row; True for the held-out jobs, too."""
+        rows, own = np.arange(len(questions)), self._split.jobs[questions]
+        barred = self._met[self._split.candidates[questions]].toarray().astype(bool)
+        if self._group is not None:
+            barred[rows, self._group[own]] = True
+            barred = barred[:, self._group]
+        found: BoolArray = ~barred & self._split.live
+        found[rows, own] = True
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedPairs:
+    """Pairs of which it is known whether they came to the target action."""
+
+    pairs: Pairs
+    y: BoolArray
+    """Shape (P,)."""
+    known: MatchData
+    """What to ask with: nothing in it happened after a pair met, nor between the two."""
+    are_sampled: bool
+    """Whether the pairs without the target were drawn at random: nobody was seen to say no."""
+    note: str
+    """In a sentence, what they are."""
+
+
+def held_out_pairs(data: MatchData, split: Split, *, seed: int = 0) -> AskedPairs:
+    """Pairs that first met after the training, yes if they came to the target action.
+
+    Where no (or hardly a) pair met without it, or without times: the held-out jobs of the split,
+    and as many others that are live and that the candidate never met.
+    """
+    rng = np.random.default_rng(seed)
+    exposed = _exposures(data, split, rng) if data.has_times else None
+    return exposed or _sampled(data, split, rng)
+
+
+def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPairs | None:
+    keys, met, events = pair_keys(data), met_at(data), data.events
+    is_new = (met > split.train.events.times.max()) & (met <= split.times.max())
+    rows = np.flatnonzero(is_new)
+    rows = rows[first_of(keys[rows])]
+    if len(rows) > MAX_PAIRS:
+        rows = np.sort(rng.choice(rows, MAX_PAIRS, replace=False))
+    y = np.isin(keys[rows], keys[events.actions == NUMBER[data.target]])
+    if min(y.sum(), (~y).sum()) < MIN_OF_EACH:
+        return None
+    pairs = Pairs(events.candidates[rows], events.jobs[rows], met[rows])
+    note = (
+        f"{len(y):,} pairs that first met after the training; {y.mean():.1%} of them came to "
+        f"{data.target}. Asked with what was known when the training ended"
+    )
+    return AskedPairs(pairs, y, split.train, False, note)
+
+
+def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPairs:
+    jobs, is_found = _unmet(data, split, rng)
+    candidates, times = split.candidates[is_found], split.times[is_found]
+    n = len(jobs)
+    pairs = Pairs(
+        np.r_[candidates, candidates],
+        np.r_[split.jobs[is_found], jobs],
+        np.r_[times, times],
+    )
+    note = (
+        f"{n:,} held-out pairs that came to {data.target}, and {n:,} drawn at random among those "
+        "that never met: nobody was seen to say no, so probabilities can't be right in level"
+    )
+    return AskedPairs(pairs, np.arange(2 * n) < n, split.known, True, note)
+
+
+def _unmet(data: MatchData, split: Split, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
+    """A live job for each question that the candidate never met, where one was found."""
+    _, group = np.unique(groups_of(data), return_inverse=True)
+    first = split.candidates.astype(np.int64) * (int(group.max()) + 1)
+    met = np.unique(pair_keys(data))
+    live = np.flatnonzero(split.live)
+    jobs = rng.choice(live, len(split))
+    is_met = np.isin(first + group[jobs], met)
+    for _ in range(N_TRIES):
+        again = np.flatnonzero(is_met)
+        jobs[again] = rng.choice(live, len(again))
+        is_met[again] = np.isin(first[again] + group[jobs[again]], met)
+    return jobs[~is_met], ~is_met

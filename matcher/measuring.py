@@ -1,0 +1,129 @@
+"""One model, fitted and asked on a split: ranks, scores of pairs, time and memory.
+
+Letters for axes: B questions of a block, J jobs, P pairs, K numbers of jobs shown.
+"""
+
+import copy
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from matcher.base import PAIRS_AT_ONCE, Matcher, Pairs, blocks, candidates_at_once, top_jobs
+from matcher.data import BoolArray, FloatArray, IntArray
+from matcher.held_out import AskedPairs, Rivals
+from matcher.measured import Measured
+from matcher.memory import peak_memory
+from matcher.metrics import ranks
+from matcher.splits import Split
+from tagger.errors import JobtoolError, ModelError
+
+
+def measure(
+    name: str,
+    model: Matcher,
+    split: Split,
+    asked: AskedPairs,
+    ks: Sequence[int],
+    *,
+    show_progress: bool = False,
+) -> Measured:
+    """Fit a copy of the model and ask it; data that it can't use are a result, not an error."""
+    model = copy.deepcopy(model)  # the caller's stays unfitted, this one is freed
+    try:
+        with peak_memory() as memory:
+            start = perf_counter()
+            model.fit(split.train, show_progress=show_progress)
+            fit_s = perf_counter() - start
+            with tqdm(
+                total=len(split) + len(asked.y),
+                desc=name,
+                unit="question",
+                leave=False,
+                disable=None if show_progress else True,
+            ) as bar:
+                found = _ranked(model, split, ks, bar)
+                pair_scores = _pair_scores(model, asked, bar)
+    except JobtoolError as error:
+        return Measured(failure=str(error))
+    found["n_nan"] += int(np.isnan(pair_scores).sum())
+    return Measured(**found, pair_scores=pair_scores, fit_s=fit_s, memory_mb=memory.grown_mb)
+
+
+def _ranked(model: Matcher, split: Split, ks: Sequence[int], bar: Any) -> dict[str, Any]:
+    """Block by block, so that memory stays flat: ranks are kept, scores are not."""
+    rivals, n_jobs = Rivals(split), len(split.live)
+    shown = np.zeros((len(ks), n_jobs), np.int64)
+    found, n_rivals = np.empty(len(split)), np.empty(len(split))
+    score_s, n_nan = 0.0, 0
+    for rows in blocks(np.arange(len(split)), candidates_at_once(split.known)):
+        start = perf_counter()
+        scores = _all_jobs(model, split, rows)
+        score_s += perf_counter() - start
+        if scores.shape != (len(rows), n_jobs):
+            raise ModelError(
+                f"{model.name} gave scores of shape {scores.shape} for {(len(rows), n_jobs)}"
+            )
+        allowed = rivals.of(rows)
+        found[rows] = ranks(scores, split.jobs[rows], allowed)
+        n_rivals[rows] = allowed.sum(axis=1)
+        n_nan += int(np.isnan(scores).sum())
+        _count_shown(scores, allowed, ks, shown)
+        bar.update(len(rows))
+    return {
+        "ranks": found,
+        "n_rivals": n_rivals,
+        "shown": shown,
+        "score_s": score_s,
+        "n_nan": n_nan,
+    }
+
+
+def _all_jobs(model: Matcher, split: Split, rows: IntArray) -> FloatArray:
+    """Scores of all jobs for some questions, shape (B, J), each at its own moment.
+
+    A model that only knows pairs is told the time of each; `score_jobs` would say "now".
+    """
+    candidates = split.candidates[rows]
+    if type(model).score_jobs is not Matcher.score_jobs:
+        return model.score_jobs(split.known, candidates)
+    n_jobs = len(split.live)
+    scores = np.empty((len(rows), n_jobs))
+    for part in blocks(np.arange(len(rows)), max(PAIRS_AT_ONCE // n_jobs, 1)):
+        pairs = Pairs(
+            np.repeat(candidates[part], n_jobs),
+            np.tile(np.arange(n_jobs), len(part)),
+            np.repeat(split.times[rows[part]], n_jobs),
+        )
+        scores[part] = model.score_pairs(split.known, pairs).reshape(-1, n_jobs)
+    return scores
+
+
+def _count_shown(
+    scores: FloatArray, allowed: BoolArray, ks: Sequence[int], shown: IntArray
+) -> None:
+    lowest = np.finfo(scores.dtype).min if scores.dtype.kind == "f" else -np.inf
+    usable = np.where(np.isnan(scores), lowest, np.maximum(scores, lowest))
+    usable = np.where(allowed, usable, -np.inf)
+    best = top_jobs(usable, max(ks))
+    counts = np.take_along_axis(allowed, best, axis=1)
+    for place, k in enumerate(ks):
+        jobs = best[:, :k][counts[:, :k]]
+        shown[place] += np.bincount(jobs, minlength=shown.shape[1])
+
+
+def _pair_scores(model: Matcher, asked: AskedPairs, bar: Any) -> FloatArray:
+    """Shape (P,). Pairs of one candidate go together: many models score all jobs at once."""
+    order = np.argsort(asked.pairs.candidates, kind="stable")
+    scores = np.empty(len(order))
+    for rows in blocks(order, PAIRS_AT_ONCE):
+        scores[rows] = model.score_pairs(asked.known, asked.pairs.take(rows))
+        bar.update(len(rows))
+    if model.gives_probability and ((scores < 0) | (scores > 1)).any():
+        raise ModelError(
+            f"{model.name} promises probabilities, but gave {np.nanmin(scores):.3g} to "
+            f"{np.nanmax(scores):.3g}"
+        )
+    return scores
