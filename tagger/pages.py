@@ -31,6 +31,7 @@ def render_page(template: str, context: Mapping[str, Any]) -> str:
         "percent": _percent,
         "counted": _counted,
         "width": _width,
+        "amount": _amount,
     }
     return environment.get_template(template).render(context)
 
@@ -74,6 +75,11 @@ def _percent(value: float | None) -> str:
 
 def _counted(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
+
+
+def _amount(value: float | None) -> str:
+    """Seconds or megabytes."""
+    return NOTHING if value is None else f"{value:,.{0 if value >= 100 else 2}f}"
 
 
 def _width(value: float | None) -> str:
