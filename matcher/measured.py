@@ -6,7 +6,7 @@ Letters for axes: Q questions, J jobs, P pairs, K numbers of jobs shown.
 import hashlib
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -98,6 +98,17 @@ def _add_profiles(digest: Any, side: Profiles) -> None:
 
 def kept_at(work: Path, name: str, model: Matcher, print_: str) -> Path:
     """Where a model's measurement on such data is kept; another configuration, another file."""
-    said = [print_, name, type(model).__qualname__, sorted(vars(model).items())]
-    key = hashlib.sha256(repr(said).encode()).hexdigest()[:20]
-    return work / f"{type(model).name}-{key}.npz"
+    said = f"{print_} {name} {_described(model)}"
+    key = hashlib.sha256(said.encode()).hexdigest()[:20]
+    return work / f"{model.name}-{key}.npz"
+
+
+def _described(value: Any) -> str:
+    """Settings as text: those of a model are what its constructor stored, models within it too."""
+    if isinstance(value, Matcher):
+        return f"{type(value).__qualname__}{_described(vars(value))}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_described(of)}' for key, of in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_described, value))}]"
+    return repr(value)

@@ -20,6 +20,8 @@ from matcher.metrics import ranks
 from matcher.splits import Split
 from tagger.errors import JobtoolError, ModelError
 
+ROUNDING = 1e-5
+
 
 def measure(
     name: str,
@@ -121,7 +123,7 @@ def _pair_scores(model: Matcher, asked: AskedPairs, bar: Any) -> FloatArray:
     for rows in blocks(order, PAIRS_AT_ONCE):
         scores[rows] = model.score_pairs(asked.known, asked.pairs.take(rows))
         bar.update(len(rows))
-    if model.gives_probability and ((scores < 0) | (scores > 1)).any():
+    if model.gives_probability and ((scores < -ROUNDING) | (scores > 1 + ROUNDING)).any():
         raise ModelError(
             f"{model.name} promises probabilities, but gave {np.nanmin(scores):.3g} to "
             f"{np.nanmax(scores):.3g}"

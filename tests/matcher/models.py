@@ -1,0 +1,67 @@
+"""Models for tests of what evaluates models."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from matcher.base import Matcher
+from matcher.popularity import Popularity
+from tagger.errors import DataError
+
+
+class Scripted(Matcher):
+    """Scores a job for anybody by the number it was given, in the order of jobs."""
+
+    name = "scripted"
+    n_fits: ClassVar[int] = 0
+
+    def __init__(self, numbers=(), *, seed=0):
+        self.numbers, self.seed = numbers, seed
+
+    def fit(self, data, *, show_progress=False):
+        type(self).n_fits += 1
+        return self
+
+    def score_jobs(self, data, candidates):
+        scores = np.resize(np.array(self.numbers, float), len(data.jobs))
+        return np.tile(scores, (len(candidates), 1))
+
+    def to_arrays(self):
+        return {}, {}
+
+    @classmethod
+    def from_arrays(cls, files, meta):
+        return cls()
+
+
+class Tastes(Scripted):
+    """Knows by the codes of made-up data who likes what, as a probability."""
+
+    name = "tastes"
+    gives_probability = True
+
+    def score_jobs(self, data, candidates):
+        likes = data.candidates.codes[candidates] @ data.jobs.codes.T
+        return 1 / (1 + np.exp(2 - 4 * likes))
+
+
+class ByMoment(Scripted):
+    """Knows only pairs, and remembers the times that it was asked about."""
+
+    name = "by moment"
+    score_jobs = Matcher.score_jobs
+    times: ClassVar[list] = []
+
+    def score_pairs(self, data, pairs):
+        self.times.append(pairs.times)
+        return pairs.jobs.astype(float)
+
+
+class NeedsText(Popularity):
+    """Can't be used without codes."""
+
+    name = "needs text"
+    is_baseline = False
+
+    def fit(self, data, *, show_progress=False):
+        raise DataError("jobs have no codes: give them a text")

@@ -1,0 +1,116 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from matcher.data import NUMBER, Action, Profiles, RawEvent, build
+from matcher.held_out import Rivals, held_out_pairs
+from matcher.splits import split
+from tests.matcher.made_up import made_up
+
+
+def with_reposts(data):
+    groups = np.arange(len(data.jobs)) % 10
+    return replace(data, jobs=replace(data.jobs, groups=groups))
+
+
+def test_a_job_competes_unless_it_was_met_or_is_not_live():
+    lines = ("x a 1", "y a 2", "x b 3", "x c 8", "y b 9", "x d 9")
+    raw = [RawEvent(c, j, "apply", float(t)) for c, j, t in map(str.split, lines)]
+    data = build(None, Profiles(ids=tuple("abcdef")), raw, until=None)
+    held = split(data, test_share=0.5)
+    live = held.live.copy()
+    live[5] = False  # f
+    found = Rivals(replace(held, live=live)).of(np.arange(len(held)))
+    names = ["".join(np.array(list("abcdef"))[row]) for row in found]
+    assert dict(zip(held.candidates.tolist(), names, strict=True)) == {0: "de", 1: "bcde"}
+
+
+def test_reposts_of_the_held_out_job_and_of_those_met_do_not_compete():
+    data = with_reposts(made_up(times=False))
+    held = split(data)
+    found = Rivals(held).of(np.arange(len(held)))
+    groups = data.jobs.groups
+    for row, (candidate, job) in enumerate(zip(held.candidates, held.jobs, strict=True)):
+        own = held.known.events.candidates == candidate
+        barred = {*groups[held.known.events.jobs[own]], groups[job]}
+        expected = ~np.isin(groups, list(barred))
+        expected[job] = True
+        np.testing.assert_array_equal(found[row], expected)
+
+
+def test_pairs_that_met_after_the_training_are_asked_about():
+    data = made_up()
+    held = split(data)
+    asked = held_out_pairs(data, held)
+    assert not asked.are_sampled
+    assert (asked.pairs.times > held.train.events.times.max()).all()
+    assert asked.known is held.train
+    applied = data.matrix().toarray() > 0
+    np.testing.assert_array_equal(asked.y, applied[asked.pairs.candidates, asked.pairs.jobs])
+    assert 0 < asked.y.mean() < 1
+    assert "pairs that first met after the training" in asked.note
+
+
+def test_no_asked_pair_nor_a_repost_of_it_is_in_the_training():
+    data = with_reposts(made_up())
+    held = split(data)
+    asked = held_out_pairs(data, held)
+    groups = data.jobs.groups
+
+    def pairs(part):
+        return list(zip(part.candidates.tolist(), groups[part.jobs].tolist(), strict=True))
+
+    found = pairs(asked.pairs)
+    assert len(set(found)) == len(found) > 20
+    assert not set(found) & set(pairs(held.train.events))
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_without_exposures_as_many_unmet_jobs_are_drawn(times):
+    data = made_up(times=times, actions=("apply",))
+    held = split(data)
+    asked = held_out_pairs(data, held)
+    n = len(asked.y) // 2
+    assert asked.are_sampled
+    assert asked.y.tolist() == [True] * n + [False] * n
+    assert asked.pairs.jobs[:n].tolist() == held.jobs.tolist()
+    met = data.matrix(*Action).toarray() > 0
+    assert not met[asked.pairs.candidates[n:], asked.pairs.jobs[n:]].any()
+    assert "drawn at random" in asked.note
+
+
+def test_only_live_jobs_are_drawn_and_no_repost_of_a_met_one():
+    data = with_reposts(made_up(times=False))
+    held = split(data)
+    live = np.arange(40) < 20
+    asked = held_out_pairs(data, replace(held, live=live))
+    n = len(asked.y) // 2
+    drawn = asked.pairs.take(slice(n, None))
+    assert (drawn.jobs < 20).all()
+    groups = data.jobs.groups
+    met = set(zip(data.events.candidates.tolist(), groups[data.events.jobs].tolist(), strict=True))
+    assert not met & set(zip(drawn.candidates.tolist(), groups[drawn.jobs].tolist(), strict=True))
+
+
+def test_who_has_met_every_job_is_not_asked_yes_or_no():
+    raw = [RawEvent("x", j, "apply") for j in "abc"] + [RawEvent("y", j, "apply") for j in "ab"]
+    data = build(None, Profiles(ids=tuple("abc")), raw, until=None)
+    asked = held_out_pairs(data, split(data, min_events=2))
+    assert asked.pairs.candidates.tolist() == [1, 1]
+
+
+def test_the_same_seed_draws_the_same_pairs():
+    data = made_up(times=False)
+    held = split(data)
+    drawn = [held_out_pairs(data, held, seed=seed).pairs.jobs.tolist() for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_handful_of_exposures_is_not_enough():
+    data = made_up()
+    is_look = data.events.actions != NUMBER[Action.APPLY]
+    looks = np.flatnonzero(is_look)[-3:]
+    applies = np.flatnonzero(~is_look)
+    few = data.with_events(data.events.take(np.sort(np.r_[applies, looks])))
+    assert held_out_pairs(few, split(few)).are_sampled
