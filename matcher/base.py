@@ -112,9 +112,11 @@ def top_jobs(scores: FloatArray, k: int) -> IntArray:
         return np.empty((len(scores), 0), np.intp)
     scores = np.where(np.isnan(scores), -np.inf, scores)
     last = np.partition(scores, -k, axis=1)[:, -k, None]
-    better, ties = scores > last, scores == last
-    n_ties = k - better.sum(axis=1, keepdims=True)
-    part = np.nonzero(better | (ties & (ties.cumsum(axis=1) <= n_ties)))[1].reshape(-1, k)
+    chosen = scores >= last
+    for row in np.flatnonzero(chosen.sum(axis=1) > k):  # too many are as good as the last
+        ties = np.flatnonzero(scores[row] == last[row])
+        chosen[row, ties[k - int((scores[row] > last[row]).sum()) :]] = False
+    part = np.nonzero(chosen)[1].reshape(-1, k)
     order = np.argsort(-np.take_along_axis(scores, part, axis=1), axis=1, kind="stable")
     return np.take_along_axis(part, order, axis=1)
 

@@ -13,6 +13,8 @@ from matcher.data import NUMBER, BoolArray, IntArray, MatchData
 from matcher.splits import Split, first_of, groups_of, met_at, pair_keys
 
 MAX_PAIRS = 200_000
+MAX_SCORES = 2 * 10**8
+"""Many models score all jobs to judge one pair: so many at most, else candidates are drawn."""
 MIN_OF_EACH = 10
 """So many pairs of each answer, or the exposures say too little."""
 N_TRIES = 20
@@ -78,15 +80,19 @@ def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> Asked
     is_new = (met > split.train.events.times.max()) & (met <= split.times.max())
     rows = np.flatnonzero(is_new)
     rows = rows[first_of(keys[rows])]
-    if len(rows) > MAX_PAIRS:
-        rows = np.sort(rng.choice(rows, MAX_PAIRS, replace=False))
+    people = np.unique(events.candidates[rows])
+    enough = min(MAX_SCORES // len(data.jobs), MAX_PAIRS * len(people) // max(len(rows), 1))
+    if len(people) > enough:
+        people = rng.choice(people, max(enough, 1), replace=False)
+        rows = rows[np.isin(events.candidates[rows], people)]
     y = np.isin(keys[rows], keys[events.actions == NUMBER[data.target]])
     if min(y.sum(), (~y).sum()) < MIN_OF_EACH:
         return None
     pairs = Pairs(events.candidates[rows], events.jobs[rows], met[rows])
     note = (
-        f"{len(y):,} pairs that first met after the training; {y.mean():.1%} of them came to "
-        f"{data.target}. Asked with what was known when the training ended"
+        f"{len(y):,} pairs, of {len(people):,} candidates, that first met after the training; "
+        f"{y.mean():.1%} of them came to {data.target}. Asked with "
+        "what was known when the training ended"
     )
     return AskedPairs(pairs, y, split.train, False, note)
 
@@ -117,6 +123,8 @@ def _unmet(data: MatchData, split: Split, rng: np.random.Generator) -> tuple[Int
     is_met = np.isin(first + group[jobs], met)
     for _ in range(N_TRIES):
         again = np.flatnonzero(is_met)
+        if not len(again):
+            break
         jobs[again] = rng.choice(live, len(again))
         is_met[again] = np.isin(first[again] + group[jobs[again]], met)
     return jobs[~is_met], ~is_met

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from matcher import held_out
 from matcher.data import NUMBER, Action, Profiles, RawEvent, build
 from matcher.held_out import Rivals, held_out_pairs
 from matcher.splits import split
@@ -49,7 +50,7 @@ def test_pairs_that_met_after_the_training_are_asked_about():
     applied = data.matrix().toarray() > 0
     np.testing.assert_array_equal(asked.y, applied[asked.pairs.candidates, asked.pairs.jobs])
     assert 0 < asked.y.mean() < 1
-    assert "pairs that first met after the training" in asked.note
+    assert "that first met after the training" in asked.note
 
 
 def test_no_asked_pair_nor_a_repost_of_it_is_in_the_training():
@@ -114,3 +115,15 @@ def test_a_handful_of_exposures_is_not_enough():
     applies = np.flatnonzero(~is_look)
     few = data.with_events(data.events.take(np.sort(np.r_[applies, looks])))
     assert held_out_pairs(few, split(few)).are_sampled
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_SCORES", 40 * 20), ("MAX_PAIRS", 80)])
+def test_of_many_candidates_some_are_drawn_with_all_their_pairs(monkeypatch, limit, value):
+    data = made_up(300)
+    held = split(data)
+    whole = held_out_pairs(data, held)
+    monkeypatch.setattr(held_out, limit, value)
+    some = held_out_pairs(data, held)
+    drawn = np.unique(some.pairs.candidates)
+    assert 10 < len(drawn) < 100
+    assert len(some.y) == np.isin(whole.pairs.candidates, drawn).sum()
