@@ -24,6 +24,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 DAY = 86_400.0
 """Seconds."""
+MAX_EVENTS = 20_000
+"""A candidate with more events is a program: it says nothing of people, and what it met together
+would be nearly every pair of jobs."""
 
 
 class Action(StrEnum):
@@ -190,7 +193,12 @@ class RawEvent:
 
 
 def build(
-    candidates: Profiles | None, jobs: Profiles, raw: Iterable[RawEvent], *, until: float | None
+    candidates: Profiles | None,
+    jobs: Profiles,
+    raw: Iterable[RawEvent],
+    *,
+    until: float | None,
+    max_events: int = MAX_EVENTS,
 ) -> MatchData:
     """Events joined to the rows that they name; those that can't be used are counted in `notes`.
 
@@ -200,6 +208,8 @@ def build(
         None: those that the events name.
     until
         Seconds since 1970: later events are left out as errors of a clock; None: all are taken.
+    max_events
+        Candidates with more lose them all.
 
     Raises
     ------
@@ -215,12 +225,17 @@ def build(
         np.array([NUMBER.get(event.action, -1) for event in events], np.int8),  # type: ignore[call-overload]
         np.array([_seconds(event.time) for event in events], np.float64),
     )
+    person = columns.candidates + 1  # 0: not there
+    n_each = np.bincount(person, minlength=1)
     notes, usable = [], np.ones(len(events), bool)
     unusable = {
         "name a candidate that is not there": columns.candidates < 0,
         "name a job that is not there": columns.jobs < 0,
         "have an unknown action": columns.actions < 0,
         "lie in the future": columns.times > (np.inf if until is None else until),
+        f"are of candidates with more than {max_events:,} each, as only programs have": (
+            n_each[person] > max_events
+        ),
     }
     for why, bad in unusable.items():
         count = int((bad & usable).sum())

@@ -49,6 +49,17 @@ def test_an_unknown_candidate_is_counted_where_candidates_are_given():
     assert "1 of 2 events name a candidate that is not there and were left out" in data.notes
 
 
+def test_the_events_of_a_program_are_counted_and_left_out():
+    raw = [one(candidate="bot", job=job) for job in "ab" * 3] + [one(), one(job="b")]
+    data = data_of(*raw, max_events=5)
+    assert data.notes[0] == (
+        "6 of 8 events are of candidates with more than 5 each, as only programs have "
+        "and were left out"
+    )
+    assert data.candidates.ids[data.events.candidates[0]] == "x"
+    assert len(data.events) == 2
+
+
 def test_no_usable_event_is_an_error_that_says_why():
     with pytest.raises(DataError, match="no event can be used of 1: 1 of 1 events have an unknown"):
         data_of(one(action="smile"))

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from matcher import evaluate as evaluating
+from matcher.data import Profiles, RawEvent, build
+from matcher.display import as_text
 from matcher.evaluate import evaluate
 from matcher.popularity import Popularity
+from matcher.report import write_report
 from matcher.splits import split
 from tagger.errors import DataError
 from tests.matcher.made_up import made_up
@@ -185,6 +188,16 @@ def test_no_model_and_no_k_are_one_clear_error():
     for ks in ((), (0, 5), (-1,)):
         with pytest.raises(DataError, match="numbers of jobs shown must be at least 1"):
             evaluate({"p": Popularity()}, data, split(data), ks=ks)
+
+
+def test_who_has_met_everything_leaves_nothing_to_say_no_to(tmp_path):
+    raw = [RawEvent(c, j, "apply") for c in "xy" for j in "abc"]
+    data = build(None, Profiles(ids=tuple("abc")), raw, until=None)
+    evaluation = evaluate({"p": Popularity()}, data, split(data))
+    assert evaluation.n_pairs == 0
+    assert evaluation.ranked[0].ranking["mrr"].value == 1
+    assert "yes or no" in as_text(evaluation)
+    write_report(tmp_path / "report.html", evaluation)
 
 
 def test_more_shown_than_there_are_jobs():
