@@ -24,6 +24,8 @@ from db.labels import all_tags, chunks, iter_held, last_lines
 from db.schema import Job, Tag
 
 Counts = npt.NDArray[np.int64]
+N_DRAWS = 2000
+"""Bootstrap samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class TagAgreement:
     alpha: float | None
     """Krippendorff's alpha, at most 1; None where every answer is the same: nothing could
     disagree."""
+    low: float | None
+    high: float | None
+    """95 % bootstrap interval of alpha, over postings; None where alpha is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ def agreement(session: Session, *, labellers: Sequence[str] | None = None) -> li
     query = (
         select(
             line.tag_id,
+            line.job_id,
             func.sum(case((line.after == Answer.YES, 1), else_=0)),
             func.sum(case((line.after == Answer.NO, 1), else_=0)),
         )
@@ -74,24 +80,26 @@ def agreement(session: Session, *, labellers: Sequence[str] | None = None) -> li
     )
     if labellers:
         query = query.where(line.labeller.in_(labellers))
-    rows = np.array([tuple(row) for row in session.execute(query)], np.int64).reshape(-1, 3)
+    rows = np.array([tuple(row) for row in session.execute(query)], np.int64).reshape(-1, 4)
     if not len(rows):
         return []
     of_tags = [
-        agreement_of(tag.name, rows[rows[:, 0] == tag.id, 1:])
+        agreement_of(tag.name, rows[rows[:, 0] == tag.id, 2:])
         for tag in all_tags(session, retired=True)
         if tag.id in rows[:, 0]
     ]
-    return [agreement_of(None, rows[:, 1:]), *of_tags]
+    return [agreement_of(None, rows[:, 2:], jobs=rows[:, 1]), *of_tags]
 
 
-def agreement_of(tag: str | None, counts: Counts) -> TagAgreement:
+def agreement_of(tag: str | None, counts: Counts, *, jobs: Counts | None = None) -> TagAgreement:
     """Agreement from the answers about some postings.
 
     Parameters
     ----------
     counts : shape (n, 2)
         How many said yes and how many no, of each posting; two or more in all.
+    jobs : shape (n,)
+        Equal for rows about one posting, which are drawn together. None: each is another.
 
     Examples
     --------
@@ -100,7 +108,9 @@ def agreement_of(tag: str | None, counts: Counts) -> TagAgreement:
     """
     n_said = counts.sum(axis=1)
     same = (counts * (counts - 1)).sum() / (n_said * (n_said - 1)).sum()
-    return TagAgreement(tag, len(counts), 100 * float(same), _alpha(counts))
+    alpha = _alpha(counts)
+    low, high = (None, None) if alpha is None else _interval(counts, jobs)
+    return TagAgreement(tag, len(counts), 100 * float(same), alpha, low, high)
 
 
 def _alpha(counts: Counts) -> float | None:
@@ -109,6 +119,27 @@ def _alpha(counts: Counts) -> float | None:
     if not counts.any(axis=0).all():
         return None
     return float(alpha(value_counts=counts, level_of_measurement="nominal"))
+
+
+def _interval(counts: Counts, jobs: Counts | None) -> tuple[float, float]:
+    """95 % interval of alpha by drawing postings again and again.
+
+    A posting adds to three sums alone (pairs of answers that differ, yes, no), so a draw is
+    weights times sums. Draws in which all answers are the same are left out: alpha is not defined.
+    """
+    n_yes, n_no = counts.T
+    sums = np.stack([n_yes * n_no / (n_yes + n_no - 1), n_yes, n_no], axis=1)
+    if jobs is not None:
+        _, place = np.unique(jobs, return_inverse=True)
+        sums = np.stack([np.bincount(place, column) for column in sums.T], axis=1)
+    # Postings with equal sums are drawn at once, however many they are.
+    kinds, n_alike = np.unique(sums, axis=0, return_counts=True)
+    n_jobs = len(sums)
+    drawn = np.random.default_rng(0).multinomial(n_jobs, n_alike / n_jobs, size=N_DRAWS) @ kinds
+    differ, yes, no = drawn[(drawn[:, 1:] > 0).all(axis=1)].T
+    alphas = 1 - (yes + no - 1) * differ / (yes * no)
+    low, high = np.quantile(alphas, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def disagreements(session: Session) -> list[Disagreement]:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,6 +77,28 @@ def opened(url: str | None, *, create: bool = False, checked: bool = True) -> "I
         engine.dispose()
 
 
+def n_of(n: int, what: str) -> str:
+    """A count and its noun.
+
+    Examples
+    --------
+    >>> n_of(1, "row"), n_of(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def told_time(at: datetime) -> str:
+    """An instant as the commands print it.
+
+    Examples
+    --------
+    >>> told_time(datetime(2026, 1, 31, 9, 5, 59))
+    '2026-01-31 09:05 UTC'
+    """
+    return f"{at:%F %R} UTC"
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
@@ -117,7 +140,8 @@ def check(db: Database = None, as_json: AsJson = False) -> None:
     else:
         for line in differences:
             typer.echo(line)
-        typer.echo(f"{len(differences)} differences" if differences else "The tables are as needed")
+        found = n_of(len(differences), "difference") if differences else "The tables are as needed"
+        typer.echo(found)
     if differences:
         raise typer.Exit(1)
 
@@ -143,12 +167,14 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         return "-" if found[name] is None else f"{found[name]:,}"
 
     yield "jobs", f"{count('jobs')}, {count('reposts')} of them reposts"
-    yield "labelled", f"{count('labelled')} jobs, {count('tags')} tags"
+    yield "labelled", f"{n_of(found['labelled'], 'job')}, {n_of(found['tags'], 'tag')}"
     live, challenger = found["live_model"], found["challenger"]
     if live is None:
         yield "live model", "none yet: jobtool retrain"
     else:
-        yield "live model", f"{live['id']} ({live['folder']}), since {live['live_since']:.16} UTC"
+        since = told_time(datetime.fromisoformat(live["live_since"]))
+        told = f"{live['id']} ({live['folder']})"
+        yield "live model", f"{told}, since {since}: {live['live_by']}"
         age = found["queue_age_s"]
         waits = "" if age is None else f", the oldest for {age:,.0f} s"
         yield "predicted", count("predicted")
@@ -160,6 +186,10 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
     if verdict := found["last_verdict"]:
         outcome = "went live" if verdict["promoted"] else "did not go live"
         yield "last verdict", f"model {verdict['challenger']} {outcome}: {verdict['reason']}"
+    if run := found["retrain"]:
+        began = told_time(datetime.fromisoformat(run["started_at"]))
+        state = "at work" if run["is_alive"] else "not heard of since its lease ran out"
+        yield "retrain", f"{run['id']} {state}: {run['worker']}, since {began} ({run['reason']})"
     if found["labelling"]:
         yield "labelling", found["labelling"]
 
@@ -185,8 +215,8 @@ def tag_database(
         print_json(told)
     else:
         typer.echo(
-            f"Tagged {tagged.tagged:,} jobs with model {tagged.model} in {tagged.seconds:.1f} s "
-            f"({told['jobs_per_second']:,} jobs/s); {tagged.left:,} left"
+            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model} "
+            f"in {tagged.seconds:.1f} s ({told['jobs_per_second']:,} jobs/s); {tagged.left:,} left"
         )
     if tagged.is_stopped and not settings.watch:
         raise typer.Exit(130)

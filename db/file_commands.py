@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from db import file_options as options
-from db.commands import AsJson, Database, opened, print_json
+from db.commands import AsJson, Database, n_of, opened, print_json
 from db.file_options import counted, print_counts
 
 if TYPE_CHECKING:
@@ -294,4 +294,4 @@ def export(
                 writer.write(row)
     if as_json:
         return print_json({"output": str(output), kind: writer.n_rows})
-    typer.echo(f"Exported {writer.n_rows:,} {'tasks' if form else kind}: {output}")
+    typer.echo(f"Exported {n_of(writer.n_rows, 'task' if form else kind[:-1])}: {output}")

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-from db.commands import print_json
+from db.commands import n_of, print_json
 
 Row = TypeVar("Row")
 _KINDS = ".csv, .tsv, .jsonl (each also .gz) or .parquet"
@@ -47,7 +47,8 @@ WithLabels = Annotated[
     bool, typer.Option("--labels/--no-labels", help="Record what the rows say of tags.")
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", metavar="TOOL", help="label-studio, doccano or prodigy.")
+    Literal["label-studio", "doccano", "prodigy"] | None,
+    typer.Option("--format", metavar="TOOL", help="label-studio, doccano or prodigy."),
 ]
 CreateMissing = Annotated[
     bool, typer.Option("--create-missing", help="Make jobs that are not there, without a text.")
@@ -79,7 +80,8 @@ def print_counts(result: Any, n_rejected: int, *, as_json: bool) -> None:
         return print_json(counts)
     rows = counts.pop("rows")
     tags = counts.pop("new_tags", ())
-    told = (f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items())
-    typer.echo(f"{rows:,} rows: {', '.join(told)}")
+    names = ((value, name.replace("_", " ")) for name, value in counts.items())
+    told = (n_of(n, what[:-1]) if what.endswith("s") else f"{n:,} {what}" for n, what in names)
+    typer.echo(f"{n_of(rows, 'row')}: {', '.join(told)}")
     if tags:
         typer.echo(f"New tags: {', '.join(tags)}")

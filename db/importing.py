@@ -51,6 +51,7 @@ class Imported:
     """What came of an import."""
 
     rows: int = 0
+    """Without those that were left out."""
     new: int = 0
     changed: int = 0
     """Their text is another: they will be tagged anew. Or only a field is."""
@@ -168,7 +169,7 @@ class _JobImport:
         n_reposts = link(session, postings)
         announce(session, [posting.id for posting in postings])
         return {
-            "rows": len(batch),
+            "rows": len(kept),
             "new": len(new),
             "changed": len(changed),
             "unchanged": len({name for _, name in kept}) - len(new) - len(changed),

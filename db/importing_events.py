@@ -35,6 +35,7 @@ class ImportedCandidates:
     """What came of an import."""
 
     rows: int = 0
+    """Without those that were left out."""
     new: int = 0
     changed: int = 0
 
@@ -53,15 +54,17 @@ def import_candidates(
     with resumable(result):
         for batch in batches(rows):
             wanted: dict[str, CandidateRow] = {}
+            n_rows = 0
             for row in batch:
                 if problem := id_problem(row.id):
                     reject(row.line, row.id[:60], problem)
                 else:
                     wanted[writable(row.id)] = row
+                    n_rows += 1
             with writing(engine) as session:
                 take_turns(session)
                 n_new, n_changed = _store_candidates(session, wanted)
-            result.rows += len(batch)
+            result.rows += n_rows
             result.new += n_new
             result.changed += n_changed
     return result
@@ -100,6 +103,7 @@ class ImportedEvents:
     """What came of an import."""
 
     rows: int = 0
+    """Without those that were left out."""
     new: int = 0
     new_candidates: int = 0
     """Candidates that only the events name: without a text."""
@@ -136,7 +140,7 @@ def import_events(
                 jobs = job_ids(session, (writable(row.job) for row in good))
                 good = [row for row in good if _has_job(row, jobs, reject)]
                 n_new, n_candidates = _store_events(session, good, jobs)
-            result.rows += len(batch)
+            result.rows += len(good)
             result.new += n_new
             result.new_candidates += n_candidates
             result.new_jobs += n_jobs if create_missing else 0

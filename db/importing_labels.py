@@ -21,6 +21,7 @@ class ImportedLabels:
     """What came of an import."""
 
     rows: int = 0
+    """Without those that were left out."""
     labels: int = 0
     """Answers that were not known before."""
     new_tags: tuple[str, ...] = ()
@@ -54,9 +55,9 @@ def import_labels(
             with writing(engine) as session:
                 take_turns(session)
                 good = _checked(batch, reject, labeller)
-                n_added = _record(session, good, reject, seen)
+                n_rows, n_added = _record(session, good, reject, seen)
                 tags = {tag.name for tag in all_tags(session, retired=True)}
-            result.rows += len(batch)
+            result.rows += n_rows
             result.labels += n_added
             result.new_tags = tuple(sorted(tags - known))
     return result
@@ -85,7 +86,10 @@ def _checked(batch: Sequence[LabelRow], reject: Reject, labeller: str) -> list[_
     return good
 
 
-def _record(session: Session, rows: Sequence[_Checked], reject: Reject, seen: Seen) -> int:
+def _record(
+    session: Session, rows: Sequence[_Checked], reject: Reject, seen: Seen
+) -> tuple[int, int]:
+    """Rows that were not left out, and answers that were not known before."""
     jobs = job_ids(session, [writable(one.row.job) for one in rows])
     tags = find_tags(
         session, [one.tag for one in rows if writable(one.row.job) in jobs], create=True
@@ -93,6 +97,7 @@ def _record(session: Session, rows: Sequence[_Checked], reject: Reject, seen: Se
     last = _last_times(session, list(jobs.values()))
     before = seen.add(["\0".join((one.row.job, one.tag, one.labeller)) for one in rows])
     found: list[Said] = []
+    n_rows = 0
     for one, came_before in zip(rows, before, strict=True):
         job_id = jobs.get(writable(one.row.job))
         if job_id is None:
@@ -105,12 +110,13 @@ def _record(session: Session, rows: Sequence[_Checked], reject: Reject, seen: Se
                 one.row.line, one.row.job, f"{one.labeller!r:.40} answered {one.tag!r:.40} before"
             )
             continue
+        n_rows += 1
         if at is not None:
             if key in last and at <= last[key]:
                 continue
             last[key] = at
         found.append(Said(*key[:2], one.answer, one.labeller, one.source, at))
-    return record(session, found) if found else 0
+    return n_rows, record(session, found) if found else 0
 
 
 def _last_times(session: Session, ids: Sequence[int]) -> dict[tuple[int, int, str], datetime]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from db.commands import AsJson, Database, Store, default_store, opened, print_json
+from db.commands import AsJson, Database, Store, default_store, n_of, opened, print_json
 from db.errors import StoreError
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ def suspects_(
         who = ", ".join(one.labellers)
         typer.echo(f"{one.job}  {one.tag}: {one.answer} ({who}), probability {one.probability:.3f}")
     shown = f", the first {limit:,} are listed" if len(found) > limit else ""
-    typer.echo(f"{len(found):,} labels may be wrong{shown}" if found else "No label looks wrong")
+    many = n_of(len(found), "label")
+    typer.echo(f"{many} may be wrong{shown}" if found else "No label looks wrong")
 
 
 def _told(one: "Suspect") -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """`jobtool models`: the registry on the command line."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from db.commands import AsJson, Database, Store, default_store, opened, print_json
+from db.commands import AsJson, Database, Store, default_store, n_of, opened, print_json, told_time
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -42,7 +43,7 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
     for row in rows:
         score = row["metrics"].get("mean_average_precision")
         typer.echo(
-            f"{row['id']:>5}  {row['folder']:<14} {row['created']:%F %R}  "
+            f"{row['id']:>5}  {row['folder']:<14} {told_time(row['created'])}  "
             f"labelled {row['metrics'].get('n_labelled', '?'):>6}  "
             f"cross-fitted mean AP {'?' if score is None else format(score, '.3f')}  {row['state']}"
         )
@@ -69,7 +70,8 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
         return print_json({**facts, "verdict": details})
     for name, value in facts.items():
         if not isinstance(value, dict):
-            typer.echo(f"{name:<13} {value}")
+            told = told_time(value) if isinstance(value, datetime) else value
+            typer.echo(f"{name:<13} {'-' if told in (None, '') else told}")
     for name, values in ((key, one) for key, one in facts.items() if isinstance(one, dict)):
         typer.echo(f"{name}:")
         for key, value in values.items():
@@ -167,7 +169,8 @@ def prune(
         return print_json({"store": str(folder), "pruned": gone, "dry_run": dry_run})
     word = "would be removed" if dry_run else "removed"
     typer.echo(
-        f"{len(gone)} model folders {word} from {folder}" + "".join(f"\n  {g}" for g in gone)
+        f"{n_of(len(gone), 'model folder')} {word} from {folder}"
+        + "".join(f"\n  {g}" for g in gone)
     )
 
 

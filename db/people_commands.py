@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from db.commands import AsJson, Database, opened, print_json
+from db.commands import AsJson, Database, n_of, opened, print_json, told_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -42,6 +42,8 @@ def agreement(
 ) -> None:
     """Say how far people agree, per tag: Krippendorff's alpha and percent.
 
+    The interval is that of alpha if other postings like these had been judged (bootstrap).
+
     From 0.8 on labels can be relied on, from 0.667 on for tentative conclusions; 0 is chance.
     Answers by referees and "unsure" are left out. `jobtool label --second` makes more postings
     that two people judged, `jobtool label --disputed` goes through the disagreements.
@@ -66,13 +68,14 @@ def agreement(
     if not found:
         typer.echo("No posting was judged by two people yet: jobtool label --second")
     else:
-        typer.echo(f"\n{'tag':<30}{'compared':>10}{'agree':>9}{'alpha':>8}")
+        typer.echo(f"\n{'tag':<30}{'compared':>10}{'agree':>9}{'alpha':>8}  95% interval")
     for one in found:
         alpha = "-" if one.alpha is None else f"{one.alpha:.3f}"
+        sure = "" if one.low is None else f"  {one.low:.3f} to {one.high:.3f}"
         typer.echo(
-            f"{one.tag or '(all tags)':<30.29}{one.n_jobs:>10,}{one.percent:>8.1f}%{alpha:>8}"
+            f"{one.tag or '(all tags)':<30.29}{one.n_jobs:>10,}{one.percent:>8.1f}%{alpha:>8}{sure}"
         )
-    typer.echo(f"\n{len(open_ones):,} disagreements to settle: jobtool label --disputed")
+    typer.echo(f"\n{n_of(len(open_ones), 'disagreement')} to settle: jobtool label --disputed")
     for line in open_ones if listed else ():
         said = ", ".join(f"{name} {answer}" for name, answer in line.said.items())
         typer.echo(f"  {line.job}  {line.tag}: {said}")
@@ -96,8 +99,7 @@ def history(
         change = f"{line.before} -> {line.after}" if line.before else f"{line.after}"
         note = "  (undone)" if line.is_undo else ""
         typer.echo(
-            f"{line.at:%Y-%m-%d %H:%M:%S}  {line.labeller} ({line.source})  {line.tag}: "
-            f"{change}{note}"
+            f"{told_time(line.at)}  {line.labeller} ({line.source})  {line.tag}: {change}{note}"
         )
     if not lines:
         typer.echo("Nobody has said anything of it yet")
@@ -119,7 +121,7 @@ def list_(db: Database = None, as_json: AsJson = False) -> None:
     typer.echo(f"{'tag':<30}{'yes':>8}{'no':>8}{'unknown':>9}")
     for line in lines:
         notes = [f"also {', '.join(line.aliases)}"] if line.aliases else []
-        notes += [f"retired {line.retired_at:%Y-%m-%d}"] if line.retired_at else []
+        notes += [f"retired {told_time(line.retired_at)}"] if line.retired_at else []
         typer.echo(
             f"{line.name:<30}{line.n_yes:>8,}{line.n_no:>8,}{line.n_unknown:>9,}  "
             f"{'; '.join(notes)}".rstrip()
@@ -136,8 +138,11 @@ def add(
     from db.tags import add_tags
 
     with opened(db) as engine, writing(engine) as session:
-        add_tags(session, names)
+        alike = add_tags(session, names)
     typer.echo(f"Added: {', '.join(names)}")
+    if alike:
+        there = ", ".join(alike)
+        typer.echo(f"Only capitals make another tag of what was there: {there}", err=True)
 
 
 @tags.command()
@@ -258,8 +263,8 @@ def _forget(engine: "Engine", find: Any, yes: bool, as_json: bool) -> None:
 
 
 def _described(found: "Found") -> str:
-    counts = ", ".join(f"{n:,} {what}" for what, n in found.counts.items() if n)
-    many = f" and {len(found.ids) - 1} reposts" if len(found.ids) > 1 else ""
+    counts = ", ".join(n_of(n, what.removesuffix("s")) for what, n in found.counts.items() if n)
+    many = f" and {n_of(len(found.ids) - 1, 'repost')}" if len(found.ids) > 1 else ""
     return f"{found.kind} {found.name}{many}" + (f" with {counts}" if counts else "")
 
 

@@ -107,11 +107,12 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 @contextmanager
 def resumable(result: Any) -> Iterator[None]:
-    """Whatever stops an import says how far it came: `result` counts, in `rows`, what is stored."""
+    """What stops an import says how far it came: `result` counts, in `rows`, what is stored."""
     try:
         yield
     except BaseException as error:
-        error.add_note(f"{result.rows:,} rows are stored; import again to go on after them")
+        if result.rows:
+            error.add_note(f"{result.rows:,} rows are stored; import again to go on after them")
         raise
 
 

@@ -6,11 +6,11 @@ from sqlalchemy import ColumnExpressionArgument, distinct, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.advice import labelling_advice
-from db.columns import BatchState
+from db.columns import BatchState, RunState
 from db.engine import now
 from db.labels import all_tags, last_lines
 from db.registry import CHALLENGER, CHAMPION, aliased
-from db.schema import Batch, Job, Label, Model, PredictionSet, Promotion, QueuedJob, Verdict
+from db.schema import Batch, Job, Label, Model, PredictionSet, Promotion, QueuedJob, Run, Verdict
 
 
 def status(session: Session) -> dict[str, Any]:
@@ -18,8 +18,8 @@ def status(session: Session) -> dict[str, Any]:
 
     ``labelled`` counts jobs of which somebody has said something; ``needs_review`` those that the
     live model is unsure of and nobody has spoken of; ``queue_age_s`` how long the oldest queued job
-    has waited; ``labelling`` whether labelling more still helps, where that is known. What hangs on
-    the live model is None without one.
+    has waited; ``retrain`` is the one at work, if any; ``labelling`` whether labelling more still
+    helps, where that is known. What hangs on the live model is None without one.
     """
     live = aliased(session, CHAMPION)
     line = last_lines().c
@@ -33,6 +33,7 @@ def status(session: Session) -> dict[str, Any]:
         "challenger": _model(session, aliased(session, CHALLENGER)),
         "running_batches": _count(session, Batch, Batch.state == BatchState.LEASED),
         "last_verdict": _last_verdict(session),
+        "retrain": _retrain(session),
         "labelling": labelling_advice(session),
     }
 
@@ -60,13 +61,27 @@ def _of_live_model(session: Session, live: Model | None) -> dict[str, Any]:
 def _model(session: Session, model: Model | None) -> dict[str, Any] | None:
     if model is None:
         return None
-    promoted = select(func.max(Promotion.promoted_at)).where(Promotion.model_id == model.id)
-    since = session.scalar(promoted)
+    promoted = select(Promotion).where(Promotion.model_id == model.id)
+    last = session.scalar(promoted.order_by(Promotion.id.desc()).limit(1))
     return {
         "id": model.id,
         "folder": model.folder,
         "created_at": model.created_at.isoformat(),
-        "live_since": since.isoformat() if since else None,
+        "live_since": last.promoted_at.isoformat() if last else None,
+        "live_by": last.reason if last else None,
+    }
+
+
+def _retrain(session: Session) -> dict[str, Any] | None:
+    run = session.scalar(select(Run).where(Run.state == RunState.RUNNING))
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "worker": run.worker,
+        "reason": run.reason,
+        "started_at": run.started_at.isoformat(),
+        "is_alive": now(session) <= run.lease_until,
     }
 
 

@@ -63,11 +63,24 @@ def list_tags(session: Session) -> list[TagLine]:
     return lines
 
 
-def add_tags(session: Session, names: Sequence[str]) -> None:
-    """New tags at the end of the list; StoreError if a name is taken. Does not commit."""
+def add_tags(session: Session, names: Sequence[str]) -> list[str]:
+    """New tags at the end of the list. Does not commit.
+
+    Returns
+    -------
+    Tags that were there and differ from a new one in capitals only: slips of the pen, perhaps.
+
+    Raises
+    ------
+    StoreError
+        If a name is taken, or can't be one.
+    """
     for name in names:
         _check_free(session, name)
+    folded = {name.casefold() for name in names}
+    alike = [tag.name for tag in all_tags(session, retired=True) if tag.name.casefold() in folded]
     find_tags(session, names, create=True)
+    return alike
 
 
 def rename_tag(session: Session, old: str, new: str) -> None:
@@ -123,6 +136,7 @@ def job_history(session: Session, name: str) -> list[HistoryLine]:
     job_id = session.scalar(select(Job.id).where(Job.external_id == name))
     if job_id is None:
         raise StoreError(f"there is no job {name!r:.60}: give the id that it was imported with")
+    in_time = (Label.labelled_at, Label.id)  # imported answers may be older than those before them
     lines = select(Label, Tag.name).join(Tag, Tag.id == Label.tag_id)
     return [
         HistoryLine(
@@ -134,13 +148,17 @@ def job_history(session: Session, name: str) -> list[HistoryLine]:
             label.after,
             label.undoes_id is not None,
         )
-        for label, tag in session.execute(lines.where(Label.job_id == job_id).order_by(Label.id))
+        for label, tag in session.execute(lines.where(Label.job_id == job_id).order_by(*in_time))
     ]
 
 
 def _check_free(session: Session, name: str) -> None:
     if not name.strip() or len(name) > MAX_NAME:
         raise StoreError(f"a tag has 1 to {MAX_NAME} characters, got {name!r:.60}")
+    if ";" in name:
+        raise StoreError(
+            f"{name!r:.60} holds a semicolon, which separates tags: name one at a time"
+        )
     taken = session.scalar(select(Tag.name).where(Tag.name == name))
     alias = session.get(TagAlias, name)
     if taken or alias:

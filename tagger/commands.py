@@ -312,6 +312,8 @@ def _forget(path: Path, inputs: Iterable[Path]) -> None:
     from tagger.tagging import check_apart
 
     check_apart(path, *inputs)
+    if not path.parent.is_dir():  # now, not when the first row is rejected
+        raise DataError(f"there is no folder {path.parent} for the rejected rows: make it")
     if path.is_file():
         path.unlink()
 

@@ -24,6 +24,32 @@ def test_alpha_is_not_defined_where_all_answers_are_the_same():
     assert (found.alpha, found.percent) == (None, 100)
 
 
+def test_the_interval_of_alpha_narrows_with_more_postings():
+    few = np.array([[2, 0], [0, 2], [1, 1], [2, 0], [0, 2]])
+    wide, narrow = agreement_of("remote", few), agreement_of("remote", np.tile(few, (40, 1)))
+    for found in (wide, narrow):
+        assert found.low < found.alpha < found.high
+    assert narrow.high - narrow.low < (wide.high - wide.low) / 2
+
+
+def test_a_draw_of_all_postings_once_has_the_alpha_itself(monkeypatch: pytest.MonkeyPatch):
+    class Once:
+        def multinomial(self, n: int, shares: np.ndarray, size: int) -> np.ndarray:
+            return np.round(n * shares)[None].astype(int)
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Once())
+    found = agreement_of("remote", np.array([[2, 0], [0, 3], [1, 1], [2, 1]]))
+    assert found.low == found.high == pytest.approx(found.alpha)
+
+
+def test_answers_about_one_posting_are_drawn_together():
+    counts = np.array([[2, 0], [0, 2], [1, 1], [2, 0]] * 20)
+    alone = agreement_of(None, counts)
+    together = agreement_of(None, counts, jobs=np.arange(80) // 16)
+    assert alone.alpha == together.alpha
+    assert (together.low, together.high) != (alone.low, alone.high)
+
+
 def test_agreement_is_told_per_tag_and_for_all(engine: Engine):
     (a, b, c), (remote, night) = three_jobs(engine)
     with writing(engine) as session:

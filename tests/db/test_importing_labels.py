@@ -89,3 +89,8 @@ def test_bad_rows_are_named_and_the_rest_goes_on(engine: Engine):
 def test_a_tag_of_rejected_rows_alone_is_not_made(engine: Engine):
     done, _ = run(engine, said(job="zz", tag="slip"))
     assert done.new_tags == ()
+
+
+def test_rows_and_rejects_add_up(engine: Engine):
+    done, rejected = run(engine, said(), said(job="nosuch"), said(tag=""), said(tag="sea"))
+    assert (done.rows, len(rejected)) == (2, 2)

@@ -11,7 +11,8 @@ from db.labelling import Settings, label
 from db.labels import Said, find_tags, record, undo
 from db.queue import claim, enqueue_missing
 from db.registry import CHALLENGER, set_alias
-from db.schema import Job, Label, Model, QueuedJob
+from db.runs import running
+from db.schema import Job, Label, Model, QueuedJob, Run
 from db.status import status
 from tests.db import made_up
 from tests.db.worker import ByLength, add_jobs, add_model
@@ -94,3 +95,18 @@ def test_it_tells_whether_labelling_more_helps(engine: Engine) -> None:
         second = made_up.add_champion(session, {"remote": 0.5})
         made_up.retrained(session, second, champion_id=first.id, gain=(0.0, -0.01, 0.001))
     assert str(of(engine)["labelling"]).endswith("has stopped helping.")
+
+
+def test_a_retrain_at_work_is_shown(engine: Engine) -> None:
+    assert of(engine)["retrain"] is None
+    with running(engine, reason="asked for"):
+        found = of(engine)["retrain"]
+        assert (found["reason"], found["is_alive"]) == ("asked for", True)
+        with writing(engine) as session:
+            session.get_one(Run, found["id"]).lease_until -= timedelta(hours=1)
+        assert not of(engine)["retrain"]["is_alive"]
+
+
+def test_it_tells_what_put_the_model_live(engine: Engine, tmp_path: Path) -> None:
+    add_model(engine, tmp_path, "first")
+    assert of(engine)["live_model"]["live_by"] == "a test"

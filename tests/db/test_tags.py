@@ -1,11 +1,14 @@
 """The team's list of tags, and the history of a job."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import Engine
 
+from db.columns import Answer, Source
 from db.engine import reading, writing
 from db.errors import StoreError
-from db.labels import all_tags, find_tags
+from db.labels import Said, all_tags, find_tags, record
 from db.schema import Tag
 from db.tags import add_tags, alias_tag, job_history, list_tags, rename_tag, retire_tag
 from tests.db.made_up import NO, UNSURE, YES, held, say, three_jobs
@@ -96,3 +99,26 @@ def test_the_history_tells_who_said_what_in_order(engine: Engine):
 def test_an_unknown_job_has_no_history(engine: Engine):
     with pytest.raises(StoreError, match="no job 'x'"), reading(engine) as session:
         job_history(session, "x")
+
+
+def test_a_semicolon_in_a_name_is_refused(engine: Engine):
+    with (
+        writing(engine) as session,
+        pytest.raises(StoreError, match="a semicolon, which separates"),
+    ):
+        add_tags(session, ["night; remote"])
+
+
+def test_tags_that_differ_in_capitals_only_are_named(engine: Engine):
+    with writing(engine) as session:
+        assert add_tags(session, ["remote"]) == []
+        assert add_tags(session, ["Remote", "night"]) == ["remote"]
+
+
+def test_history_is_in_the_order_of_time_not_of_import(engine: Engine):
+    (job, *_), (remote, night) = three_jobs(engine)
+    early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
+    with writing(engine) as session:
+        for tag, at in ((remote, late), (night, early)):
+            record(session, [Said(job, tag, Answer.YES, "anna", Source.IMPORT, at)])
+        assert [line.at for line in job_history(session, "a")] == [early, late]

@@ -1,0 +1,54 @@
+"""`jobtool import` as a user runs it: what it prints, and how it ends."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import cli
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOBTOOL_DATABASE_URL", "jobs.db")
+    Path("jobs.csv").write_text("id,text\na,Night nurse\nb,Line cook\n")
+    return tmp_path
+
+
+def jobtool(*args: str) -> Result:
+    return CliRunner().invoke(cli.app, args)
+
+
+def test_counts_are_told_with_the_rejects_apart() -> None:
+    Path("labels.csv").write_text("job,tag\na,care\nb,\nnosuch,care\n")
+    assert jobtool("import", "jobs", "jobs.csv").stdout.startswith("2 rows: 2 new, ")
+    done = jobtool("import", "labels", "labels.csv")
+    assert done.exit_code == 3
+    assert done.stdout == "1 row: 1 label, 2 rejected\nNew tags: care\n"
+
+
+def test_an_unknown_format_is_wrong_use() -> None:
+    done = jobtool("import", "labels", "jobs.csv", "--format", "excel")
+    assert done.exit_code == 2
+    assert "label-studio" in done.stderr
+    assert not Path("jobs.db").exists()
+
+
+def test_the_formats_are_those_that_can_be_read() -> None:
+    from tagger.label_tools import FORMATS
+
+    for form in FORMATS:
+        assert jobtool("export", "labels", "x.json", "--format", form).exit_code == 1  # no database
+
+
+def test_an_import_that_stores_nothing_does_not_say_what_is_stored() -> None:
+    done = jobtool("import", "labels", "nosuch.csv")
+    assert done.exit_code == 1
+    assert "stored" not in done.stderr
+
+
+def test_rejects_in_a_folder_that_is_not_there_are_refused_at_once() -> None:
+    done = jobtool("import", "jobs", "jobs.csv", "--rejects", "nosuch/rejects.jsonl")
+    assert done.exit_code == 1
+    assert "there is no folder nosuch for the rejected rows" in done.stderr
