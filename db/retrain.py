@@ -6,7 +6,7 @@ champion as it was.
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -45,6 +45,8 @@ from db.trainer import Trained, Trainer
 from db.verdicts import verdict_page
 
 logger = logging.getLogger(__name__)
+Tell = Callable[[str], object]
+"""Is told in a line what begins and what came of it."""
 
 MAX_DRIFT = 0.05
 """1 - mean cosine between old and new codes of the same jobs, summed over the refreshes of a code
@@ -105,6 +107,7 @@ def retrain(
     settings: Settings | None = None,
     *,
     reason: str = "asked for",
+    tell: Tell = lambda line: None,
 ) -> RetrainReport:
     """Train a challenger and let the gate decide.
 
@@ -128,6 +131,7 @@ def retrain(
             folder = session.get_one(Run, run_id).folder
             failed = select(Run.folder).where(Run.state == RunState.FAILED)
             left_behind = list(session.scalars(failed))
+        tell(f"retrain {run_id} ({reason}): {_plan(work)}")
         remove_folders(store, left_behind)
         with _new_folder(store, folder) as path:
             champion = store / work.champion.folder if work.champion else None
@@ -146,8 +150,21 @@ def retrain(
                 report = _register(
                     session, run_id, reason, folder, work, trained, comparison, settings.margin
                 )
-    _write_page(store / f"{folder}.md", report.page)
+    page = store / f"{folder}.md"
+    _write_page(page, report.page)
+    outcome = "goes live" if report.promoted else "does not go live"
+    tell(f"model {report.model_id} {outcome}: {report.verdict}; report: {page}")
     return report
+
+
+def _plan(work: "_Work") -> str:
+    found = work.snapshot
+    parent = f"goes on from model {work.parent.id}" if work.parent else "begins anew"
+    replayed = f" ({found.n_replayed:,} of them old)" if work.parent else ""
+    return (
+        f"{parent} with {len(found.training):,} labelled jobs{replayed} and "
+        f"{len(found.unlabelled):,} others; {len(found.evaluation):,} are kept to judge by"
+    )
 
 
 def _write_page(path: Path, page: str) -> None:

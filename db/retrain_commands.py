@@ -1,5 +1,6 @@
 """`jobtool retrain`; what trains is the context's object, put there by `cli`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -77,13 +78,21 @@ def retrain(
             margin=Margin(margin, tag_margin),
             seed=seed,
         )
-        report = None
+        report, missing = None, ""
         for report in retrain_when_due(
-            engine, folder, context.obj.trainer(seed), settings, schedule=schedule, watch=watch
+            engine,
+            folder,
+            context.obj.trainer(seed),
+            settings,
+            schedule=schedule,
+            watch=watch,
+            tell=partial(typer.echo, err=True),
         ):
             if as_json:
                 print_json(report.to_json())
             else:
                 typer.echo(report.page, nl=False)
-    if report is None and not watch:
-        return print_json(None) if as_json else typer.echo("No retrain is due.")
+        if report is None and not watch:
+            missing = schedule.missing(engine)
+    if missing:
+        return print_json(None) if as_json else typer.echo(f"No retrain is due: {missing}")

@@ -35,6 +35,14 @@ def last_run(session: Session) -> Run | None:
     return session.scalar(query)
 
 
+def n_new(session: Session) -> tuple[int, int]:
+    """Labels and jobs that have come since the last retrain."""
+    last = last_run(session)
+    labels = select(func.count()).where(Label.id > (last.label_id if last else 0))
+    jobs = select(func.count()).where(Job.id > (last.job_id if last else 0))
+    return session.scalars(labels).one(), session.scalars(jobs).one()
+
+
 def reason_to_retrain(
     session: Session,
     *,
@@ -51,14 +59,11 @@ def reason_to_retrain(
     every
         Due when the last one began so long ago. None: time doesn't count.
     """
-    last = last_run(session)
-    labels = (
-        select(func.count()).select_from(Label).where(Label.id > (last.label_id if last else 0))
-    )
-    jobs = select(func.count()).select_from(Job).where(Job.id > (last.job_id if last else 0))
-    for name, query, limit in (("labels", labels, new_labels), ("jobs", jobs, new_jobs)):
-        if limit is not None and (found := session.scalars(query).one()) >= limit:
+    n_labels, n_jobs = n_new(session)
+    for name, found, limit in (("labels", n_labels, new_labels), ("jobs", n_jobs, new_jobs)):
+        if limit is not None and found >= limit:
             return f"{found:,} new {name}"
+    last = last_run(session)
     if every is not None and (last is None or now(session) - last.started_at >= every):
         return "none so far" if last is None else f"the last one began {last.started_at:%F %R} UTC"
     return None

@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 
 from db.engine import reading
 from db.errors import StoreError
-from db.retrain import RetrainReport, Settings, retrain
-from db.runs import reason_to_retrain
+from db.retrain import RetrainReport, Settings, Tell, retrain
+from db.runs import n_new, reason_to_retrain
 from db.trainer import Trainer
 
 LOOK_S = 30.0
@@ -51,6 +51,20 @@ class Schedule:
                 every=None if self.every_hours is None else timedelta(hours=self.every_hours),
             )
 
+    def missing(self, engine: Engine) -> str:
+        """How far it is to the next one, in words."""
+        with reading(engine) as session:
+            n_labels, n_jobs = n_new(session)
+        parts = [
+            f"{n:,} new {what}" + ("" if limit is None else f" (it takes {limit:,})")
+            for n, what, limit in (
+                (n_labels, "labels", self.after_labels),
+                (n_jobs, "jobs", self.after_jobs),
+            )
+        ]
+        hours = [f"or {self.every_hours:g} hours since the last began"] if self.every_hours else []
+        return ", ".join([*parts, *hours])
+
 
 def retrain_when_due(
     engine: Engine,
@@ -61,6 +75,7 @@ def retrain_when_due(
     schedule: Schedule,
     watch: bool = False,
     look_s: float = LOOK_S,
+    tell: Tell = lambda line: None,
 ) -> Iterator[RetrainReport]:
     """Retrain if it is due; with `watch` again and again, until SIGTERM or Ctrl-C.
 
@@ -75,14 +90,14 @@ def retrain_when_due(
     """
     if not watch:
         if reason := schedule.due(engine):
-            yield retrain(engine, store, trainer, settings, reason=reason)
+            yield retrain(engine, store, trainer, settings, reason=reason, tell=tell)
         return
     with _stopping() as stop:
         while not stop.is_set():
             wait_s = look_s
             try:
                 if reason := schedule.due(engine):
-                    yield retrain(engine, store, trainer, settings, reason=reason)
+                    yield retrain(engine, store, trainer, settings, reason=reason, tell=tell)
             except StoreError as error:
                 logger.error("%s; next try in %.0f minutes", error, WAIT_S / 60)
                 wait_s = WAIT_S

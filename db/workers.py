@@ -22,6 +22,9 @@ from db.live import Load, champion
 TOTAL_S = 5.0
 """How often the progress bar asks how many jobs are left: others add some, or take some."""
 
+MAX_RESTARTS = 3
+"""So many workers are started in the place of killed ones: what kills more than that kills all."""
+
 THREADS = "OMP_NUM_THREADS"
 """What numpy's matrix products obey, where a user has not set it."""
 
@@ -128,6 +131,20 @@ def _bar(engine: Engine, show_progress: bool) -> Iterator[_Progress]:
 # ---- several processes
 
 
+@dataclass(slots=True)
+class _Worker:
+    """One worker process."""
+
+    process: Any
+    limit: int | None
+    n_tagged: int = 0
+    """What it told."""
+
+
+_Start = Callable[[int | None], tuple[Any, _Worker]]
+"""Starts a worker with a limit of jobs: what it tells through, and the worker."""
+
+
 def _run_processes(
     engine: Engine,
     load: Load,
@@ -139,24 +156,30 @@ def _run_processes(
     """Start workers, wait for all of them; returns how many jobs they tagged."""
     context = multiprocessing.get_context("spawn")
     url = engine.url.render_as_string(hide_password=False)
-    workers: dict[Any, Any] = {}
+    started: list[_Worker] = []
+
+    def start(limit: int | None) -> tuple[Any, _Worker]:
+        receiver, sender = context.Pipe(duplex=False)
+        told = replace(settings, limit=limit)
+        process = context.Process(target=_work, args=(sender, url, load, told))
+        with _ignoring_ctrl_c(), _sharing_cores(n_workers):
+            process.start()
+        sender.close()
+        started.append(_Worker(process, limit))
+        return receiver, started[-1]
+
     try:
-        for number in range(n_workers):
-            receiver, sender = context.Pipe(duplex=False)
-            told = replace(settings, limit=_share(settings.limit, number, n_workers))
-            workers[receiver] = context.Process(target=_work, args=(sender, url, load, told))
-            with _ignoring_ctrl_c(), _sharing_cores(n_workers):
-                workers[receiver].start()
-            sender.close()
-        n_tagged, errors = _follow(workers, stop, progress)
+        shares = (_share(settings.limit, number, n_workers) for number in range(n_workers))
+        errors = _follow(dict(map(start, shares)), start, stop, progress)
     finally:
-        for process in workers.values():
-            process.terminate()
-            process.join()
+        for worker in started:
+            worker.process.terminate()
+            worker.process.join()
+    n_tagged = sum(worker.n_tagged for worker in started)
     if errors:
         errors[0].add_note(f"{n_tagged} jobs were tagged; the others wait as before")
         raise errors[0]
-    codes = [process.exitcode for process in workers.values()]
+    codes = [worker.process.exitcode for worker in started]
     if all(codes) and not stop():
         raise StoreError(
             f"all workers were killed (exit codes {codes}); nothing is lost: run again"
@@ -169,38 +192,58 @@ def _share(limit: int | None, number: int, n_workers: int) -> int | None:
 
 
 def _follow(
-    workers: dict[Any, Any], stop: _Stop, progress: _Progress
-) -> tuple[int, list[Exception]]:
-    """Add up what the workers tell until the last one has ended; pass a stop on to them."""
-    n_tagged, errors = 0, list[Exception]()
-    running, is_told = dict(workers), False
+    running: dict[Any, _Worker], start: _Start, stop: _Stop, progress: _Progress
+) -> list[Exception]:
+    """Hear what the workers tell until the last one has ended; returns what went wrong.
+
+    One that was killed is replaced, `MAX_RESTARTS` times in all. A stop is passed on.
+    """
+    errors, n_restarts, is_told = list[Exception](), 0, False
     while running:
         for receiver in cast(list[Any], wait(list(running), timeout=0.2)):
             try:
                 told = receiver.recv()
             except EOFError:
-                _bury(running.pop(receiver))
+                worker = running.pop(receiver)
+                if _was_killed(worker) and not stop():
+                    n_restarts += 1
+                    again = n_restarts <= MAX_RESTARTS and _is_unfinished(worker)
+                    _warn_of(worker.process, again)
+                    if again:
+                        running |= [start(_rest(worker))]
                 continue
             if isinstance(told, Exception):
                 errors.append(told)
             else:
-                n_tagged += told
+                running[receiver].n_tagged += told
                 progress(told)
         if stop() and not is_told:
             is_told = True
-            for process in running.values():
-                process.terminate()
-    return n_tagged, errors
+            for worker in running.values():
+                worker.process.terminate()
+    return errors
 
 
-def _bury(process: Any) -> None:
-    process.join()
-    if process.exitcode < 0:
-        _logger.warning(
-            "worker %d was killed by signal %d; the others take over its jobs",
-            process.pid,
-            -process.exitcode,
-        )
+def _was_killed(worker: _Worker) -> bool:
+    worker.process.join()
+    return bool(worker.process.exitcode < 0)
+
+
+def _rest(worker: _Worker) -> int | None:
+    return None if worker.limit is None else worker.limit - worker.n_tagged
+
+
+def _is_unfinished(worker: _Worker) -> bool:
+    return _rest(worker) != 0
+
+
+def _warn_of(process: Any, again: bool) -> None:
+    _logger.warning(
+        "worker %d was killed by signal %d; the others take over its jobs, %s",
+        process.pid,
+        -process.exitcode,
+        "and another starts in its place" if again else "no other starts in its place",
+    )
 
 
 @contextmanager

@@ -359,3 +359,19 @@ def test_watching_goes_on_after_a_failure_and_ends_on_sigterm(engine, labelled, 
         )
     )
     assert [report.promoted for report in reports] == [True, True]
+
+
+def test_it_tells_what_it_learns_from_and_what_came_of_it(engine, labelled, store):
+    told: list[str] = []
+    report = retrain(engine, store, Trainer(), tell=told.append)
+    assert told == [
+        f"retrain {report.run_id} (asked for): begins anew with 8 labelled jobs and 5 others; "
+        "2 are kept to judge by",
+        f"model {report.model_id} goes live: {report.verdict}; report: {store / report.folder}.md",
+    ]
+
+
+def test_it_says_how_far_it_is_to_the_next_one(engine, labelled):
+    schedule = Schedule(after_labels=100, every_hours=12)
+    told = "10 new labels (it takes 100), 15 new jobs, or 12 hours since the last began"
+    assert schedule.missing(engine) == told

@@ -175,7 +175,7 @@ def test_when_one_process_is_killed_the_other_goes_on(
 ) -> None:
     with watching("--db", url, "--store", str(store), "--workers", "2", "--lease", "1") as process:
         wait_for(lambda: n_tagged(engine) == 12)
-        os.kill(worker_of(process.pid), signal.SIGKILL)
+        os.kill(workers_of(process.pid).pop(), signal.SIGKILL)
         add_jobs(engine, ["A cook for a busy kitchen."], first=12)
         with writing(engine) as session:
             enqueue_missing(session, 1)
@@ -186,8 +186,40 @@ def test_when_one_process_is_killed_the_other_goes_on(
     assert "was killed by signal 9; the others take over" in problems
 
 
-def worker_of(pid: int) -> int:
-    """A worker process among the children of a process."""
+def test_killed_processes_are_replaced(engine: Engine, url: str, store: Path) -> None:
+    with watching("--db", url, "--store", str(store), "--workers", "2", "--lease", "1") as process:
+        wait_for(lambda: n_tagged(engine) == 12)
+        for pid in workers_of(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        add_jobs(engine, ["A cook for a busy kitchen."], first=12)
+        with writing(engine) as session:
+            enqueue_missing(session, 1)
+        wait_for(lambda: n_tagged(engine) == 13)
+        process.send_signal(signal.SIGTERM)
+        _, problems = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert problems.count("another starts in its place") == 2
+
+
+def test_what_kills_every_process_ends_the_command(url: str, store: Path) -> None:
+    killed: set[int] = set()
+
+    def kill_all() -> bool:
+        for pid in workers_of(process.pid) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        return process.poll() is not None
+
+    with watching("--db", url, "--store", str(store), "--workers", "2") as process:
+        wait_for(kill_all)
+        _, problems = process.communicate()
+    assert (process.returncode, len(killed)) == (1, 5)
+    assert "all workers were killed" in problems
+
+
+def workers_of(pid: int) -> set[int]:
+    """The worker processes among the children of a process."""
+    found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
@@ -195,8 +227,8 @@ def worker_of(pid: int) -> int:
         except OSError:
             continue
         if parent == pid and "spawn_main" in command:
-            return int(folder.name)
-    raise AssertionError("there is no worker")
+            found.add(int(folder.name))
+    return found
 
 
 @pytest.mark.parametrize("workers", [1, 2])
