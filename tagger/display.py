@@ -104,15 +104,17 @@ def print_demo(demo: "Demo") -> None:
     print_table(
         ("posting kept aside", "wrongly given", "missed"),
         [
-            (_short(m.job.title), ", ".join(m.wrong), ", ".join(m.missed))
+            (_short(m.job.title, 30), ", ".join(m.wrong), ", ".join(m.missed))
             for m in demo.mistakes[:N_MISTAKES]
         ],
     )
-    typer.echo("\nTags for new postings, which nobody has tagged:\n")
+    typer.echo(
+        "\nTags for new postings, which nobody has tagged; where in doubt, a person should look:\n"
+    )
     print_table(
-        ("new posting", "tags given", "in doubt: a person should look"),
+        ("new posting", "tags given", "in doubt"),
         [
-            (_short(job.title), ", ".join(tagged.tags), ", ".join(tagged.review))
+            (_short(job.title, 30), ", ".join(tagged.tags), ", ".join(tagged.review))
             for job, tagged in demo.new
         ],
     )
@@ -261,9 +263,16 @@ def _score(value: float | None, digits: int = 2) -> str:
     return NOTHING if value is None or value != value else f"{value:.{digits}f}"
 
 
-def _short(title: str) -> str:
+def _short(title: str, most: int) -> str:
+    """A title of so many characters at most: what stands beside it needs the rest of the line.
+
+    Examples
+    --------
+    >>> _short("Registered nurse, night shift", 16)
+    'Registered nurs…'
+    """
     title = title.strip() or "(no title)"
-    return title if len(title) <= 44 else f"{title[:43]}…"
+    return title if len(title) <= most else f"{title[: most - 1]}…"
 
 
 def _printable(text: str) -> str:

@@ -10,6 +10,8 @@ import pytest
 from tagger.demo import Demo
 from tagger.display import print_demo
 from tagger.evaluation import Evaluation
+from tagger.jobs import Job
+from tagger.tagging import TaggedJob
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,31 @@ def test_the_demo_says_who_is_ahead_only_where_the_interval_does(
         )
     )
     assert f"jobtool is {said} the best simple method" in capsys.readouterr().out
+
+
+def test_tags_of_new_postings_stand_side_by_side_in_80_columns(
+    make_evaluation: Callable[..., Evaluation],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tags = ("customer-facing", "shift-work")
+    tagged = TaggedJob("1", tags, ("remote",), dict.fromkeys((*tags, "remote"), 0.5))
+    new = [(Job("1", "A title that is much longer than a terminal is wide, by far"), tagged)]
+    evaluation = replace(make_evaluation(), n_samples=20)
+    print_demo(
+        Demo(
+            model=Path("model"),
+            tags=Path("tags.jsonl"),
+            report=Path("report.html"),
+            n_labelled=45,
+            n_unlabelled=0,
+            held_out=[],
+            evaluation=evaluation,
+            mistakes=[],
+            new=new,
+            seconds=1.0,
+        )
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert any("customer-facing, shift-work" in line and "remote" in line for line in lines)
