@@ -1,0 +1,291 @@
+"""Structured fields of jobs and candidates, of any names and kinds, as numbers.
+
+What a field holds is inferred once, from the profiles learned from; words, categories, means and
+scales are frozen then. Letters for axes: N rows, F features.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from matcher.base import Arrays
+from matcher.data import DAY, Profiles
+from tagger.errors import DataError
+
+NO_VALUE = ""
+"""In `Column.value`: the column stands for no value of its own."""
+
+
+class Kind(StrEnum):
+    """What a field holds."""
+
+    NUMBER = "number"
+    """Amounts, dates (in days) and strings that are all numbers; also as categories where few
+    values differ, because a code written as a number can't be told from an amount."""
+    CATEGORY = "category"
+    LIST = "list"
+    """Lists, JSON lists and strings with semicolons."""
+    WORDS = "words"
+    """Strings of several words that hardly repeat: each counts as the list of its words."""
+
+
+class Role(StrEnum):
+    """What a column says of a field."""
+
+    AMOUNT = "amount"
+    """The standardised number, 0 where it is missing."""
+    VALUE = "value"
+    """1 where the field has (or its list holds) this value."""
+    OTHER = "other"
+    """1 where the field has (or its list holds) a value without a column of its own."""
+    MISSING = "missing"
+    """1 where the field is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One feature."""
+
+    field: str
+    kind: Kind
+    role: Role
+    value: str = NO_VALUE
+    mean: float = 0.0
+    scale: float = 1.0
+    """Standard deviation; 1 for a constant."""
+
+    @property
+    def name(self) -> str:
+        """For people: `city=Oslo`, `salary`, `salary: missing`."""
+        if self.role == Role.VALUE:
+            return f"{self.field}={self.value}"
+        return self.field if self.role == Role.AMOUNT else f"{self.field}: {self.role}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldConfig:
+    """Limits of what is learned of a field."""
+
+    max_values: int = 500
+    """Columns of the most frequent values of a field; the rest shares the column `other`."""
+    min_count: int = 2
+    """Rows that must have a value for a column of its own."""
+    max_deviations: float = 5.0
+    """Standardised numbers are cut off here."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_values", "min_count"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.max_deviations > 0:
+            raise DataError(f"max_deviations must be above 0, got {self.max_deviations}")
+
+
+class FieldEncoder:
+    """Fields to sparse rows of declared features.
+
+    Attributes
+    ----------
+    columns_ : tuple of Column, length F
+    names_ : tuple of str, length F
+
+    Examples
+    --------
+    >>> fields = {"pay": [10, 30, None], "city": ["Oslo", "Oslo", "Bergen"]}
+    >>> encoder = FieldEncoder().fit(Profiles(ids=("a", "b", "c"), fields=fields))
+    >>> encoder.names_
+    ('pay', 'pay: missing', 'city=Oslo', 'city: other', 'city: missing')
+    >>> encoder.transform(Profiles(ids=("d",), fields={"city": ["Bodø"]})).toarray()
+    array([[0., 1., 0., 1., 0.]], dtype=float32)
+    """
+
+    def __init__(self, config: FieldConfig | None = None) -> None:
+        self.config = config or FieldConfig()
+
+    def fit(self, profiles: Profiles) -> Self:
+        """Learn kinds, values, means and scales; a field without any value gives no column."""
+        self.columns_: tuple[Column, ...] = tuple(
+            column
+            for field, values in profiles.fields.items()
+            for column in _columns_of(field, values, self.config)
+        )
+        return self
+
+    @property
+    def names_(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns_)
+
+    def transform(self, profiles: Profiles) -> sparse.csr_array:
+        """Shape (N, F), float32. A field that isn't there is missing in every row."""
+        n = len(profiles)
+        parts: list[Any] = [sparse.csr_array((n, 0), dtype=np.float32)]
+        for columns in _by_field(self.columns_):
+            values = profiles.fields.get(columns[0].field, [None] * n)
+            parts.append(self._encode(columns, values))
+        return sparse.csr_array(sparse.hstack(parts, "csr", dtype=np.float32))
+
+    def _encode(self, columns: Sequence[Column], values: Sequence[Any]) -> sparse.csr_array:
+        """The columns of one field."""
+        place = {column.value: at for at, column in enumerate(columns) if column.value}
+        role = {column.role: at for at, column in enumerate(columns) if not column.value}
+        rows: list[int] = []
+        at: list[int] = []
+        found: list[float] = []
+        for row, value in enumerate(values):
+            pieces = _pieces(value, columns[0].kind)
+            cells = {place.get(piece, role.get(Role.OTHER, -1)): 1.0 for piece in pieces}
+            if Role.AMOUNT in role:
+                amount = self._standard(_number(value), columns[role[Role.AMOUNT]])
+                cells = {} if math.isnan(amount) else {**cells, role[Role.AMOUNT]: amount}
+            cells.pop(-1, None)
+            cells = cells or {role[Role.MISSING]: 1.0}
+            rows += [row] * len(cells)
+            at += cells
+            found += cells.values()
+        shape = (len(values), len(columns))
+        return sparse.csr_array((np.array(found, np.float32), (rows, at)), shape=shape)
+
+    def _standard(self, number: float, column: Column) -> float:
+        """nan for a missing number."""
+        if not math.isfinite(number):
+            return math.nan
+        limit = self.config.max_deviations
+        return min(max((number - column.mean) / column.scale, -limit), limit)
+
+    def to_arrays(self) -> Arrays:
+        """The columns as a table."""
+        texts = {
+            name: np.array([str(getattr(column, name)) for column in self.columns_], np.str_)
+            for name in ("field", "kind", "role", "value")
+        }
+        numbers = {
+            name: np.array([getattr(column, name) for column in self.columns_], np.float64)
+            for name in ("mean", "scale")
+        }
+        limit = np.array(self.config.max_deviations)
+        return {**texts, **numbers, "max_deviations": limit}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        encoder = cls(FieldConfig(max_deviations=float(arrays["max_deviations"])))
+        table = [
+            arrays[name].tolist() for name in ("field", "kind", "role", "value", "mean", "scale")
+        ]
+        encoder.columns_ = tuple(
+            Column(field, Kind(kind), Role(role), value, mean, scale)
+            for field, kind, role, value, mean, scale in zip(*table, strict=True)
+        )
+        return encoder
+
+
+def _columns_of(field: str, values: Sequence[Any], config: FieldConfig) -> list[Column]:
+    """What is learned of one field."""
+    kind = _kind(values, config)
+    if kind is None:
+        return []
+    columns = []
+    if kind == Kind.NUMBER:
+        numbers = np.array([_number(value) for value in values])
+        numbers = numbers[np.isfinite(numbers)]
+        scale = float(numbers.std()) or 1.0
+        columns.append(Column(field, kind, Role.AMOUNT, mean=float(numbers.mean()), scale=scale))
+    counts = Counter(piece for value in values for piece in set(_pieces(value, kind)))
+    n_known = sum(not _is_missing(value) for value in values)
+    if kind != Kind.NUMBER or len(counts) <= min(config.max_values, n_known // 2):
+        # by count, then by value: the same columns whatever the order of the rows
+        frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = [value for value, n in frequent if n >= config.min_count][: config.max_values]
+        columns += [Column(field, kind, Role.VALUE, value) for value in sorted(kept)]
+        columns.append(Column(field, kind, Role.OTHER))
+    return [*columns, Column(field, kind, Role.MISSING)]
+
+
+def _kind(values: Sequence[Any], config: FieldConfig) -> Kind | None:
+    """None for a field without any value."""
+    known = [value for value in values if not _is_missing(value)]
+    if not known:
+        return None
+    if any(_is_list(value) for value in known):
+        return Kind.LIST
+    if all(math.isfinite(_number(value)) for value in known):
+        return Kind.NUMBER
+    texts = [str(value) for value in known]
+    n_words = sum(len(text.split()) for text in texts)
+    if len(set(texts)) > max(len(texts) / 2, config.max_values) and n_words > 1.5 * len(texts):
+        return Kind.WORDS
+    return Kind.CATEGORY
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
+
+
+def _is_list(value: Any) -> bool:
+    if isinstance(value, str):
+        return ";" in value or _json_list(value) is not None
+    return isinstance(value, Iterable)
+
+
+def _json_list(text: str) -> list[Any] | None:
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
+
+
+def _number(value: Any) -> float:
+    """nan for what is no number; a time is its days since 1970."""
+    if isinstance(value, datetime):
+        return value.timestamp() / DAY
+    if isinstance(value, date):
+        return float((value - date(1970, 1, 1)).days)
+    if isinstance(value, str) and "_" in value:  # float() would read 1_000
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _pieces(value: Any, kind: Kind) -> list[str]:
+    """The values that a cell holds, each once."""
+    if _is_missing(value):
+        return []
+    return list(
+        dict.fromkeys(_text(piece) for piece in _cut(value, kind) if not _is_missing(piece))
+    )
+
+
+def _cut(value: Any, kind: Kind) -> Iterable[Any]:
+    if kind == Kind.WORDS:
+        return str(value).lower().split()
+    if kind == Kind.LIST and isinstance(value, str):
+        listed = _json_list(value)
+        return value.split(";") if listed is None else listed
+    return value if kind == Kind.LIST and isinstance(value, Iterable) else [value]
+
+
+def _text(piece: Any) -> str:
+    """3, 3.0 and "3" are the same value."""
+    number = math.nan if isinstance(piece, bool) else _number(piece)
+    return f"{number:.15g}" if math.isfinite(number) else str(piece).strip()
+
+
+def _by_field(columns: Sequence[Column]) -> Iterable[list[Column]]:
+    found: dict[str, list[Column]] = {}
+    for column in columns:
+        found.setdefault(column.field, []).append(column)
+    return found.values()

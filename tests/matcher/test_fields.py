@@ -1,0 +1,109 @@
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pytest
+
+from matcher.data import Profiles
+from matcher.fields import FieldConfig, FieldEncoder, Kind
+from tagger.errors import DataError
+
+
+def profiles(**fields: Sequence[object]) -> Profiles:
+    n = len(next(iter(fields.values())))
+    return Profiles(ids=tuple(str(row) for row in range(n)), fields=fields)
+
+
+def encoded(learned: Profiles, asked: Profiles, **limits: float) -> dict[str, list[float]]:
+    """Column name -> its values in the rows asked for."""
+    encoder = FieldEncoder(FieldConfig(**limits)).fit(learned)  # type: ignore[arg-type]
+    return dict(zip(encoder.names_, encoder.transform(asked).toarray().T.tolist(), strict=True))
+
+
+def test_a_number_is_standardised_and_a_missing_one_is_flagged() -> None:
+    pay = profiles(pay=[1.0, 3.0, None, float("nan"), float("inf")])
+    assert encoded(pay, pay) == {"pay": [-1, 1, 0, 0, 0], "pay: missing": [0, 0, 1, 1, 1]}
+
+
+def test_a_number_far_outside_is_cut_off() -> None:
+    columns = encoded(profiles(pay=[1, 3]), profiles(pay=[1e300]), max_deviations=2)
+    assert columns["pay"] == [2]
+
+
+def test_a_constant_number_does_not_divide_by_zero() -> None:
+    columns = encoded(profiles(pay=[7, 7, 7]), profiles(pay=[7, 8]))
+    assert columns["pay"] == [0, 1]
+
+
+def test_a_number_with_few_values_is_also_a_category() -> None:
+    columns = encoded(profiles(level=[1, 1, 2, 2, 2, "1"]), profiles(level=["2", 2.0, 9]))
+    assert columns["level=2"] == [1, 1, 0]
+    assert columns["level: other"] == [0, 0, 1]
+
+
+def test_a_date_counts_in_days() -> None:
+    columns = encoded(profiles(since=[date(2020, 1, 1), date(2020, 1, 3)]), profiles(since=[None]))
+    assert columns["since: missing"] == [1]
+    assert "since" in columns
+
+
+def test_an_unseen_category_is_other_and_an_empty_one_missing() -> None:
+    columns = encoded(profiles(city=["Oslo", "Oslo"]), profiles(city=["Oslo", "Bodø", " "]))
+    assert columns == {"city=Oslo": [1, 0, 0], "city: other": [0, 1, 0], "city: missing": [0, 0, 1]}
+
+
+@pytest.mark.parametrize("cell", ["a;b", '["a", "b"]', ["a", "b"], ("b", "a", "a")])
+def test_lists_come_in_every_form(cell: object) -> None:
+    columns = encoded(profiles(skills=["a;b", "b;a"]), profiles(skills=[cell]))
+    assert columns["skills=a"] == columns["skills=b"] == [1]
+    assert columns["skills: other"] == [0]
+
+
+def test_long_strings_that_do_not_repeat_are_cut_into_words() -> None:
+    titles = [f"Night nurse {n}" for n in range(9)]
+    encoder = FieldEncoder(FieldConfig(max_values=3)).fit(profiles(title=titles))
+    assert encoder.columns_[0].kind == Kind.WORDS
+    row = encoder.transform(profiles(title=["Day nurse"])).toarray()[0]
+    assert dict(zip(encoder.names_, row, strict=True))["title=nurse"] == 1
+
+
+def test_the_cap_keeps_the_most_frequent_values() -> None:
+    cities = profiles(city=["a", "b", "b", "c", "c", "c"])
+    assert [name for name in encoded(cities, cities, max_values=2) if "=" in name] == [
+        "city=b",
+        "city=c",
+    ]
+
+
+def test_a_field_that_is_not_there_is_missing_and_a_new_one_is_ignored() -> None:
+    columns = encoded(profiles(city=["Oslo", "Oslo"]), profiles(pay=[3]))
+    assert columns == {"city=Oslo": [0], "city: other": [0], "city: missing": [1]}
+
+
+def test_profiles_without_fields_give_rows_without_columns() -> None:
+    empty = Profiles(ids=("a", "b"))
+    assert FieldEncoder().fit(empty).transform(empty).shape == (2, 0)
+    nothing = profiles(city=[None, None])
+    assert FieldEncoder().fit(nothing).transform(nothing).shape == (2, 0)
+
+
+def test_the_order_of_rows_does_not_change_the_columns() -> None:
+    cells = ["a;b", "b", "c;a", None, "c"]
+    there = FieldEncoder().fit(profiles(skills=cells)).columns_
+    assert FieldEncoder().fit(profiles(skills=cells[::-1])).columns_ == there
+
+
+def test_what_was_learned_comes_back_from_arrays() -> None:
+    known = profiles(pay=[1, 3, None, 1], city=["Oslo", "Oslo", "Bodø", None], skills=["a;b"] * 4)
+    encoder = FieldEncoder(FieldConfig(max_deviations=2)).fit(known)
+    again = FieldEncoder.from_arrays(encoder.to_arrays())
+    assert again.columns_ == encoder.columns_
+    np.testing.assert_array_equal(
+        again.transform(known).toarray(), encoder.transform(known).toarray()
+    )
+
+
+@pytest.mark.parametrize("limits", [{"max_values": 0}, {"min_count": 0}, {"max_deviations": 0}])
+def test_limits_are_checked(limits: dict[str, int]) -> None:
+    with pytest.raises(DataError, match=next(iter(limits))):
+        FieldConfig(**limits)
