@@ -10,6 +10,12 @@ from tagger.storage import jobtool_version, load_arrays, load_meta, save_folder
 
 MODELS: dict[str, str] = {
     "popularity": "matcher.popularity:Popularity",
+    "sequence-cnn": "matcher.sequence_models:SequenceCnn",
+    "sequence-lstm": "matcher.sequence_models:SequenceLstm",
+    "sequence-mlp": "matcher.sequence_models:SequenceMlp",
+    "sequence-all": "matcher.sequence_models:SequenceAll",
+    "sequence-soft-vote": "matcher.sequence_models:SequenceSoftVote",
+    "sequence-hard-vote": "matcher.sequence_models:SequenceHardVote",
 }
 """One line makes a model known to every command: its name, and module:Class, which is imported when
 it is asked for, so that a slow library loads only with the model that needs it."""

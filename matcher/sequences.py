@@ -63,7 +63,7 @@ class Sequences:
     def __init__(self, events: Events, target: Action, n_jobs: int) -> None:
         actions = [action for action in STEP_ACTIONS if action != target]
         steps = events.of(*actions)
-        steps = steps.take(~np.isnan(steps.times))
+        steps = steps.take(np.isfinite(steps.times))
         self.n_jobs = n_jobs
         self._line = Timeline(self._keys(steps.candidates, steps.jobs), steps.times)
         steps = steps.take(self._line.order)
@@ -184,7 +184,7 @@ def examples(data: MatchData, *, min_steps: int = 2) -> Examples:
     ----------
     Lin, 104 Job Match Recommendation using Deep Learning, 2017.
     """
-    events = data.events.take(~np.isnan(data.events.times))
+    events = data.events.take(np.isfinite(data.events.times))
     is_target = events.actions == NUMBER[data.target]
     is_step = np.isin(events.actions, [NUMBER[a] for a in STEP_ACTIONS if a != data.target])
     keys = events.candidates.astype(np.int64) * len(data.jobs) + events.jobs
