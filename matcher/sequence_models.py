@@ -125,6 +125,7 @@ class SequenceMatcher(Matcher):
         rows = np.flatnonzero(~judges)
         keras.utils.set_random_seed(self.seed)
         network = build(kind, config, self.space_.size_ if self.space_ else 0)
+        network.get_layer("logit").bias.assign([_logit(float(np.average(y, weights=weights)))])
         network.compile(
             keras.optimizers.Adam(config.learning_rate),
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
