@@ -17,7 +17,7 @@ from matcher.base import PAIRS_AT_ONCE, Arrays, Matcher, Pairs, blocks
 from matcher.checkpoint import Checkpoint, fingerprint
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData
 from matcher.job_vae import JobSpace
-from matcher.sequence_networks import INPUTS, SequenceConfig, build, config_of
+from matcher.sequence_networks import INPUTS, SequenceConfig, build, config_of, logits
 from matcher.sequences import Browsed, Examples, Sequences, class_weights, draw, examples
 from matcher.training import Schedule, log_loss, train
 from matcher.voting import hard_vote, soft_vote
@@ -87,7 +87,9 @@ class SequenceMatcher(Matcher):
         return any("job" in INPUTS[kind] for kind in cls.networks)
 
     def _chosen(self, found: Examples, config: SequenceConfig) -> Examples:
-        rows: IntArray = np.arange(len(found))
+        rows = _capped(found.pairs.candidates, config.max_per_candidate, self.seed)
+        found = found.take(rows)
+        rows = np.arange(len(found))
         if config.ratio is not None:
             rows = draw(found.y, config.ratio, seed=self.seed)
         if config.max_pairs is not None and len(rows) > config.max_pairs:
@@ -125,7 +127,9 @@ class SequenceMatcher(Matcher):
         rows = np.flatnonzero(~judges)
         keras.utils.set_random_seed(self.seed)
         network = build(kind, config, self.space_.size_ if self.space_ else 0)
-        network.get_layer("logit").bias.assign([_logit(float(np.average(y, weights=weights)))])
+        network.get_layer("head").get_layer("logit").bias.assign(
+            [_logit(float(np.average(y, weights=weights)))]
+        )
         network.compile(
             keras.optimizers.Adam(config.learning_rate),
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
@@ -139,7 +143,7 @@ class SequenceMatcher(Matcher):
 
         def held_out_loss() -> float:
             part = {name: values[judges] for name, values in inputs.items()}
-            return log_loss(y[judges], _logits(network, part), weights[judges])
+            return log_loss(y[judges], logits(network, part), weights[judges])
 
         self.losses_[kind] = train(
             network,
@@ -168,7 +172,7 @@ class SequenceMatcher(Matcher):
             inputs = asked.inputs(pairs.take(part), n_steps)
             for row, network in enumerate(self.networks_.values()):
                 own = {name: inputs[name] for name in INPUTS[network.name]}
-                found[row, part] = _sigmoid(_logits(network, own) + self.shift_)
+                found[row, part] = _sigmoid(logits(network, own) + self.shift_)
         return found
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
@@ -295,6 +299,14 @@ class _Asked:
         return {**steps, "candidate": means, "job": self.vectors[pairs.jobs], "n_browsed": known}
 
 
+def _capped(candidates: IntArray, n: int, seed: int) -> IntArray:
+    """At most `n` rows of each candidate, drawn at random, in order."""
+    mixed = np.random.default_rng(seed).permutation(len(candidates))
+    mixed = mixed[np.argsort(candidates[mixed], kind="stable")]
+    _, first, place = np.unique(candidates[mixed], return_index=True, return_inverse=True)
+    return np.sort(mixed[np.arange(len(mixed)) - first[place] < n])
+
+
 def _judges(chosen: Examples, share: float, seed: int) -> BoolArray:
     """Pairs of a share of the candidates, if both answers occur among them and among the rest."""
     people = np.unique(chosen.pairs.candidates)
@@ -302,16 +314,6 @@ def _judges(chosen: Examples, share: float, seed: int) -> BoolArray:
     judges = np.isin(chosen.pairs.candidates, drawn)
     both = all(len(np.unique(chosen.y[part])) == 2 for part in (judges, ~judges))
     return judges if both else np.zeros(len(chosen), bool)
-
-
-def _logits(network: keras.Model, inputs: Inputs) -> FloatArray:
-    """Shape (P,). Called as it is: `predict` would build a graph and a pipeline first."""
-    n = len(next(iter(inputs.values())))
-    found = np.empty(n)
-    for rows in blocks(np.arange(n), 8192):
-        part = {name: values[rows] for name, values in inputs.items()}
-        found[rows] = np.asarray(network(part, training=False))[:, 0]
-    return found
 
 
 def _logit(share: float) -> float:

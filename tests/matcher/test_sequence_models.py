@@ -181,6 +181,23 @@ def test_learning_from_a_drawn_share_says_of_how_many(data: MatchData) -> None:
     assert f"and {round(n_yes_drawn / 2)} that" in model.notes_[1]
 
 
+def test_a_robot_does_not_teach_alone(data: MatchData) -> None:
+    raw = [
+        RawEvent("robot", f"r{j}", "view", float(at))
+        for j in range(300)
+        for at in (10 * j, 10 * j + 5)
+    ]
+    ids = tuple(f"r{j}" for j in range(300))
+    people = [
+        RawEvent(f"c{c}", f"r{c}", a, c + at)
+        for c in range(40)
+        for at, a in enumerate(("view", "save", "apply"))
+    ]
+    both = build(None, Profiles(ids=ids), raw + people, until=None)
+    model = SequenceCnn(replace(TINY, epochs=1, max_per_candidate=20)).fit(both)
+    assert "from 40 pairs that ended in apply and 20 that" in model.notes_[1]
+
+
 def test_an_interrupted_training_ends_as_a_whole_one(
     data: MatchData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
