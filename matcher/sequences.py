@@ -36,9 +36,11 @@ class Timeline:
 
     def __init__(self, keys: IntArray, times: FloatArray) -> None:
         self.order = np.lexsort((times, keys))
-        self.keys, place = np.unique(keys[self.order], return_inverse=True)
+        is_first = np.diff(keys[self.order], prepend=-1) != 0  # keys are 0 or more
+        self.keys = keys[self.order][is_first]
         self.moments = np.unique(times)
-        self._sorted = self._joint(place, np.searchsorted(self.moments, times[self.order]))
+        moment = np.searchsorted(self.moments, times[self.order])
+        self._sorted = self._joint(np.cumsum(is_first) - 1, moment)
 
     def _joint(self, place: IntArray, moment: IntArray) -> IntArray:
         """One number that sorts by key, then time: below (E + 1) ** 2, so it fits 64 bits."""
