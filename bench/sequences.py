@@ -156,6 +156,7 @@ def timed(args: argparse.Namespace, data: MatchData) -> tuple[list[Row], float]:
         model.fit(data, show_progress=not args.json)
         (losses,) = model.losses_.values()
         rows.append(_timed_row(name, start, len(losses)))
+        say(rows[-1])
     chosen = found.take(np.random.default_rng(args.seed).permutation(len(found))[:n])
     X = flat_steps(data, chosen, config_of(args).n_steps)
     for name, peer in peers(args).items():
