@@ -1,7 +1,14 @@
 """Who applies, from activity sequences: the tables of 104's talk on SIMULATED data; training time.
 
 The talk had logs of a real board (104 hackathon, 2017), which aren't public: its figures stand
-beside ours to compare rows with rows, not numbers with numbers.
+beside ours to compare rows with rows, not numbers with numbers. What differs, and why:
+
+- Steps tell more here and vectors less. The simulator ties saves, visits and intervals closely to
+  interest, and much of the interest (a whim, pay, district) is in no vector of browsed jobs: even
+  the true interest has an AUC of .67. In the talk the vectors are the best single model.
+- Our CNN has no pooling in either table; the talk's 57 % had, as far as its slides tell.
+- At 3 : 1 the majority alone is right in 75 %, more than the talk's CNN and LSTM; accuracy hardly
+  tells models apart there, so AUC stands beside it.
 """
 
 import argparse
@@ -92,8 +99,10 @@ def peers(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def compare(args: argparse.Namespace, data: MatchData, ratio: float) -> tuple[list[Row], float]:
-    """One table; and how far All-in-One is ahead of the majority, at the low end."""
+def compare(
+    args: argparse.Namespace, data: MatchData, ratio: float
+) -> tuple[list[Row], list[Check]]:
+    """One table and its claims."""
     train, test = held_out(data, args.seed)
     test = test.take(draw(test.y, ratio, seed=args.seed))
     config = config_of(args, ratio=ratio, class_weights=False, base_rate=1 / (1 + ratio))
@@ -110,8 +119,13 @@ def compare(args: argparse.Namespace, data: MatchData, ratio: float) -> tuple[li
         found[name] = _fit(peer, X, known.y).predict_proba(asked)[:, 1]
     majority = max(ratio, 1) / (1 + ratio)
     rows = [_row(name, scores, test, majority, ratio) for name, scores in found.items()]
-    ahead = bootstrap(_right(found["All-in-One"], test) - majority)[0]
-    return rows, ahead
+    auc = {row["model"]: row["AUC"] for row in rows}
+    gain = auc["All-in-One"] - max(auc[name] for name in ROWS if name != "All-in-One")
+    checks = [Check(f"AUC of All-in-One less that of its best part, {ratio:g} : 1", gain, 0.0)]
+    if ratio == 1:
+        ahead = bootstrap(_right(found["All-in-One"], test) - majority)[0]
+        checks.append(Check("All-in-One ahead of the majority, low end, 1 : 1", ahead, 0.0))
+    return rows, checks
 
 
 def _fit(peer: Any, X: npt.NDArray[np.float32], y: npt.NDArray[np.bool_]) -> Any:
@@ -184,8 +198,8 @@ def measure(args: argparse.Namespace) -> Result:
         data = simulated(args, 6000 if args.quick else args.events)
         for ratio in TALK:
             title = f"SIMULATED, no : yes = {ratio:g} : 1, learned from 8 in 10 pairs"
-            tables[title], ahead = compare(args, data, ratio)
-            checks.append(Check(f"All-in-One ahead of the majority at {ratio:g} : 1", ahead, 0.0))
+            tables[title], claims = compare(args, data, ratio)
+            checks += claims
     if args.only != "accuracy":
         data = simulated(args, 6000 if args.quick else 3_600_000)
         rows, slowest = timed(args, data)
