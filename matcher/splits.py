@@ -149,13 +149,13 @@ def _asked(
         events.candidates[rows],
         events.jobs[rows],
         met_at(data)[rows],
-        _known_from(data) < end,
+        known_from(data) < end,
         ~is_seen[events.jobs[rows]],
         ~is_met[events.candidates[rows]],
     )
 
 
-def _known_from(data: MatchData) -> FloatArray:
+def known_from(data: MatchData) -> FloatArray:
     """When each job was posted, or else met first; long ago where nothing tells. Shape (J,)."""
     first = np.full(len(data.jobs), np.inf)
     np.minimum.at(first, data.events.jobs, np.nan_to_num(data.events.times, nan=-np.inf))
