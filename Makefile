@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-BENCHES ?= tagging codes labels throughput pos retrain semi sql_throughput reposts sequences
+BENCHES ?= tagging codes labels throughput pos retrain semi sql_throughput reposts sequences ranking
 DATA ?= ../shared/data
 
 # 3.14 is left out because constraints.txt pins a TensorFlow that has no build for it.
@@ -68,7 +68,7 @@ lock: | $(VENV)/.python
 	@$(VENV)/lock/bin/python -m pip --quiet --disable-pip-version-check install '.[dev,tensorboard]'
 	@{ echo "# Exact versions for CI, make test and make demo (Python 3.11 to 3.13). From: make lock"; \
 		$(VENV)/lock/bin/python -m pip freeze --all --exclude pip --exclude jobtool \
-		| sed -E 's/^tensorflow[-_]cpu==(.*)/&\ntensorflow==\1/'; } > constraints.txt.new
+		| sed -E 's/^tensorflow[-_]cpu==(.*)/&\ntensorflow==\1/; s/^xgboost[-_]cpu==(.*)/&\nxgboost==\1/'; } > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
 	@rm -rf $(VENV)/lock build *.egg-info
 

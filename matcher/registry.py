@@ -16,6 +16,14 @@ MODELS: dict[str, str] = {
     "sequence-all": "matcher.sequence_models:SequenceAll",
     "sequence-soft-vote": "matcher.sequence_models:SequenceSoftVote",
     "sequence-hard-vote": "matcher.sequence_models:SequenceHardVote",
+    "rules": "matcher.rules:RuleModel",
+    "lr-ftrl": "matcher.linear:FtrlModel",
+    "lr-sgd": "matcher.linear:SgdModel",
+    "lr-lbfgs": "matcher.linear:LbfgsModel",
+    "fm": "matcher.fm:FmModel",
+    "xgboost": "matcher.trees:TreeModel",
+    "xgboost-lr": "matcher.trees:TreeLinearModel",
+    "deepfm": "matcher.deepfm:DeepFmModel",
 }
 """One line makes a model known to every command: its name, and module:Class, which is imported when
 it is asked for, so that a slow library loads only with the model that needs it."""

@@ -44,6 +44,7 @@ IMPORT_NAMES = {
     "pystemmer": "Stemmer",
     "scikit-learn": "sklearn",
     "tensorflow-cpu": "tensorflow",
+    "xgboost-cpu": "xgboost",
 }
 NOT_IMPORTED = {
     "tensorflow": "the backend that keras loads by itself",
