@@ -80,7 +80,7 @@ def test_lbfgs_agrees_with_scikit_learn() -> None:
 def test_a_factorisation_machine_learns_what_two_columns_say_together() -> None:
     rng = np.random.default_rng(0)
     bits = rng.integers(2, size=(4000, 2))
-    places = bits + [0, 2]
+    places = bits + np.array([0, 2])
     y = bits[:, 0] == bits[:, 1]  # no column alone says anything
     X = sparse.csr_array((np.ones(8000), places.ravel(), np.arange(0, 8001, 2)), shape=(4000, 4))
     config = FmConfig(n_factors=2, rate=0.1, init=0.1, ftrl=FtrlConfig(batch=32))
