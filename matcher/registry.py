@@ -24,6 +24,7 @@ MODELS: dict[str, str] = {
     "xgboost": "matcher.trees:TreeModel",
     "xgboost-lr": "matcher.trees:TreeLinearModel",
     "deepfm": "matcher.deepfm:DeepFmModel",
+    "ncf": "matcher.ncf:ResumeJobNcf",
 }
 """One line makes a model known to every command: its name, and module:Class, which is imported when
 it is asked for, so that a slow library loads only with the model that needs it."""
