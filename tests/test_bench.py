@@ -1,5 +1,6 @@
 """The benches run, on made-up data, and say what they need. Their figures mean nothing here."""
 
+import csv
 import gzip
 import json
 import math
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.timeout(1200)  # all benches, one after the other
@@ -73,6 +75,22 @@ def write_data(folder: Path) -> None:
                 file.write(json.dumps(job) + "\n")
     with gzip.open(folder / "pos/en_ewt_test.tsv.gz", "wt", encoding="utf-8") as file:
         file.write("We\tPRP\nhire\tVBP\nnurses\tNNS\n.\t.\n\nThe\tDT\ncook\tNN\n")
+    write_resumes(folder / "match", words, rng)
+
+
+def write_resumes(folder: Path, words: list[str], rng: random.Random) -> None:
+    """Resumes of random words in two categories, and vectors of the words."""
+    for name in ("resumes", "vectors"):
+        (folder / name).mkdir(parents=True)
+    path = folder / "resumes/resumes_text.csv.gz"
+    with gzip.open(path, "wt", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("resume_id", "category", "text"))
+        for i in range(40):
+            rows.writerow((i, ("CARE", "FOOD")[i % 2], " ".join(rng.choices(words, k=20))))
+    vectors = np.array([[rng.gauss(0, 1) for _ in range(5)] for _ in words], np.float32)
+    path = folder / "vectors/glove_twitter_25d_11925.npz"
+    np.savez(path, words=np.array(words), vectors=vectors)
 
 
 def test_every_bench_prints_tables_and_claims_with_names(
@@ -95,6 +113,8 @@ def test_ours_and_the_peers_stand_in_one_table(results: dict[str, dict[str, Any]
         assert any(name.startswith("jobtool") for name in found - learned)
     assert all({"jobtool", "TruncatedSVD-100"} <= found for found in methods["codes"])
     assert methods["throughput"][0] == {"jobtool", "TF-IDF + one-vs-rest"}
+    assert {"jobtool", "TruncatedSVD-100", "GloVe means"} <= methods["resumes"][0]
+    assert {"jobtool ncf", "search", "popularity"} <= methods["resumes"][-1]
     assert methods["pos"] == [{"tagger.pos", "NLTK, same weights"}]
 
 
