@@ -46,6 +46,11 @@ def joined(parts: list[Part]) -> Part:
     return Part(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def opening(wanted: FloatArray) -> FloatArray:
+    """Probability that a job that is looked at is opened; shape (P,)."""
+    return _sigmoid(wanted - 1)
+
+
 def funnel(
     candidates: IntArray,
     jobs: IntArray,

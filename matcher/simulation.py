@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from matcher.data import DAY, NUMBER, Action, Events, IntArray, MatchData
-from matcher.simulated_actions import Part, funnel, joined, replies, still_open
+from matcher.simulated_actions import Part, funnel, joined, opening, replies, still_open
 from matcher.simulated_pages import Shelf, pages, places
 from matcher.simulated_world import START, World, WorldConfig, build_world
 from tagger.errors import DataError
@@ -168,7 +168,7 @@ def _happens(
     wanted = interest + rng.normal(0, config.whim, len(interest))
     shown = Part(who, jobs, np.full(len(jobs), NUMBER[Action.IMPRESSION], np.int8), when, place)
     seen = rng.random(len(jobs)) < (1.0 + place) ** -config.position_bias
-    opens = seen & (rng.random(len(jobs)) < 1 / (1 + np.exp(1.0 - 1.0 * wanted)))
+    opens = seen & (rng.random(len(jobs)) < opening(wanted))
     acts = funnel(who[opens], jobs[opens], when[opens], wanted[opens], rng)
     events = joined([shown, *acts])
     events = events.take(still_open(events))
