@@ -25,6 +25,11 @@ MODELS: dict[str, str] = {
     "xgboost-lr": "matcher.trees:TreeLinearModel",
     "deepfm": "matcher.deepfm:DeepFmModel",
     "ncf": "matcher.ncf:ResumeJobNcf",
+    "activity-mean": "matcher.activity_models:MeanActivity",
+    "activity-decay": "matcher.activity_models:DecayActivity",
+    "activity-cnn": "matcher.activity_learned:CnnActivity",
+    "activity-lstm": "matcher.activity_learned:LstmActivity",
+    "activity-transformer": "matcher.activity_learned:TransformerActivity",
 }
 """One line makes a model known to every command: its name, and module:Class, which is imported when
 it is asked for, so that a slow library loads only with the model that needs it."""

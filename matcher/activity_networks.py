@@ -1,0 +1,127 @@
+"""Networks that turn a sequence of jobs and actions into one vector, and what trains them.
+
+Letters for axes: B batch, S steps, D numbers of a job's vector, K kinds of action and padding,
+M jobs asked about.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers, ops
+
+from matcher.activity import N_KINDS, PAD
+
+
+def build_cnn(steps: int, dim: int) -> keras.Model:
+    """Causal convolutions that look 1 + 2 + 4 + ... steps back; the last step's hidden state."""
+    vectors, kinds, x = _inputs(steps, dim)
+    for level in range(3):
+        last = level == 2
+        x = layers.Conv1D(
+            dim,
+            3,
+            dilation_rate=2**level,
+            padding="causal",
+            activation="tanh" if last else "relu",
+            name=f"conv_{level}",
+        )(x)  # (B, S, D)
+    return keras.Model([vectors, kinds], x[:, -1], name="cnn")
+
+
+def build_lstm(steps: int, dim: int) -> keras.Model:
+    """The last hidden state; padded steps are passed over."""
+    vectors, kinds, x = _inputs(steps, dim)
+    x = layers.LSTM(dim, name="lstm")(x, mask=_is_done(kinds))
+    return keras.Model([vectors, kinds], x, name="lstm")
+
+
+def build_transformer(steps: int, dim: int, n_heads: int = 2) -> keras.Model:
+    """One block of self-attention over the steps, places counted; the last step's hidden state."""
+    vectors, kinds, x = _inputs(steps, dim)
+    done = _is_done(kinds)
+    x = layers.Dense(dim, name="project")(x)  # (B, S, D)
+    places = layers.Embedding(steps, dim, name="places")(ops.arange(steps))
+    x = x + places[None]
+    looked = layers.MultiHeadAttention(n_heads, max(dim // n_heads, 1), name="attention")(
+        layers.LayerNormalization(name="norm_0")(x), x, attention_mask=done[:, None, :]
+    )
+    x = x + looked
+    hidden = layers.Dense(2 * dim, activation="gelu", name="wide")(
+        layers.LayerNormalization(name="norm_1")(x)
+    )
+    x = x + layers.Dense(dim, name="narrow")(hidden)
+    return keras.Model([vectors, kinds], x[:, -1], name="transformer")
+
+
+BUILDERS = {"cnn": build_cnn, "lstm": build_lstm, "transformer": build_transformer}
+
+
+def _inputs(steps: int, dim: int) -> tuple[Any, Any, Any]:
+    """Vectors (B, S, D), kinds (B, S), and both side by side (B, S, D + K)."""
+    vectors = keras.Input((steps, dim), name="vectors")
+    kinds = keras.Input((steps,), dtype="int32", name="kinds")
+    both = layers.Concatenate(name="steps")([vectors, ops.one_hot(kinds, N_KINDS)])
+    return vectors, kinds, both
+
+
+def _is_done(kinds: Any) -> Any:
+    """Which steps are not padding, (B, S)."""
+    return ops.not_equal(kinds, PAD)
+
+
+def build_embedder(way: str, *, steps: int, dim: int, with_means: bool) -> keras.Model:
+    """Activity embedding, (B, D): the network's last hidden state, added to the decaying mean.
+
+    The gate before the hidden state starts at zero, so training starts at the mean and leaves it
+    only where that helps.
+
+    References
+    ----------
+    Bachlechner et al., ReZero is all you need: fast convergence at large depth, 2020.
+    """
+    network = BUILDERS[way](steps, dim)
+    vectors, kinds = network.inputs
+    step_weights = keras.Input((steps,), name="step_weights")  # of the decaying mean
+    hidden = network(network.inputs)
+    if with_means:
+        gate = layers.EinsumDense("bd,d->bd", dim, kernel_initializer="zeros", name="gate")
+        mean = ops.einsum("bs,bsd->bd", step_weights, vectors)
+        hidden = layers.Add(name="embedding")([mean, gate(hidden)])
+    return keras.Model([vectors, kinds, step_weights], hidden, name="embedder")
+
+
+def build_trainer(
+    embedder: keras.Model, table: npt.NDArray[np.float32], *, n_asked: int, bias: float
+) -> keras.Model:
+    """Logits of jobs that may have come next, (B, M): Hadamard product with the embedding, dense.
+
+    A softmax over taken and not taken is the logistic function of the difference of their two
+    logits, so there is one here. Jobs are rows of `table`, shape (J + 1, D), the first zeros.
+    """
+    _, steps, dim = embedder.inputs[0].shape
+    jobs = keras.Input((steps,), dtype="int32", name="jobs")
+    kinds = keras.Input((steps,), dtype="int32", name="kinds")
+    step_weights = keras.Input((steps,), name="step_weights")
+    asked = keras.Input((n_asked,), dtype="int32", name="asked")
+    look_up = layers.Embedding(len(table), dim, trainable=False, name="job_vectors")
+    embedding = embedder([look_up(jobs), kinds, step_weights])  # (B, D)
+    product = layers.Multiply(name="product")([embedding[:, None, :], look_up(asked)])
+    head = layers.Dense(
+        1,
+        kernel_initializer="ones",
+        bias_initializer=keras.initializers.Constant(bias),
+        name="head",
+    )
+    logits = layers.Reshape((n_asked,), name="logits")(head(product))
+    trainer = keras.Model([jobs, kinds, step_weights, asked], logits, name="trainer")
+    look_up.set_weights([table])
+    return trainer
+
+
+def weighted_loss(answer: Any, logits: Any) -> Any:
+    """Cross-entropy of labels, weighted; `answer` is (B, M, 2), the labels and their weights."""
+    labels, weights = answer[..., 0], answer[..., 1]
+    cells = ops.softplus(logits) - labels * logits
+    return ops.sum(weights * cells, axis=-1)
