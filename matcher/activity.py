@@ -147,7 +147,7 @@ def decay_weights(actions: npt.NDArray[np.int8], r: float) -> npt.NDArray[np.flo
     weights = np.zeros(actions.shape, np.float32)
     for action in np.unique(actions[actions != PAD]):
         is_it = actions == action
-        n_later = is_it[:, ::-1].cumsum(axis=1)[:, ::-1] - 1
+        n_later = np.asarray(is_it)[:, ::-1].cumsum(axis=1)[:, ::-1] - 1
         raw = np.where(is_it, np.power(r, n_later, dtype=np.float64), 0)
         weights += (raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-12)).astype(np.float32)
     return weights

@@ -20,7 +20,7 @@ from matcher.activity_rows import Rows, training_rows
 from matcher.aggregation import Inner, Means, choose_means, fit_means, hold_out, look_up
 from matcher.base import Arrays
 from matcher.data import MatchData
-from matcher.job_vectors import Float32Array, JobVectors
+from matcher.job_vectors import Float32Array, JobVectors, TrainingVectors
 from tagger.errors import DataError
 
 
@@ -68,8 +68,8 @@ class LearnedActivity(ActivityMatcher):
         assert isinstance(config, LearnedConfig)
         inner = hold_out(data, config, seed=self.seed)
         rows = training_rows(data, config, seed=self.seed)
-        self.vectors_ = JobVectors(config.n_numbers, seed=self.seed).fit(data)
-        vectors = self.vectors_.of(data)
+        self.vectors_ = JobVectors(config.n_numbers, seed=self.seed)
+        vectors = self.vectors_.fit_for_training(data)
         self.means_, self.tried_ = choose_means(inner, rows, vectors, config.decays)
         self.epochs_, self.history_ = self._choose_epochs(inner, config)
         self.embedder_, self.head_ = self._train(rows, vectors, self.means_, self.epochs_, config)
@@ -81,7 +81,7 @@ class LearnedActivity(ActivityMatcher):
         """How many epochs to train, by the questions held out, and the quality after each."""
         if inner is None or not len(inner.rows):
             return (0 if config.with_means else config.epochs), []
-        means = fit_means(inner.rows, inner.vectors, self.means_.r)
+        means = fit_means(inner.rows, inner.training, self.means_.r)
         seen: list[float] = []
         if config.with_means:  # before the first epoch it is the decaying mean
             seen.append(inner.quality(means.queries(inner.history, inner.vectors)))
@@ -93,37 +93,38 @@ class LearnedActivity(ActivityMatcher):
             seen.append(inner.quality(embedded * head))
             return len(seen) - 1 - int(np.argmax(seen)) < config.patience
 
-        self._train(inner.rows, inner.vectors, means, config.epochs, config, watch=watch)
+        self._train(inner.rows, inner.training, means, config.epochs, config, watch=watch)
         history = [{"epoch": float(n), "quality": value} for n, value in enumerate(seen)]
         return int(np.argmax(seen)), history
 
     def _train(
         self,
         rows: Rows,
-        vectors: Float32Array,
+        vectors: TrainingVectors,
         means: Means,
         epochs: int,
         config: LearnedConfig,
         *,
         watch: Callable[[Any, Float32Array], bool] | None = None,
     ) -> tuple[Any, Float32Array]:
-        """The embedder, and the weights of the product, shape (D,); trains while `watch` says so."""
+        """The embedder, and the weights of the product, (D,); trains while `watch` says so."""
         import keras
 
         from matcher.activity_networks import build_embedder, build_trainer, weighted_loss
 
         keras.utils.set_random_seed(self.seed)
         embedder = build_embedder(
-            self.way, steps=config.steps, dim=vectors.shape[1], with_means=config.with_means
+            self.way, steps=config.steps, dim=vectors.sums.shape[1], with_means=config.with_means
         )
         trainer = build_trainer(
             embedder,
-            np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors]),
+            vectors,
             n_asked=rows.jobs.shape[1],
             bias=means.bias,
         )
         trainer.compile(keras.optimizers.Adam(config.learning_rate), loss=weighted_loss)
         inputs = [
+            rows.candidates.astype(np.int32),
             rows.history.jobs.astype(np.int32) + 1,
             rows.history.actions.astype(np.int32),
             means.step_weights(rows.history),

@@ -30,6 +30,7 @@ class ActivityMatcher(Matcher):
     """
 
     config_class: ClassVar[type[ActivityConfig]] = ActivityConfig
+    vectors_: JobVectors
 
     def __init__(self, config: ActivityConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
@@ -119,11 +120,12 @@ class MeanActivity(ActivityMatcher):
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         config = self._config
-        self.vectors_ = JobVectors(config.n_numbers, seed=self.seed).fit(data)
+        self.vectors_ = JobVectors(config.n_numbers, seed=self.seed)
+        training = self.vectors_.fit_for_training(data)
         rows = training_rows(data, config, seed=self.seed)
         decays = self._decays(config)
         inner = hold_out(data, config, seed=self.seed) if len(decays) > 1 else None
-        self.means_, self.tried_ = choose_means(inner, rows, self.vectors_.of(data), decays)
+        self.means_, self.tried_ = choose_means(inner, rows, training, decays)
         return self
 
     def _decays(self, config: ActivityConfig) -> tuple[float, ...]:
@@ -184,7 +186,7 @@ def means_from_arrays(arrays: Arrays, meta: Mapping[str, Any]) -> Means:
 
 def read_config(kind: type[ActivityConfig], values: Mapping[str, Any]) -> ActivityConfig:
     """From JSON, which has no tuples."""
-    plain = {
+    plain: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
     try:

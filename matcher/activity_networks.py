@@ -8,10 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import layers, ops
 
 from matcher.activity import N_KINDS, PAD
+from matcher.job_vectors import SMALL, TrainingVectors
 
 
 def build_cnn(steps: int, dim: int) -> keras.Model:
@@ -93,21 +93,28 @@ def build_embedder(way: str, *, steps: int, dim: int, with_means: bool) -> keras
 
 
 def build_trainer(
-    embedder: keras.Model, table: npt.NDArray[np.float32], *, n_asked: int, bias: float
+    embedder: keras.Model, vectors: TrainingVectors, *, n_asked: int, bias: float
 ) -> keras.Model:
     """Logits of jobs that may have come next, (B, M): Hadamard product with the embedding, dense.
 
     A softmax over taken and not taken is the logistic function of the difference of their two
-    logits, so there is one here. Jobs are rows of `table`, shape (J + 1, D), the first zeros.
+    logits, so there is one here. Jobs are rows counted from 1, 0 for none; the vectors of jobs that
+    the candidate met, the first one asked about among them, are as without the candidate.
     """
     _, steps, dim = embedder.inputs[0].shape
+    candidate = keras.Input((), dtype="int32", name="candidate")
     jobs = keras.Input((steps,), dtype="int32", name="jobs")
     kinds = keras.Input((steps,), dtype="int32", name="kinds")
     step_weights = keras.Input((steps,), name="step_weights")
     asked = keras.Input((n_asked,), dtype="int32", name="asked")
-    look_up = layers.Embedding(len(table), dim, trainable=False, name="job_vectors")
-    embedding = embedder([look_up(jobs), kinds, step_weights])  # (B, D)
-    product = layers.Multiply(name="product")([embedding[:, None, :], look_up(asked)])
+    table = np.concatenate([np.zeros((1, dim), np.float32), vectors.sums])
+    sums = layers.Embedding(len(table), dim, trainable=False, name="job_sums")
+    own = layers.Embedding(len(vectors.own), dim, trainable=False, name="own_say")
+    mine = own(candidate)[:, None, :]  # (B, 1, D)
+    met = _unit((sums(jobs) - mine) * ops.cast(jobs > 0, "float32")[..., None])
+    embedding = embedder([met, kinds, step_weights])  # (B, D)
+    is_first = np.eye(1, n_asked, dtype=np.float32)[..., None]  # (1, M, 1)
+    product = embedding[:, None, :] * _unit(sums(asked) - mine * is_first)
     head = layers.Dense(
         1,
         kernel_initializer="ones",
@@ -115,9 +122,17 @@ def build_trainer(
         name="head",
     )
     logits = layers.Reshape((n_asked,), name="logits")(head(product))
-    trainer = keras.Model([jobs, kinds, step_weights, asked], logits, name="trainer")
-    look_up.set_weights([table])
+    inputs = [candidate, jobs, kinds, step_weights, asked]
+    trainer = keras.Model(inputs, logits, name="trainer")
+    sums.set_weights([table])
+    own.set_weights([vectors.own])
     return trainer
+
+
+def _unit(vectors: Any) -> Any:
+    """As `matcher.job_vectors.unit`."""
+    lengths = ops.sqrt(ops.sum(vectors * vectors, axis=-1, keepdims=True))
+    return ops.where(lengths > SMALL, vectors / ops.maximum(lengths, SMALL), 0.0)
 
 
 def weighted_loss(answer: Any, logits: Any) -> Any:

@@ -21,6 +21,8 @@ LIKED = (Action.SAVE, Action.APPLY)
 class Rows:
     """Histories and the jobs that came next."""
 
+    candidates: IntArray
+    """Shape (N,)."""
     history: Sequences
     jobs: IntArray
     """Shape (N, M): the job that came next, then random negatives."""
@@ -36,6 +38,7 @@ class Rows:
 
     def take(self, which: Any) -> "Rows":
         return Rows(
+            self.candidates[which],
             self.history.take(which),
             self.jobs[which],
             self.labels[which],
@@ -71,6 +74,7 @@ def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> 
     usable = label[:, None] & ~clash
     weights = np.where(usable, config.negative_weight / config.n_negatives, 0)
     return Rows(
+        candidates,
         history.take(kept),
         np.column_stack([jobs, negatives]),
         np.column_stack([label, np.zeros(negatives.shape)]).astype(np.float32),

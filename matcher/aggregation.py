@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from matcher.activity import ActivityConfig, Sequences, decay_weights, sequences
+from matcher.activity import NO_JOB, ActivityConfig, Sequences, decay_weights, sequences
 from matcher.activity_rows import Rows, training_rows
 from matcher.data import FloatArray, IntArray, MatchData
-from matcher.job_vectors import Float32Array, JobVectors
+from matcher.job_vectors import Float32Array, JobVectors, TrainingVectors
 from matcher.metrics import ndcg, ranks
 from matcher.splits import split
 from tagger.errors import DataError
@@ -48,7 +48,9 @@ class Means:
 
     def embed(self, history: Sequences, vectors: Float32Array) -> Float32Array:
         """One mean after the other, shape (N, A * D)."""
-        return type_means(history, vectors, self.r, self.actions).reshape(len(history), -1)
+        found = look_up(vectors, history.jobs)
+        means = type_means(history.actions, found, self.r, self.actions)
+        return means.reshape(len(history), -1)
 
 
 def look_up(vectors: Float32Array, jobs: IntArray) -> Float32Array:
@@ -57,24 +59,25 @@ def look_up(vectors: Float32Array, jobs: IntArray) -> Float32Array:
 
 
 def type_means(
-    history: Sequences, vectors: Float32Array, r: float, actions: IntArray
+    actions: npt.NDArray[np.int8], vectors: Float32Array, r: float, types: IntArray
 ) -> Float32Array:
-    """Decaying mean of the job vectors of each action type, shape (N, A, D)."""
-    weights, found = decay_weights(history.actions, r), look_up(vectors, history.jobs)
-    of_type = [np.where(history.actions == action, weights, 0) for action in actions]
-    return np.stack([np.einsum("ns,nsd->nd", part, found) for part in of_type], axis=1)
+    """Decaying mean over the steps of each action type; (N, S), (N, S, D) -> (N, A, D)."""
+    weights = decay_weights(actions, r)
+    of_type = [np.where(actions == action, weights, 0) for action in types]
+    return np.stack([np.einsum("ns,nsd->nd", part, vectors) for part in of_type], axis=1)
 
 
-def fit_means(rows: Rows, vectors: Float32Array, r: float) -> Means:
+def fit_means(rows: Rows, vectors: TrainingVectors, r: float) -> Means:
     """Weigh the action types by a logistic regression on the similarities of their means."""
     from sklearn.linear_model import LogisticRegression
 
     rows = rows.take(slice(N_ROWS))
-    actions = np.unique(rows.history.actions[rows.history.jobs >= 0])
+    actions = np.unique(rows.history.actions[rows.history.jobs != NO_JOB])
     if not len(actions):
         actions = np.array([0])
-    means = type_means(rows.history, vectors, r, actions)
-    similar = np.einsum("nad,nmd->nma", means, look_up(vectors, rows.jobs))  # (N, M, A)
+    history, asked = row_vectors(rows, vectors)
+    means = type_means(rows.history.actions, history, r, actions)
+    similar = np.einsum("nad,nmd->nma", means, asked)  # (N, M, A)
     counted = rows.weights > 0
     X, y, weights = similar[counted], rows.labels[counted] > 0, rows.weights[counted]
     if len(np.unique(y)) < 2 or not np.ptp(X, axis=0).any():
@@ -87,12 +90,23 @@ def fit_means(rows: Rows, vectors: Float32Array, r: float) -> Means:
     )
 
 
+def row_vectors(rows: Rows, vectors: TrainingVectors) -> tuple[Float32Array, Float32Array]:
+    """Of histories, (N, S, D), and of the jobs asked about, (N, M, D), as before the row's event:
+    the candidate's own events don't count.
+    """
+    own = np.broadcast_to(rows.candidates[:, None], rows.history.jobs.shape)
+    asked = np.full(rows.jobs.shape, -1)
+    asked[:, 0] = rows.candidates  # random negatives are jobs that the candidate never met
+    return vectors.look_up(rows.history.jobs, own), vectors.look_up(rows.jobs, asked)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Inner:
     """A part of the training data held out, to choose by."""
 
     vectors: Float32Array
     """Shape (J, D), learned without the held-out part."""
+    training: TrainingVectors
     rows: Rows
     history: Sequences
     """Before each of Q questions."""
@@ -113,9 +127,11 @@ def hold_out(data: MatchData, config: ActivityConfig, *, seed: int) -> Inner | N
     """
     try:
         held = split(data, test_share=0.2, max_questions=config.n_questions, seed=seed)
-        vectors = JobVectors(config.n_numbers, seed=seed).fit(held.train).of(held.train)
+        learner = JobVectors(config.n_numbers, seed=seed)
+        training = learner.fit_for_training(held.train)
     except DataError:
         return None
+    vectors = learner.of(held.train)
     history = sequences(held.known, held.candidates, held.times, config=config)
     known = look_up(vectors, history.jobs).any(axis=(1, 2)) & vectors[held.jobs].any(axis=1)
     rows = training_rows(held.train, config, seed=seed)
@@ -123,11 +139,11 @@ def hold_out(data: MatchData, config: ActivityConfig, *, seed: int) -> Inner | N
         return None
     live = np.flatnonzero(held.live)
     answers = np.searchsorted(live, held.jobs[known])
-    return Inner(vectors, rows, history.take(known), answers, live)
+    return Inner(vectors, training, rows, history.take(known), answers, live)
 
 
 def choose_means(
-    inner: Inner | None, rows: Rows, vectors: Float32Array, decays: tuple[float, ...]
+    inner: Inner | None, rows: Rows, vectors: TrainingVectors, decays: tuple[float, ...]
 ) -> tuple[Means, dict[str, float]]:
     """Means with the decay that is best inside, and the quality of each; the plain mean if nothing
     could be held out or nothing is better.
@@ -135,7 +151,7 @@ def choose_means(
     tried: dict[float, float] = {}
     if inner is not None and len(decays) > 1:
         for r in decays:
-            means = fit_means(inner.rows, inner.vectors, r)
+            means = fit_means(inner.rows, inner.training, r)
             tried[r] = inner.quality(means.queries(inner.history, inner.vectors))
     best = max(tried, key=lambda r: (tried[r], r), default=max(decays))
     return fit_means(rows, vectors, best), {str(r): value for r, value in tried.items()}
