@@ -122,7 +122,8 @@ def sequences(
         group = index.groups
         valid &= group[events.jobs[rows]] != group[without][:, None]
         kept = np.argsort(valid, axis=1, kind="stable")[:, -config.steps :]
-        rows, valid = (np.take_along_axis(part, kept, axis=1) for part in (rows, valid))
+        rows = np.take_along_axis(rows, kept, axis=1)
+        valid = np.take_along_axis(valid, kept, axis=1)
     return Sequences(
         np.where(valid, events.jobs[rows], NO_JOB),
         np.where(valid, events.actions[rows], PAD).astype(np.int8),

@@ -17,7 +17,7 @@ from matcher.activity_models import (
     read_config,
 )
 from matcher.activity_rows import Rows, training_rows
-from matcher.aggregation import Inner, Means, choose_means, fit_means, hold_out, look_up
+from matcher.aggregation import Inner, Means, choose_means, fit_means, hold_out, row_vectors
 from matcher.base import Arrays
 from matcher.data import MatchData
 from matcher.job_vectors import Float32Array, JobVectors, TrainingVectors
@@ -66,10 +66,10 @@ class LearnedActivity(ActivityMatcher):
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         config = self._config
         assert isinstance(config, LearnedConfig)
-        inner = hold_out(data, config, seed=self.seed)
         rows = training_rows(data, config, seed=self.seed)
         self.vectors_ = JobVectors(config.n_numbers, seed=self.seed)
         vectors = self.vectors_.fit_for_training(data)
+        inner = hold_out(rows, vectors, config, seed=self.seed)
         self.means_, self.tried_ = choose_means(inner, rows, vectors, config.decays)
         self.epochs_, self.history_ = self._choose_epochs(inner, config)
         self.embedder_, self.head_ = self._train(rows, vectors, self.means_, self.epochs_, config)
@@ -79,21 +79,20 @@ class LearnedActivity(ActivityMatcher):
         self, inner: Inner | None, config: LearnedConfig
     ) -> tuple[int, list[dict[str, float]]]:
         """How many epochs to train, by the questions held out, and the quality after each."""
-        if inner is None or not len(inner.rows):
+        if inner is None:
             return (0 if config.with_means else config.epochs), []
-        means = fit_means(inner.rows, inner.training, self.means_.r)
-        seen: list[float] = []
-        if config.with_means:  # before the first epoch it is the decaying mean
-            seen.append(inner.quality(means.queries(inner.history, inner.vectors)))
-        else:
-            seen.append(0.0)
+        steps = row_vectors(inner.asked, inner.vectors)[0]  # (Q, S, D)
+        means = fit_means(inner.rows, inner.vectors, self.means_.r)
+        # Before the first epoch it is the decaying mean, or nothing.
+        start = inner.quality(means.sums(inner.asked.history, steps)) if config.with_means else 0.0
+        seen = [start]
 
         def watch(embedder: Any, head: Float32Array) -> bool:
-            embedded = embed_all(embedder, means, inner.history, inner.vectors)
+            embedded = embed_all(embedder, means, inner.asked.history, steps)
             seen.append(inner.quality(embedded * head))
             return len(seen) - 1 - int(np.argmax(seen)) < config.patience
 
-        self._train(inner.rows, inner.training, means, config.epochs, config, watch=watch)
+        self._train(inner.rows, inner.vectors, means, config.epochs, config, watch=watch)
         history = [{"epoch": float(n), "quality": value} for n, value in enumerate(seen)]
         return int(np.argmax(seen)), history
 
@@ -213,10 +212,10 @@ def weights_of(head: Any) -> Float32Array:
 def embed_all(
     embedder: Any, means: Means, history: Sequences, vectors: Float32Array
 ) -> Float32Array:
-    """Shape (N, D)."""
+    """Shape (N, D), from the vectors of the steps, shape (N, S, D)."""
     found = embedder(
         [
-            look_up(vectors, history.jobs),
+            vectors,
             history.actions.astype(np.int32),
             means.step_weights(history),
         ],

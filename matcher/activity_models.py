@@ -12,7 +12,7 @@ import numpy as np
 
 from matcher.activity import NO_JOB, ActivityConfig, Sequences, is_met, sequences
 from matcher.activity_rows import training_rows
-from matcher.aggregation import Means, choose_means, hold_out
+from matcher.aggregation import Means, choose_means, hold_out, look_up
 from matcher.base import Arrays, Matcher, Pairs
 from matcher.data import FloatArray, IntArray, MatchData
 from matcher.job_vectors import Float32Array, JobVectors
@@ -42,7 +42,9 @@ class ActivityMatcher(Matcher):
 
     @abstractmethod
     def queries(self, history: Sequences, vectors: Float32Array) -> Float32Array:
-        """Shape (N, D): scores are products with the vectors of jobs."""
+        """Shape (N, D), from the vectors of the steps, (N, S, D): scores are products with those of
+        jobs.
+        """
 
     @abstractmethod
     def embed_sequences(self, history: Sequences, vectors: Float32Array) -> Float32Array:
@@ -57,7 +59,9 @@ class ActivityMatcher(Matcher):
         """
         history = sequences(data, candidates, times, config=self._config)
         vectors = self.vectors_.of(data)
-        parts = [self.embed_sequences(part, vectors) for part in _parts(history)]
+        parts = [
+            self.embed_sequences(part, look_up(vectors, part.jobs)) for part in _parts(history)
+        ]
         return np.concatenate(parts) * (history.lengths > 0)[:, None]
 
     def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
@@ -102,7 +106,7 @@ class ActivityMatcher(Matcher):
         return scores
 
     def _queries(self, history: Sequences, vectors: Float32Array) -> Float32Array:
-        parts = [self.queries(part, vectors) for part in _parts(history)]
+        parts = [self.queries(part, look_up(vectors, part.jobs)) for part in _parts(history)]
         return np.concatenate(parts) * (history.lengths > 0)[:, None]
 
 
@@ -124,7 +128,7 @@ class MeanActivity(ActivityMatcher):
         training = self.vectors_.fit_for_training(data)
         rows = training_rows(data, config, seed=self.seed)
         decays = self._decays(config)
-        inner = hold_out(data, config, seed=self.seed) if len(decays) > 1 else None
+        inner = hold_out(rows, training, config, seed=self.seed)
         self.means_, self.tried_ = choose_means(inner, rows, training, decays)
         return self
 
@@ -132,7 +136,7 @@ class MeanActivity(ActivityMatcher):
         return (1.0,)
 
     def queries(self, history: Sequences, vectors: Float32Array) -> Float32Array:
-        return self.means_.queries(history, vectors)
+        return self.means_.sums(history, vectors)
 
     def embed_sequences(self, history: Sequences, vectors: Float32Array) -> Float32Array:
         return self.means_.embed(history, vectors)

@@ -23,6 +23,8 @@ class Rows:
 
     candidates: IntArray
     """Shape (N,)."""
+    times: FloatArray
+    """Shape (N,): when candidate and job met; nan without times."""
     history: Sequences
     jobs: IntArray
     """Shape (N, M): the job that came next, then random negatives."""
@@ -39,12 +41,29 @@ class Rows:
     def take(self, which: Any) -> "Rows":
         return Rows(
             self.candidates[which],
+            self.times[which],
             self.history.take(which),
             self.jobs[which],
             self.labels[which],
             self.weights[which],
             self.min_actions,
         )
+
+    def split(self, n_asked: int, *, share: float = 0.2, seed: int = 0) -> tuple["Rows", "Rows"]:
+        """Rows to learn from, and positive ones to choose settings by, at most `n_asked`.
+
+        The latest ones are to choose by; without times, those of some candidates drawn at random.
+        """
+        rng = np.random.default_rng(seed)
+        if np.isfinite(self.times).all() and np.ptp(self.times):
+            held = self.times > np.quantile(self.times, 1 - share)
+        else:
+            people = np.unique(self.candidates)
+            held = np.isin(self.candidates, rng.choice(people, int(share * len(people))))
+        asked = np.flatnonzero(held & (self.labels[:, 0] > 0))
+        if len(asked) > n_asked:
+            asked = np.sort(rng.choice(asked, n_asked, replace=False))
+        return self.take(~held), self.take(asked)
 
 
 def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> Rows:
@@ -75,6 +94,7 @@ def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> 
     weights = np.where(usable, config.negative_weight / config.n_negatives, 0)
     return Rows(
         candidates,
+        times,
         history.take(kept),
         np.column_stack([jobs, negatives]),
         np.column_stack([label, np.zeros(negatives.shape)]).astype(np.float32),

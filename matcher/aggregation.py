@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from matcher.activity import NO_JOB, ActivityConfig, Sequences, decay_weights, sequences
-from matcher.activity_rows import Rows, training_rows
-from matcher.data import FloatArray, IntArray, MatchData
-from matcher.job_vectors import Float32Array, JobVectors, TrainingVectors
+from matcher.activity import NO_JOB, ActivityConfig, Sequences, decay_weights
+from matcher.activity_rows import Rows
+from matcher.data import IntArray
+from matcher.job_vectors import Float32Array, TrainingVectors
 from matcher.metrics import ndcg, ranks
-from matcher.splits import split
-from tagger.errors import DataError
 
 N_ROWS = 20_000
 """Windows are enough to weigh a few action types."""
@@ -40,16 +38,16 @@ class Means:
         of_action[self.actions] = self.weights
         return decay_weights(history.actions, self.r) * of_action[history.actions]
 
-    def queries(self, history: Sequences, vectors: Float32Array) -> Float32Array:
-        """The weighted sum of the means: a job's score is its product with it. Shape (N, D)."""
-        return np.asarray(
-            np.einsum("ns,nsd->nd", self.step_weights(history), look_up(vectors, history.jobs))
-        )
+    def sums(self, history: Sequences, vectors: Float32Array) -> Float32Array:
+        """The weighted sum of the means: a job's score is its product with it.
+
+        Shape (N, D), from the vectors of the steps, shape (N, S, D).
+        """
+        return np.asarray(np.einsum("ns,nsd->nd", self.step_weights(history), vectors))
 
     def embed(self, history: Sequences, vectors: Float32Array) -> Float32Array:
         """One mean after the other, shape (N, A * D)."""
-        found = look_up(vectors, history.jobs)
-        means = type_means(history.actions, found, self.r, self.actions)
+        means = type_means(history.actions, vectors, self.r, self.actions)
         return means.reshape(len(history), -1)
 
 
@@ -102,56 +100,53 @@ def row_vectors(rows: Rows, vectors: TrainingVectors) -> tuple[Float32Array, Flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inner:
-    """A part of the training data held out, to choose by."""
+    """A part of the training data held out, to choose settings by: the latest windows."""
 
-    vectors: Float32Array
-    """Shape (J, D), learned without the held-out part."""
-    training: TrainingVectors
     rows: Rows
-    history: Sequences
-    """Before each of Q questions."""
-    answers: IntArray
-    """Shape (Q,): where among the live jobs the job that came next stands."""
-    live: IntArray
-    """Rows of the jobs to choose from."""
+    """To learn from."""
+    asked: Rows
+    """Q windows, each asked which job comes next of all jobs that anything is known of."""
+    vectors: TrainingVectors
 
-    def quality(self, queries: FloatArray) -> float:
-        """Mean NDCG over all ranks of queries, shape (Q, D): in (0, 1]."""
-        scores = queries @ self.vectors[self.live].T
-        return float(ndcg(ranks(scores, self.answers), len(self.live)).mean())
+    def quality(self, queries: Float32Array) -> float:
+        """Mean NDCG over all ranks of queries, shape (Q, D): in (0, 1].
+
+        The job that came next has its vector as without the candidate, like a test would see it.
+        """
+        jobs = self.vectors.look_up(np.arange(len(self.vectors.sums)))
+        jobs = jobs[jobs.any(axis=1)]
+        own = row_vectors(self.asked, self.vectors)[1][:, 0]
+        values = []
+        for first in range(0, len(own), 256):
+            part = slice(first, first + 256)
+            score = np.einsum("qd,qd->q", queries[part], own[part])
+            scores = np.column_stack([score, queries[part] @ jobs.T])
+            values.append(ndcg(ranks(scores, np.zeros(len(score), np.intp)), scores.shape[1]))
+        return float(np.concatenate(values).mean())
 
 
-def hold_out(data: MatchData, config: ActivityConfig, *, seed: int) -> Inner | None:
-    """The latest fifth (without times: a job of each candidate) is asked; None if there is too
-    little to do so, or nothing about which activity can say anything.
-    """
-    try:
-        held = split(data, test_share=0.2, max_questions=config.n_questions, seed=seed)
-        learner = JobVectors(config.n_numbers, seed=seed)
-        training = learner.fit_for_training(held.train)
-    except DataError:
-        return None
-    vectors = learner.of(held.train)
-    history = sequences(held.known, held.candidates, held.times, config=config)
-    known = look_up(vectors, history.jobs).any(axis=(1, 2)) & vectors[held.jobs].any(axis=1)
-    rows = training_rows(held.train, config, seed=seed)
-    if not known.any() or not len(rows):
-        return None
-    live = np.flatnonzero(held.live)
-    answers = np.searchsorted(live, held.jobs[known])
-    return Inner(vectors, training, rows, history.take(known), answers, live)
+def hold_out(
+    rows: Rows, vectors: TrainingVectors, config: ActivityConfig, *, seed: int
+) -> Inner | None:
+    """None if there is too little to learn from and to choose by."""
+    learned, asked = rows.split(config.n_questions, seed=seed)
+    answerable = row_vectors(asked, vectors)[1][:, 0].any(axis=1)
+    asked = asked.take(answerable)
+    return Inner(learned, asked, vectors) if len(learned) and len(asked) else None
 
 
 def choose_means(
     inner: Inner | None, rows: Rows, vectors: TrainingVectors, decays: tuple[float, ...]
 ) -> tuple[Means, dict[str, float]]:
-    """Means with the decay that is best inside, and the quality of each; the plain mean if nothing
-    could be held out or nothing is better.
+    """Means with the decay that is best inside, and the quality of each.
+
+    The largest r if nothing could be held out, and of equal ones.
     """
     tried: dict[float, float] = {}
     if inner is not None and len(decays) > 1:
+        history = row_vectors(inner.asked, vectors)[0]
         for r in decays:
-            means = fit_means(inner.rows, inner.training, r)
-            tried[r] = inner.quality(means.queries(inner.history, inner.vectors))
+            means = fit_means(inner.rows, vectors, r)
+            tried[r] = inner.quality(means.sums(inner.asked.history, history))
     best = max(tried, key=lambda r: (tried[r], r), default=max(decays))
     return fit_means(rows, vectors, best), {str(r): value for r, value in tried.items()}
