@@ -64,6 +64,10 @@ class ActivityMatcher(Matcher):
         ]
         return np.concatenate(parts) * (history.lengths > 0)[:, None]
 
+    def n_actions(self, data: MatchData, candidates: IntArray) -> IntArray:
+        """How many actions the embedding of each candidate is made of, now: shape (B,)."""
+        return sequences(data, candidates, config=self._config).lengths
+
     def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
         vectors = self.vectors_.of(data)
         history = sequences(data, candidates, config=self._config)

@@ -79,8 +79,8 @@ class RowWriter(PartWriter):
     Parameters
     ----------
     columns
-        Name to what it holds: text, texts, time, number, flag or object. An object goes into CSV
-        and Parquet as a string of JSON. Rows may lack some columns.
+        Name to what it holds: text, texts, time, number, numbers, flag or object. An object goes into
+        CSV and Parquet as a string of JSON, numbers into CSV. Rows may lack some columns.
     objects_only
         Rows are objects of any shape: no CSV, no Parquet.
     """
@@ -136,6 +136,7 @@ class RowWriter(PartWriter):
             "number": pa.float64(),
             "flag": pa.bool_(),
             "object": pa.string(),
+            "numbers": pa.list_(pa.float32()),
         }
         schema = pa.schema([(name, types[kind]) for name, kind in self._columns.items()])
         self._table = pa.Table.from_pylist
@@ -177,6 +178,8 @@ def open_for_writing(path: Path, stack: ExitStack) -> TextIO:
 def as_cell(value: Any) -> object:
     """A CSV cell that `tagger.jobs` and `tagger.tables` read as this value."""
     if isinstance(value, list | tuple):
+        if any(isinstance(part, float) for part in value):
+            return _as_json(value)
         return joined(value) or "[]"
     if isinstance(value, dict):
         return _as_json(value)
