@@ -42,8 +42,9 @@ def build_transformer(steps: int, dim: int, n_heads: int = 2) -> keras.Model:
     vectors, kinds, x = _inputs(steps, dim)
     done = _is_done(kinds)
     x = layers.Dense(dim, name="project")(x)  # (B, S, D)
-    places = layers.Embedding(steps, dim, name="places")(ops.arange(steps))
-    x = x + places[None]
+    # Counted from an input: a layer on a constant would be no part of the network, nor saved.
+    place = ops.cumsum(ops.ones_like(kinds), axis=1) - 1
+    x = x + layers.Embedding(steps, dim, name="places")(place)
     looked = layers.MultiHeadAttention(n_heads, max(dim // n_heads, 1), name="attention")(
         layers.LayerNormalization(name="norm_0")(x), x, attention_mask=done[:, None, :]
     )

@@ -79,8 +79,8 @@ class RowWriter(PartWriter):
     Parameters
     ----------
     columns
-        Name to what it holds: text, texts, time, number, numbers, flag or object. An object goes into
-        CSV and Parquet as a string of JSON, numbers into CSV. Rows may lack some columns.
+        Name to what it holds: text, texts, time, number, numbers, flag or object. An object goes
+        into CSV and Parquet as a string of JSON, numbers into CSV. Rows may lack some columns.
     objects_only
         Rows are objects of any shape: no CSV, no Parquet.
     """
