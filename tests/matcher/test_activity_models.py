@@ -7,6 +7,7 @@ from matcher import registry
 from matcher.activity import ActivityConfig
 from matcher.activity_learned import LearnedConfig
 from matcher.activity_models import ActivityMatcher, DecayActivity, MeanActivity
+from matcher.activity_rows import training_rows
 from matcher.base import Pairs
 from matcher.data import DAY, MatchData, Profiles, RawEvent, build
 from matcher.metrics import ranking_auc, ranks
@@ -98,8 +99,9 @@ def test_the_same_seed_gives_the_same_model(data):
 
 def test_training_starts_at_the_decaying_mean(data):
     decay, cnn = model("activity-decay").fit(data), model("activity-cnn").fit(data)
+    rows = training_rows(data, cnn.config)
     cnn.embedder_, cnn.head_ = cnn._train(
-        None, cnn.vectors_.fit_for_training(data), cnn.means_, 0, cnn.config
+        rows, cnn.vectors_.fit_for_training(data), cnn.means_, 0, cnn.config
     )
     same = pytest.approx(decay.score_jobs(data, EVERYONE), abs=1e-4)
     assert cnn.score_jobs(data, EVERYONE) == same
