@@ -68,14 +68,22 @@ class ActivityMatcher(Matcher):
         """How many actions the embedding of each candidate is made of, now: shape (B,)."""
         return sequences(data, candidates, config=self._config).lengths
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
+        """Scores of all jobs, now or at a moment for each candidate, (B,): shape (B, J).
+
+        Now is the time of the latest event of the data: questions that lie far apart need times, or
+        the activity before the early ones is taken for forgotten.
+        """
         vectors = self.vectors_.of(data)
-        history = sequences(data, candidates, config=self._config)
+        history = sequences(data, candidates, times, config=self._config)
         scores = self._queries(history, vectors) @ vectors.T
         row, step = np.nonzero(history.jobs != NO_JOB)
         met, jobs = _unique_pairs(row, history.jobs[row, step], data.jobs.groups)
         if len(met):
-            scores[met, jobs] = self._scores_without(data, candidates[met], jobs, None, vectors)
+            at = None if times is None else times[met]
+            scores[met, jobs] = self._scores_without(data, candidates[met], jobs, at, vectors)
         return np.asarray(scores)
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:

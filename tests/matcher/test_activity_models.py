@@ -64,6 +64,14 @@ def test_nothing_that_happens_at_the_moment_or_later_changes_a_score(fitted, dat
     )
 
 
+def test_all_jobs_can_be_scored_at_a_moment_for_each_candidate(fitted, data):
+    moments = np.quantile(data.events.times, [0.3, 0.6])
+    jobs = np.arange(len(data.jobs))
+    asked = (np.repeat([3, 5], len(jobs)), np.tile(jobs, 2), np.repeat(moments, len(jobs)))
+    whole = fitted.score_jobs(data, np.array([3, 5]), moments).ravel()
+    assert fitted.score_pairs(data, Pairs(*asked)) == pytest.approx(whole, abs=1e-4)
+
+
 def test_who_did_nothing_has_zeros_and_the_same_score_for_all(fitted, data):
     idle = data.with_events(data.events.take(data.events.candidates != 2))
     assert not fitted.embed(idle, np.array([2])).any()
