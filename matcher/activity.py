@@ -142,7 +142,7 @@ def decay_weights(actions: npt.NDArray[np.int8], r: float) -> npt.NDArray[np.flo
 
     Examples
     --------
-    >>> decay_weights(np.array([[PAD, 5, 4, 5]], np.int8), 0.5).round(2).tolist()
+    >>> decay_weights(np.array([[PAD, 5, 4, 5]], np.int8), 0.5).astype(float).round(2).tolist()
     [[0.0, 0.33, 1.0, 0.67]]
     """
     weights = np.zeros(actions.shape, np.float32)
