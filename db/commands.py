@@ -192,6 +192,12 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         yield "retrain", f"{run['id']} {state}: {run['worker']}, since {began} ({run['reason']})"
     if found["labelling"]:
         yield "labelling", found["labelling"]
+    if match := found["match_model"]:
+        yield (
+            "match model",
+            f"{match['id']} ({match['folder']}), trained {match['trained_at']:.16} UTC; lists for "
+            f"{match['candidates_with_list']:,} candidates, {match['newer_events']:,} newer events",
+        )
 
 
 def tag_database(

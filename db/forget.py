@@ -1,8 +1,8 @@
 """Removing a person or a posting with all that was derived from it, and saying who saw it.
 
-What belongs to a row goes with it by the foreign keys: labels, predictions, codes, events, places
-in queues. Trained models can't unlearn: those that saw a posting are named, to be replaced by a
-retrain and pruned.
+What belongs to a row goes with it by the foreign keys: labels, predictions, codes, events,
+recommendations, embeddings, places in queues. Trained models can't unlearn: those that saw a
+posting or knew of a candidate are named, to be trained anew and pruned.
 """
 
 import sqlite3
@@ -16,9 +16,12 @@ from sqlalchemy.orm import Session
 from db import predictions
 from db.engine import shown, take_turns
 from db.errors import StoreError
+from db.match_models import seen_by
 from db.reposts import release
 from db.schema import (
     Candidate,
+    CandidateCode,
+    Embedding,
     Event,
     Job,
     JobCode,
@@ -28,6 +31,7 @@ from db.schema import (
     ModelJob,
     PredictionSet,
     PseudoLabel,
+    Recommendation,
 )
 
 
@@ -53,10 +57,13 @@ class Found:
     """External id."""
     ids: tuple[int, ...]
     counts: dict[str, int]
-    """What goes with it: labels, predictions, codes, events."""
+    """What goes with it: labels, predictions, codes, events, recommendations, embeddings."""
     reposts: tuple[str, ...]
     """External ids of postings with nearly the same text that stay."""
     models: tuple[SeenBy, ...]
+    """Taggers that learned from it."""
+    match_models: tuple[SeenBy, ...] = ()
+    """Matching models that knew of it."""
 
 
 def find_job(session: Session, name: str, *, with_reposts: bool = False) -> Found:
@@ -69,12 +76,16 @@ def find_job(session: Session, name: str, *, with_reposts: bool = False) -> Foun
     members: dict[int, str] = dict(session.execute(same.order_by(Job.id)).all())
     ids = tuple(members) if with_reposts else (job.id,)
     rest = tuple(external for job_id, external in members.items() if job_id not in ids)
-    counted: Any = (("labels", Label), ("predictions", PredictionSet), ("codes", JobCode))
-    counts = {
-        what: _count(session, table.job_id.in_(ids))
-        for what, table in (*counted, ("events", Event))
+    counted: dict[str, Any] = {
+        "labels": Label,
+        "predictions": PredictionSet,
+        "codes": JobCode,
+        "events": Event,
+        "recommendations": Recommendation,
     }
-    return Found("job", name, ids, counts, rest, _seen_by(session, ids))
+    counts = {what: _count(session, table.job_id.in_(ids)) for what, table in counted.items()}
+    matchers = _matchers_of(session, last="last_job", key=min(ids))
+    return Found("job", name, ids, counts, rest, _seen_by(session, ids), matchers)
 
 
 def find_candidate(session: Session, name: str) -> Found:
@@ -84,8 +95,15 @@ def find_candidate(session: Session, name: str) -> Found:
         raise StoreError(
             f"there is no candidate {name!r:.60}: give the id that it was imported with"
         )
-    counts = {"events": _count(session, Event.candidate_id == found)}
-    return Found("candidate", name, (found,), counts, (), ())
+    counted: dict[str, Any] = {
+        "codes": CandidateCode,
+        "events": Event,
+        "recommendations": Recommendation,
+        "embeddings": Embedding,
+    }
+    counts = {what: _count(session, table.candidate_id == found) for what, table in counted.items()}
+    matchers = _matchers_of(session, last="last_candidate", key=found)
+    return Found("candidate", name, (found,), counts, (), (), matchers)
 
 
 def remove(session: Session, found: Found) -> None:
@@ -163,3 +181,9 @@ def _seen_by(session: Session, job_ids: Sequence[int]) -> tuple[SeenBy, ...]:
         SeenBy(model.id, model.folder, alias, model.pruned_at is not None)
         for model, alias in session.execute(query)
     )
+
+
+def _matchers_of(session: Session, *, last: str, key: int) -> tuple[SeenBy, ...]:
+    """Matching models: their arrays hold ids, and numbers learned from events."""
+    models = seen_by(session, last=last, key=key)
+    return tuple(SeenBy(model.id, model.folder, None, False) for model in models)

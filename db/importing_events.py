@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.orm import Session
 
 from db.engine import now, take_turns, writing
@@ -21,7 +21,7 @@ from db.rows import (
     resumable,
     writable,
 )
-from db.schema import Candidate, Event, Job
+from db.schema import Candidate, CandidateCode, Event, Job
 
 ACTIONS = ("impression", "view", "save", "visit", "apply", "dismiss", "reply")
 """What a candidate does with a job; a reply is the employer's."""
@@ -86,6 +86,8 @@ def _store_candidates(session: Session, wanted: dict[str, CandidateRow]) -> tupl
             continue
         fields = {**(old.fields or {}), **(fields or {})} or None
         body = body or old.text
+        if body != old.text:
+            session.execute(delete(CandidateCode).where(CandidateCode.candidate_id == old.id))
         if (body, fields) != (old.text, old.fields):
             old.text, old.fields, old.imported_at = body, fields, at
             n_changed += 1

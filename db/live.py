@@ -96,7 +96,7 @@ def load_live(session: Session, model: Model, *, store: Path, load: Load) -> Liv
         with. `load` raises errors of its own for the other files of the folder.
     """
     folder = store / model.folder
-    _check_folder(model, folder)
+    check_folder(model, folder)
     predictor = load(folder)
     registered = select(ModelTag.tag_id, ModelTag.threshold).where(ModelTag.model_id == model.id)
     thresholds = dict(session.execute(registered).all())
@@ -120,7 +120,8 @@ def load_live(session: Session, model: Model, *, store: Path, load: Load) -> Liv
     )
 
 
-def _check_folder(model: Model, folder: Path) -> None:
+def check_folder(model: Model, folder: Path) -> None:
+    """Refuse a folder that is not the one that was registered, to the byte; StoreError."""
     remedy = "restore it, or put another model live: jobtool models promote"
     if model.pruned_at:
         raise StoreError(f"the folder of model {model.id} was pruned; {remedy}")

@@ -15,6 +15,15 @@ from db.errors import OutdatedError, StoreError
 from db.schema import Base
 
 VERSION_TABLE = "jobtool_version"
+TUNING_TABLES = frozenset(
+    (
+        *("alembic_version", "studies", "study_directions", "study_system_attributes"),
+        *("study_user_attributes", "trial_heartbeats", "trial_intermediate_values"),
+        *("trial_params", "trial_system_attributes", "trial_user_attributes", "trial_values"),
+        *("trials", "version_info"),
+    )
+)
+"""What Optuna makes; see `db.tuning`."""
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -93,9 +102,12 @@ def refuse_other(engine: Engine) -> None:
 
 
 def _context(connection: Connection) -> MigrationContext:
-    return MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE, "compare_type": True}
-    )
+    options = {
+        "version_table": VERSION_TABLE,
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "table" or name not in TUNING_TABLES,
+    }
+    return MigrationContext.configure(connection, opts=options)
 
 
 def _refuse_newer(engine: Engine, found: str | None) -> None:

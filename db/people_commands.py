@@ -221,7 +221,7 @@ def candidate(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a candidate, and the events that belong to it.
+    """Remove a candidate, with events, recommendations and embeddings.
 
     Copies outside of the database can't be known: files that were imported or rejected, exports,
     backups.
@@ -284,4 +284,8 @@ def _advice(found: "Found") -> list[str]:
             "Next: jobtool retrain --fresh (without --fresh a model goes on from the codes of the "
             "one before), then jobtool models prune --keep 0"
         )
+    for model in found.match_models:
+        lines.append(f"Matching model {model.id} knew of it ({model.folder})")
+    if found.match_models:
+        lines.append("Next: jobtool match train, then jobtool match prune --keep 1")
     return lines

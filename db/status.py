@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnExpressionArgument, distinct, exists, func, select
 from sqlalchemy.orm import Session
 
+from db import match_models
 from db.advice import labelling_advice
 from db.columns import BatchState, RunState
 from db.engine import now
@@ -35,6 +36,7 @@ def status(session: Session) -> dict[str, Any]:
         "last_verdict": _last_verdict(session),
         "retrain": _retrain(session),
         "labelling": labelling_advice(session),
+        "match_model": match_models.summary(session),
     }
 
 

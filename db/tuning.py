@@ -1,0 +1,76 @@
+"""Where searches for hyper-parameters are kept: tables of Optuna beside ours.
+
+On a server with schemas they get one of their own, so that its `alembic_version` and `trials` are
+nobody else's; SQLite and MySQL have none, there they stand beside our tables.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import ProgrammingError
+
+from db.engine import BUSY_S, shown, translated
+from db.errors import StoreError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+SCHEMA = "jobtool_tuning"
+HEARTBEAT_S = 30
+"""A search that has not been heard of for two of these was killed: others take its trial over."""
+
+
+@contextmanager
+def study_storage(engine: Engine) -> "Iterator[RDBStorage]":
+    """Storage for Optuna's studies, which many processes may share.
+
+    Raises
+    ------
+    StoreError
+        If the database can't be reached, or we may not make tables there.
+    """
+    import optuna
+
+    with translated(engine):
+        url = engine.url.render_as_string(hide_password=False)
+        try:
+            options = _engine_options(engine)
+            storage = _quiet_storage(optuna, url, options)
+        except (RuntimeError, ProgrammingError) as error:
+            reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+            raise StoreError(
+                f"{shown(engine)}: its tables of searches can't be used by this Optuna "
+                f"({reason}): drop those tables, or keep the searches elsewhere with --study"
+            ) from error
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _engine_options(engine: Engine) -> dict[str, Any]:
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            if not inspect(connection).has_schema(SCHEMA):
+                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        asked = str(engine.url.query.get("options", ""))
+        options = f"{asked} -csearch_path={SCHEMA}".strip()
+        return {"connect_args": {"options": options}, "pool_pre_ping": True}
+    if engine.dialect.name == "sqlite":
+        return {"connect_args": {"timeout": BUSY_S}}
+    return {"pool_pre_ping": True}
+
+
+def _quiet_storage(optuna: Any, url: str, options: dict[str, Any]) -> "RDBStorage":
+    """Without the warning that heartbeats may change: the lock file says which Optuna we use."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage: RDBStorage = optuna.storages.RDBStorage(
+            url, engine_kwargs=options, heartbeat_interval=HEARTBEAT_S
+        )
+    return storage
