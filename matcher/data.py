@@ -219,20 +219,37 @@ def build(
     events = list(raw)
     if candidates is None:
         candidates = Profiles(ids=tuple(dict.fromkeys(event.candidate for event in events)))
-    columns = Events(
-        candidates.rows_of([event.candidate for event in events]),
-        jobs.rows_of([event.job for event in events]),
-        np.array([NUMBER.get(event.action, -1) for event in events], np.int8),  # type: ignore[call-overload]
-        np.array([_seconds(event.time) for event in events], np.float64),
+    columns = to_events(candidates, jobs, events)
+    return join(candidates, jobs, columns, until=until, max_events=max_events)
+
+
+def to_events(candidates: Profiles, jobs: Profiles, raw: Sequence[RawEvent]) -> Events:
+    """Events as columns; -1 for a candidate, a job or an action that is unknown."""
+    return Events(
+        candidates.rows_of([event.candidate for event in raw]),
+        jobs.rows_of([event.job for event in raw]),
+        np.array([NUMBER.get(event.action, -1) for event in raw], np.int8),  # type: ignore[call-overload]
+        np.array([seconds(event.time) for event in raw], np.float64),
     )
-    person = columns.candidates + 1  # 0: not there
+
+
+def join(
+    candidates: Profiles,
+    jobs: Profiles,
+    events: Events,
+    *,
+    until: float | None,
+    max_events: int = MAX_EVENTS,
+) -> MatchData:
+    """The same from arrays, in which -1 stands for what is unknown."""
+    person = events.candidates + 1  # 0: not there
     n_each = np.bincount(person, minlength=1)
     notes, usable = [], np.ones(len(events), bool)
     unusable = {
-        "name a candidate that is not there": columns.candidates < 0,
-        "name a job that is not there": columns.jobs < 0,
-        "have an unknown action": columns.actions < 0,
-        "lie in the future": columns.times > (np.inf if until is None else until),
+        "name a candidate that is not there": events.candidates < 0,
+        "name a job that is not there": events.jobs < 0,
+        "have an unknown action": events.actions < 0,
+        "lie in the future": events.times > (np.inf if until is None else until),
         f"are of candidates with more than {max_events:,} each, as only programs have": (
             n_each[person] > max_events
         ),
@@ -244,13 +261,13 @@ def build(
             notes.append(f"{count:,} of {len(events):,} events {why} and were left out")
     if not usable.any():
         raise DataError(f"no event can be used of {len(events)}: {'; '.join(notes) or 'none came'}")
-    events_ = columns.take(usable).in_order()
-    notes += _lacks(candidates, jobs, events_)
-    return MatchData(candidates=candidates, jobs=jobs, events=events_, notes=tuple(notes))
+    kept = events.take(usable).in_order()
+    notes += _lacks(candidates, jobs, kept)
+    return MatchData(candidates=candidates, jobs=jobs, events=kept, notes=tuple(notes))
 
 
-def _seconds(time: datetime | float | None) -> float:
-    """nan for what is no moment."""
+def seconds(time: datetime | float | None) -> float:
+    """Since 1970; nan for what is no moment."""
     if isinstance(time, datetime):
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     return float(time) if time is not None and np.isfinite(time) else np.nan

@@ -1,4 +1,4 @@
-"""Rows of labels, candidates and events: which columns they have and what their cells say."""
+"""Rows of labels, jobs, candidates and events: which columns they have and what their cells say."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +44,16 @@ _KINDS = {
         },
         ("job", "tag"),
     ),
+    "jobs": _Kind(
+        {
+            "id": read_id,
+            "title": _read_text,
+            "text": _read_text,
+            "posted_at": read_time,
+            "repost_of": read_id,
+        },
+        ("id",),
+    ),
     "candidates": _Kind({"id": read_id, "text": _read_text}, ("id",)),
     "events": _Kind(
         {
@@ -71,8 +81,9 @@ def iter_values(
     Parameters
     ----------
     kind
-        labels: job, tag, label, labeller, source, labelled_at. candidates: id, text. events:
-        candidate, job, action, occurred_at, id. In candidates and events other columns are kept.
+        labels: job, tag, label, labeller, source, labelled_at. jobs, for the matcher, which can
+        do without their text: id, title, text, posted_at, repost_of. candidates: id, text. events:
+        candidate, job, action, occurred_at, id. Other columns are kept, but for labels.
     path, rejects, columns, encoding
         As in `tagger.jobs.iter_jobs`.
 

@@ -1,0 +1,123 @@
+"""Models by name and configuration: from JSON values to the frozen dataclass that a model takes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from matcher.base import Matcher
+from matcher.registry import find
+from tagger.errors import DataError
+
+
+def make(name: str, config: Mapping[str, Any] | None = None, *, seed: int = 0) -> Matcher:
+    """A model of the registry that is still to be fitted.
+
+    Raises
+    ------
+    DataError
+        If there is no such model, or the configuration names something that it doesn't have.
+
+    Examples
+    --------
+    >>> make("popularity").name
+    'popularity'
+    >>> make("popularity", {"depth": 3})
+    Traceback (most recent call last):
+    tagger.errors.DataError: popularity has no configuration, got depth
+    """
+    model = find(name)
+    kind, options = config_of(model), {"seed": seed} if _takes(model, "seed") else {}
+    if kind is None:
+        if config:
+            raise DataError(f"{name} has no configuration, got {', '.join(config)}")
+        return model(**options)
+    return model(config=build(kind, config or {}, name), **options)  # type: ignore[call-arg]
+
+
+def config_of(model: type[Matcher]) -> type[Any] | None:
+    """The dataclass of a model's configuration; None if it has none."""
+    if not _takes(model, "config"):
+        return None
+    hint = get_type_hints(model.__init__)["config"]
+    return next(one for one in (hint, *get_args(hint)) if is_dataclass(one))  # type: ignore[return-value]
+
+
+def _takes(model: type[Matcher], option: str) -> bool:
+    return option in getattr(model.__init__, "__annotations__", {})
+
+
+def build(kind: type[Any], values: Mapping[str, Any], name: str) -> Any:
+    """A configuration from plain values: lists become tuples, objects the dataclasses within."""
+    hints = get_type_hints(kind)
+    known = [one.name for one in fields(kind) if one.init]
+    for key in values:
+        if key not in known:
+            raise DataError(f"{name} has no option {key!r:.40}; known: {', '.join(known)}")
+    typed = {key: _typed(hints[key], value, f"{name}.{key}") for key, value in values.items()}
+    try:
+        return kind(**typed)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name} can't be configured with {dict(values)}: {error}") from error
+
+
+def _typed(hint: Any, value: Any, name: str) -> Any:
+    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    for option in options:
+        if is_dataclass(option) and isinstance(value, Mapping):
+            return build(option, value, name)  # type: ignore[arg-type]
+        if get_origin(option) is tuple and isinstance(value, list):
+            inner = get_args(option)[0]
+            return tuple(_typed(inner, one, name) for one in value)
+    wanted = {get_origin(option) or option for option in options}
+    if isinstance(value, bool) and bool not in wanted:
+        raise DataError(f"{name} must be {hint_name(hint)}, got {value}")
+    if isinstance(value, int) and float in wanted and int not in wanted:
+        return float(value)
+    plain = wanted & {int, float, str, bool, type(None)}
+    if plain == wanted and type(value) not in plain:
+        raise DataError(f"{name} must be {hint_name(hint)}, got {value!r:.60}")
+    return value
+
+
+def hint_name(hint: Any) -> str:
+    """A type as people write it."""
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def plain(model: Matcher) -> dict[str, Any]:
+    """The configuration of a model as JSON values; {} if it has none."""
+    config = getattr(model, "config", None)
+    if config is None:
+        return {}
+    found: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return found
+
+
+def read_config(path: Path | None, name: str) -> dict[str, Any]:
+    """A configuration from a JSON file, as `jobtool match tune` writes it.
+
+    The file holds the configuration itself, or beside `model` in `config`.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or is of another model.
+    """
+    if path is None:
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read as JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path} must hold an object, as jobtool match tune writes it")
+    if "config" not in found:
+        return found
+    if found.get("model", name) != name:
+        raise DataError(f"{path} is a configuration of {found['model']}, not of {name}")
+    return dict(found["config"])
