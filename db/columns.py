@@ -86,6 +86,15 @@ class BatchState(StrEnum):
     EXPIRED = "expired"
 
 
+class ListOf(StrEnum):
+    """Whose list a recommendation stands in."""
+
+    CANDIDATE = "candidate"
+    """Jobs for a candidate."""
+    JOB = "job"
+    """Candidates to invite for a job."""
+
+
 def enum(kind: type[StrEnum], name: str) -> Enum:
     """Strings with a named check: no type of its own that a migration would have to alter."""
     return Enum(

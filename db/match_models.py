@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.columns import ListOf
 from db.engine import now
 from db.errors import StoreError
 from db.live import META
 from db.match_results import listed
-from db.schema import Event, ListOf, MatchModel
+from db.schema import Event, MatchModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from db.columns import ListOf
 from db.engine import now, take_turns
 from db.labels import chunks
 from db.schema import (
@@ -16,7 +17,6 @@ from db.schema import (
     Embedding,
     EmbeddingVersion,
     Job,
-    ListOf,
     Recommendation,
 )
 

@@ -16,11 +16,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db import match_models, match_results, matching
+from db.columns import ListOf
 from db.engine import now, reading, reading_snapshot, shown, writing
 from db.live import META, check_folder
 from db.match_results import Place
 from db.registry import CHAMPION, aliased, remove_folders
-from db.schema import ListOf
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

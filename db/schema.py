@@ -28,6 +28,7 @@ from db.columns import (
     Bytes,
     Hash,
     Id,
+    ListOf,
     LongText,
     RunState,
     Source,
@@ -380,15 +381,6 @@ class Event(Base):
 # ---- who applies to what
 
 
-class ListOf(StrEnum):
-    """Whose list a recommendation stands in."""
-
-    CANDIDATE = "candidate"
-    """Jobs for a candidate."""
-    JOB = "job"
-    """Candidates to invite for a job."""
-
-
 class MatchModel(Base):
     """A trained matching model: this row, and a folder in the store. The newest of a name is live.
 
@@ -396,7 +388,7 @@ class MatchModel(Base):
     """
 
     __tablename__ = "match_models"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     name: Mapped[str] = mapped_column(String(40), index=True)
     """Its kind, as the matcher calls it."""
     folder: Mapped[str] = mapped_column(String(MAX_ID), unique=True)
@@ -406,12 +398,12 @@ class MatchModel(Base):
     config: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any]]
     seed: Mapped[int]
-    code_version_id: Mapped[int | None] = _belongs("code_versions.id", index=True)
+    code_version_id: Mapped[int | None] = belongs("code_versions.id", index=True)
     """Of the codes that it learned from; None if it learned without."""
-    last_job: Mapped[int] = mapped_column(_Id)
+    last_job: Mapped[int] = mapped_column(Id)
     """The last job that it knew of; likewise the others. 0 for none."""
-    last_candidate: Mapped[int] = mapped_column(_Id)
-    last_event: Mapped[int] = mapped_column(_Id)
+    last_candidate: Mapped[int] = mapped_column(Id)
+    last_event: Mapped[int] = mapped_column(Id)
     events_until: Mapped[datetime | None]
     """When the latest event it learned from happened; None if that isn't known."""
     trained_at: Mapped[datetime]
@@ -422,10 +414,10 @@ class Recommendation(Base):
 
     __tablename__ = "recommendations"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    model_id: Mapped[int] = _belongs("match_models.id", primary_key=True)
-    list_of: Mapped[ListOf] = mapped_column(_enum(ListOf, "list_of"), primary_key=True)
-    candidate_id: Mapped[int] = _belongs("candidates.id", primary_key=True, index=True)
-    job_id: Mapped[int] = _belongs("jobs.id", primary_key=True, index=True)
+    model_id: Mapped[int] = belongs("match_models.id", primary_key=True)
+    list_of: Mapped[ListOf] = mapped_column(enum(ListOf, "list_of"), primary_key=True)
+    candidate_id: Mapped[int] = belongs("candidates.id", primary_key=True, index=True)
+    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
     score: Mapped[float]
     """As the model gives it: higher is better, comparable within one list."""
     rank: Mapped[int]
@@ -438,9 +430,9 @@ class CandidateCode(Base):
 
     __tablename__ = "candidate_codes"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    code_version_id: Mapped[int] = _belongs("code_versions.id", primary_key=True)
-    candidate_id: Mapped[int] = _belongs("candidates.id", primary_key=True, index=True)
-    code: Mapped[bytes] = mapped_column(_Bytes)
+    code_version_id: Mapped[int] = belongs("code_versions.id", primary_key=True)
+    candidate_id: Mapped[int] = belongs("candidates.id", primary_key=True, index=True)
+    code: Mapped[bytes] = mapped_column(Bytes)
 
 
 class EmbeddingVersion(Base):
@@ -448,9 +440,9 @@ class EmbeddingVersion(Base):
 
     __tablename__ = "embedding_versions"
     __table_args__ = (UniqueConstraint("name", "model_id"),)
-    id: Mapped[int] = _key()
+    id: Mapped[int] = numbered()
     name: Mapped[str] = mapped_column(String(MAX_NAME))
-    model_id: Mapped[int] = _belongs("match_models.id", index=True)
+    model_id: Mapped[int] = belongs("match_models.id", index=True)
     n_numbers: Mapped[int]
     created_at: Mapped[datetime]
 
@@ -460,7 +452,7 @@ class Embedding(Base):
 
     __tablename__ = "embeddings"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    version_id: Mapped[int] = _belongs("embedding_versions.id", primary_key=True)
-    candidate_id: Mapped[int] = _belongs("candidates.id", primary_key=True, index=True)
-    vector: Mapped[bytes] = mapped_column(_Bytes)
+    version_id: Mapped[int] = belongs("embedding_versions.id", primary_key=True)
+    candidate_id: Mapped[int] = belongs("candidates.id", primary_key=True, index=True)
+    vector: Mapped[bytes] = mapped_column(Bytes)
     computed_at: Mapped[datetime]
