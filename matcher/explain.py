@@ -1,0 +1,171 @@
+"""Why a job stands in a candidate's list: sentences that anyone can read, from what is known.
+
+What the sentences say is true of the data, whatever the model; only `Parts` come from the model
+itself, where it offers them.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from matcher.base import Matcher
+from matcher.data import ACTIONS, Action, IntArray, MatchData
+
+PAST = {
+    Action.APPLY: "applied to",
+    Action.REPLY: "got a reply about",
+    Action.SAVE: "saved",
+    Action.VISIT: "looked up the employer of",
+    Action.VIEW: "viewed",
+    Action.IMPRESSION: "was shown",
+    Action.DISMISS: "dismissed",
+}
+LIKED = (Action.REPLY, Action.APPLY, Action.SAVE, Action.VISIT, Action.VIEW)
+N_NEAREST = 3
+MIN_COSINE = 0.2
+"""Codes that are less alike have little in common."""
+MAX_SHOWN = 40
+"""Characters of a value."""
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """A model that can say what its score is made of."""
+
+    def explain(self, data: MatchData, candidate: int, job: int) -> Mapping[str, float]:
+        """Part -> what it adds to the score."""
+
+
+def explain(model: Matcher, data: MatchData, candidate: int, job: int) -> list[str]:
+    """Sentences, the strongest reasons first; never empty."""
+    liked = _liked(data, candidate)
+    found = [
+        *_like_earlier_ones(data, liked, job),
+        *_like_resume(data, candidate, job),
+        *_shared_fields(data, liked, job),
+        *_wanted_by_others(data, job),
+        *_parts(model, data, candidate, job),
+    ]
+    if not len(liked):
+        found.append("nothing is known yet of what this candidate looked at")
+    return found or ["nothing that can be told stands out"]
+
+
+def _liked(data: MatchData, candidate: int) -> dict[int, tuple[Action, float]]:
+    """Job -> the most that the candidate did with it, and when last."""
+    mine = np.flatnonzero(data.events.candidates == candidate)
+    rank = {action: place for place, action in enumerate(LIKED)}
+    found: dict[int, tuple[Action, float]] = {}
+    for row in mine.tolist():
+        job, action = int(data.events.jobs[row]), ACTIONS[data.events.actions[row]]
+        best = found.get(job)
+        if action in rank and (best is None or rank[action] <= rank[best[0]]):
+            found[job] = (action, float(data.events.times[row]))
+    return found
+
+
+def _like_earlier_ones(
+    data: MatchData, liked: Mapping[int, tuple[Action, float]], job: int
+) -> list[str]:
+    """The nearest jobs of the history, by code."""
+    others = np.array([one for one in liked if one != job], np.intp)
+    if data.jobs.codes is None or not len(others):
+        return []
+    near = _cosines(data.jobs.codes[others], data.jobs.codes[job])
+    best = np.argsort(-near, kind="stable")[:N_NEAREST]
+    return [
+        f"its text is like that of job {data.jobs.ids[others[row]]} ({near[row]:.2f}), which they "
+        f"{_did(*liked[int(others[row])])}"
+        for row in best
+        if near[row] >= MIN_COSINE
+    ]
+
+
+def _did(action: Action, time: float) -> str:
+    when = "" if np.isnan(time) else f" on {datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
+    return f"{PAST[action]}{when}"
+
+
+def _like_resume(data: MatchData, candidate: int, job: int) -> list[str]:
+    people, jobs = data.candidates.codes, data.jobs.codes
+    if people is None or jobs is None:
+        return []
+    near = float(_cosines(people[candidate][None], jobs[job])[0])
+    return [f"its text is like their resume ({near:.2f})"] if near >= MIN_COSINE else []
+
+
+def _cosines(codes: Any, code: Any) -> Any:
+    """Shape (N,); 0 for a code of zeros."""
+    length = np.linalg.norm(codes, axis=1) * np.linalg.norm(code)
+    return np.divide(codes @ code, length, out=np.zeros(len(codes)), where=length > 0)
+
+
+def _shared_fields(
+    data: MatchData, liked: Mapping[int, tuple[Action, float]], job: int
+) -> list[str]:
+    """Values that the job shares with more of their jobs than with jobs at large."""
+    others = [one for one in liked if one != job]
+    found: list[tuple[float, str]] = []
+    for name, values in data.jobs.fields.items():
+        for value in values_of(values[job]):
+            n_same = sum(value in values_of(values[one]) for one in others)
+            if not n_same:
+                continue
+            share = n_same / len(others)
+            usual = sum(value in values_of(one) for one in values) / len(values)
+            if share > usual:
+                says = f"{name} is {value[:MAX_SHOWN]}, as in {n_same} of their {len(others)} jobs"
+                found.append((share - usual, says))
+    return [sentence for _, sentence in sorted(found, key=lambda one: -one[0])[:N_NEAREST]]
+
+
+def values_of(value: Any) -> set[str]:
+    """What a cell holds: one value, or several in a list or between semicolons.
+
+    Examples
+    --------
+    >>> sorted(values_of("en; de")), values_of(None), values_of(3)
+    (['de', 'en'], set(), {'3'})
+    """
+    if value is None or value == "":
+        return set()
+    if isinstance(value, str):
+        return {part.strip() for part in value.split(";") if part.strip()}
+    if isinstance(value, list | tuple | set):
+        return {str(one) for one in value}
+    return {str(value)}
+
+
+def _wanted_by_others(data: MatchData, job: int) -> list[str]:
+    counts = _people_per_job(data)
+    n, rank = int(counts[job]), int((counts > counts[job]).sum()) + 1
+    verb = PAST[data.target]
+    if not n:
+        return ["nobody has been there yet: it is judged by what it says"]
+    people = "1 candidate" if n == 1 else f"{n:,} candidates"
+    return [f"{people} {verb} it, the {_nth(rank)} most of {len(counts):,} jobs"]
+
+
+def _people_per_job(data: MatchData) -> IntArray:
+    return np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.intp)
+
+
+def _nth(n: int) -> str:
+    """
+    Examples
+    --------
+    >>> [_nth(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102)]
+    ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '102nd']
+    """
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"
+
+
+def _parts(model: Matcher, data: MatchData, candidate: int, job: int) -> list[str]:
+    if not isinstance(model, Parts):
+        return []
+    parts = sorted(model.explain(data, candidate, job).items(), key=lambda part: -abs(part[1]))
+    told = ", ".join(f"{name} {value:+.2f}" for name, value in parts)
+    return [f"the model's score is made of {told}"] if told else []

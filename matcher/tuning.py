@@ -1,0 +1,331 @@
+"""Searching for hyper-parameters with Optuna: what may vary, and how a trial is judged.
+
+A trial fits its configuration on several splits of the events that an evaluation learns from, never
+on those it asks about, and is given up when it falls behind the median of the others. What a trial
+says is kept in the study: several processes may search together, and a search may go on later.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matcher import metrics
+from matcher.base import blocks, candidates_at_once
+from matcher.configs import make, plain
+from matcher.data import FloatArray, MatchData
+from matcher.splits import Split, rolling, split
+from tagger.errors import DataError, JobtoolError
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+N_STARTUP = 5
+"""Trials before any is given up or the search looks at what came before."""
+
+MAX_FAILED = 5
+"""Trials in a row that may fail before the search does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number between two limits, both possible."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Whether its order of magnitude is drawn evenly."""
+
+    def suggest(self, trial: "Trial", name: str) -> float:
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+class OneOf:
+    """One of some values, of any kind that JSON knows."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def suggest(self, trial: "Trial", name: str) -> Any:
+        # As JSON: Optuna keeps numbers and strings, but no lists.
+        chosen = trial.suggest_categorical(name, [json.dumps(value) for value in self.values])
+        return json.loads(chosen)
+
+
+Space = Mapping[str, Span | OneOf]
+"""Field of the configuration -> what it may be; `outer.inner` for a field within a field."""
+
+SPACES: dict[str, Space] = {}
+"""Model -> what may vary. One entry makes a model tunable."""
+
+
+def space_of(name: str) -> Space:
+    """What of a model may vary; DataError if nothing may."""
+    if name not in SPACES:
+        raise DataError(
+            f"{name} has nothing to tune; what can be tuned: {', '.join(SPACES) or 'none yet'}"
+        )
+    return SPACES[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """How to search."""
+
+    n_trials: int | None = 50
+    """Finished trials of the study, by whichever process, after which to stop."""
+    timeout_s: float | None = None
+    """Seconds after which this process begins no other trial."""
+    metric: str = "ndcg"
+    """What is to be high: ndcg, hit_rate or reciprocal_rank."""
+    k: int = 10
+    n_splits: int = 3
+    """Windows of time, or draws of leave-one-out, of which each trial is judged by the mean."""
+    max_questions: int = 2000
+    """Questions of each split."""
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise DataError(f"unknown metric {self.metric!r:.40}; known: {', '.join(METRICS)}")
+        for name in ("k", "n_splits", "max_questions"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+METRICS: dict[str, Callable[[FloatArray, int], FloatArray]] = {
+    "ndcg": metrics.ndcg,
+    "hit_rate": metrics.hit_rate,
+    "reciprocal_rank": metrics.reciprocal_rank,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a search has found so far."""
+
+    model: str
+    config: dict[str, Any]
+    """The best one; as `jobtool match train --config` takes it."""
+    value: float
+    """Mean of the metric over the splits."""
+    metric: str
+    study: str
+    n_finished: int
+    n_pruned: int
+    n_failed: int
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    """The best ten: number, value and what was varied."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def search(
+    name: str,
+    data: MatchData,
+    storage: Any,
+    config: SearchConfig | None = None,
+    *,
+    study_name: str | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    space: Space | None = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> Tuned:
+    """Search until the study has enough trials; it goes on where it was left.
+
+    Parameters
+    ----------
+    storage
+        Of Optuna: where the study is kept.
+    study_name
+        By default of the model and the metric.
+    fixed
+        Configuration that all trials share.
+    space
+        What may vary; by default that of `SPACES`.
+
+    Raises
+    ------
+    DataError
+        If nothing may vary, nothing can be asked, or no trial could be finished.
+    """
+    import optuna
+    from optuna.trial import TrialState
+
+    config, space = config or SearchConfig(), space_of(name) if space is None else space
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    splits = judging_splits(data, config, seed=seed)
+    label = f"{config.metric}@{config.k}"
+    study = optuna.create_study(
+        storage=storage,
+        study_name=study_name or f"{name} {label}",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(n_startup_trials=N_STARTUP),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=N_STARTUP),
+    )
+    _check_same(study, name, space, config)
+
+    def judge(trial: "Trial") -> float:
+        drawn = {option: choice.suggest(trial, option) for option, choice in space.items()}
+        options = nested({**(fixed or {}), **drawn})
+        try:
+            trial.set_user_attr("config", plain(make(name, options, seed=seed)))
+            return _judge(trial, name, options, splits, config, seed=seed)
+        except JobtoolError as error:
+            trial.set_user_attr("error", str(error))
+            raise
+
+    _run(study, judge, config, show_progress=show_progress)
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not done:
+        reasons = [trial.user_attrs.get("error") for trial in study.get_trials(deepcopy=False)]
+        reason = next((one for one in reversed(reasons) if one), "there was no time")
+        raise DataError(f"no trial of {study.study_name!r} could be finished: {reason}")
+    best = sorted(done, key=lambda trial: -(trial.value or 0))
+    return Tuned(
+        name,
+        best[0].user_attrs["config"],
+        float(best[0].value or 0),
+        label,
+        study.study_name,
+        len(done),
+        states.count(TrialState.PRUNED),
+        states.count(TrialState.FAIL),
+        [{"number": t.number, "value": t.value, **t.params} for t in best[:10]],
+    )
+
+
+def _check_same(study: "Study", name: str, space: Space, config: SearchConfig) -> None:
+    """A study of another model or question would mix what can't be compared."""
+    about = {
+        "model": name,
+        "options": sorted(space),
+        "splits": config.n_splits,
+        "metric": f"{config.metric}@{config.k}",
+    }
+    found = study.user_attrs.get("about")
+    if found is None:
+        study.set_user_attr("about", about)
+    elif found != about:
+        raise DataError(
+            f"the search {study.study_name!r} is of {found}, not of {about}: name another one "
+            "with --name"
+        )
+
+
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Names with dots as objects within objects.
+
+    Examples
+    --------
+    >>> nested({"epochs": 3, "code.size": 8})
+    {'epochs': 3, 'code': {'size': 8}}
+    """
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        outer, _, inner = name.partition(".")
+        if inner:
+            found[outer] = nested({**found.get(outer, {}), inner: value})
+        else:
+            found[outer] = value
+    return found
+
+
+def judging_splits(data: MatchData, config: SearchConfig, *, seed: int) -> list[Split]:
+    """Splits within what `jobtool match evaluate` learns from, so that it stays a test."""
+    inner = split(data, seed=seed).train
+    if inner.has_times:
+        return rolling(inner, config.n_splits, seed=seed)
+    return [
+        split(inner, max_questions=config.max_questions, seed=seed + 1 + number)
+        for number in range(config.n_splits)
+    ]
+
+
+def _judge(
+    trial: "Trial",
+    name: str,
+    options: Mapping[str, Any],
+    splits: Sequence[Split],
+    config: SearchConfig,
+    *,
+    seed: int,
+) -> float:
+    """Mean over the splits; after each the trial may be given up."""
+    import optuna
+
+    values: list[float] = []
+    for step, one in enumerate(splits):
+        model = make(name, options, seed=seed).fit(one.train)
+        values.append(_value(model, one, config))
+        trial.report(float(np.mean(values)), step)
+        if step + 1 < len(splits) and trial.should_prune():
+            raise optuna.TrialPruned
+    return float(np.mean(values))
+
+
+def _value(model: Any, one: Split, config: SearchConfig) -> float:
+    """The metric over the questions of a split, all of them or some."""
+    rows = np.arange(len(one))[: config.max_questions]
+    found = []
+    for block in blocks(rows, candidates_at_once(one.known)):
+        scores = model.score_jobs(one.known, one.candidates[block])
+        allowed = np.tile(one.live, (len(block), 1))
+        found.append(metrics.ranks(scores, one.jobs[block], allowed))
+    return float(METRICS[config.metric](np.concatenate(found), config.k).mean())
+
+
+def _run(
+    study: "Study",
+    judge: Callable[["Trial"], float],
+    config: SearchConfig,
+    *,
+    show_progress: bool,
+) -> None:
+    """Trials one after the other. What a user can act on fails a trial, not the search."""
+    from optuna.study import MaxTrialsCallback
+    from optuna.trial import TrialState
+    from tqdm import tqdm
+
+    finished = (TrialState.COMPLETE, TrialState.PRUNED)
+
+    def count() -> int:
+        return len(study.get_trials(deepcopy=False, states=finished))
+
+    n = count()
+    if config.n_trials is not None and n >= config.n_trials:
+        return
+    began, failed = monotonic(), list[bool]()
+    bar = tqdm(
+        total=config.n_trials, initial=n, desc="trials", disable=None if show_progress else True
+    )
+    with bar:
+
+        def step(study: "Study", trial: Any) -> None:
+            bar.n = count()
+            bar.set_postfix(best=_best(study), refresh=True)
+            failed.append(trial.state == TrialState.FAIL)
+            if len(failed) >= MAX_FAILED and all(failed[-MAX_FAILED:]):
+                study.stop()
+            if config.timeout_s is not None and monotonic() - began > config.timeout_s:
+                study.stop()
+
+        callbacks: list[Any] = [step]
+        if config.n_trials is not None:
+            callbacks.append(MaxTrialsCallback(config.n_trials, states=finished))
+        study.optimize(judge, catch=JobtoolError, callbacks=callbacks)
+
+
+def _best(study: "Study") -> str:
+    try:
+        return f"{study.best_value:.4f}"
+    except ValueError:
+        return "-"
