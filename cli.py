@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from db import commands as db_commands
 from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
 from db.errors import StoreError
+from matcher import commands as match_commands
 from tagger import commands
 from tagger.errors import JobtoolError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from db.live import Predictor
     from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
+    from matcher.sources import Encoder, Store
     from tagger.jobs import Job, Record
     from tagger.label_tools import Answered
     from tagger.model import FloatArray
@@ -219,6 +221,34 @@ class Tagging:
             labelled_jobs(jobs), tags, model=model, seed=seed, show_progress=True
         )
 
+    # ---- what `jobtool match` asks for
+
+    def encoder(self, folder: Path) -> "Encoder":
+        from tagger.coding import Coder
+
+        return Coder(folder)
+
+    @contextmanager
+    def match_store(self, url: str, folder: Path | None) -> "Iterator[Store]":
+        from db.match_store import MatchStore
+
+        store = folder or Path(db_commands.default_store(url))
+        with db_commands.opened(url) as engine:
+            yield MatchStore(engine, store, self.encoder)
+
+    @contextmanager
+    def study_storage(self, url: str) -> Iterator[Any]:
+        from db.tuning import study_storage
+
+        with (
+            db_commands.opened(url, create=True, checked=False) as engine,
+            study_storage(engine) as storage,
+        ):
+            yield storage
+
+    def collected(self, path: Path | None, *inputs: Path) -> "AbstractContextManager[Rejects]":
+        return commands.collected(path, *inputs)
+
 
 class Trainer:
     """The tagger as `db.trainer` has it."""
@@ -352,6 +382,7 @@ app.add_typer(retrain_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
 app.add_typer(people_commands.app)
+app.add_typer(match_commands.app)
 
 
 def main() -> None:

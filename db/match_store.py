@@ -182,7 +182,11 @@ class MatchStore:
         return np.flatnonzero(np.isin(self._known.candidates.keys, list(keys)))
 
     def put_vectors(
-        self, model: int, name: str, rows: npt.NDArray[np.intp], vectors: npt.NDArray[Any]
+        self,
+        model: int,
+        name: str,
+        rows: npt.NDArray[np.integer[Any]],
+        vectors: npt.NDArray[np.floating[Any]],
     ) -> int:
         """Store vectors of candidates, shape (N, D), under a name and a model."""
         with writing(self.engine) as session:

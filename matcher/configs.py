@@ -1,7 +1,7 @@
 """Models by name and configuration: from JSON values to the frozen dataclass that a model takes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from matcher.base import Matcher
 from matcher.registry import find
 from tagger.errors import DataError
+from tagger.writing import writing
 
 
 def make(name: str, config: Mapping[str, Any] | None = None, *, seed: int = 0) -> Matcher:
@@ -110,14 +111,47 @@ def read_config(path: Path | None, name: str) -> dict[str, Any]:
     """
     if path is None:
         return {}
+    found = _read(path)
+    if "config" not in found:
+        return found
+    if found.get("model", name) != name:
+        raise DataError(f"{path} is a configuration of {found['model']}, not of {name}")
+    return dict(found["config"])
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise DataError(f"{path} must hold an object, as jobtool match tune writes it")
-    if "config" not in found:
-        return found
-    if found.get("model", name) != name:
-        raise DataError(f"{path} is a configuration of {found['model']}, not of {name}")
-    return dict(found["config"])
+    return found
+
+
+def named_configs(paths: Iterable[Path], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Configurations of several models, each from a file that says of which.
+
+    Raises
+    ------
+    DataError
+        If a file doesn't say, or says another one.
+    """
+    found = {}
+    for path in paths:
+        name = _read(path).get("model")
+        if name not in names:
+            raise DataError(
+                f"{path} is a configuration of {name or 'no model'}: its key `model` must be one "
+                f"of {', '.join(names)}"
+            )
+        found[str(name)] = read_config(path, str(name))
+    return found
+
+
+def write_config(path: Path, found: Mapping[str, Any]) -> None:
+    """Write what a search has found, as `read_config` takes it."""
+    part = path.with_name(f"{path.name}.part")
+    with writing(path):
+        part.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(path)

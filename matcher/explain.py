@@ -19,13 +19,15 @@ PAST = {
     Action.SAVE: "saved",
     Action.VISIT: "looked up the employer of",
     Action.VIEW: "viewed",
-    Action.IMPRESSION: "was shown",
+    Action.IMPRESSION: "were shown",
     Action.DISMISS: "dismissed",
 }
 LIKED = (Action.REPLY, Action.APPLY, Action.SAVE, Action.VISIT, Action.VIEW)
 N_NEAREST = 3
 MIN_COSINE = 0.2
 """Codes that are less alike have little in common."""
+N_SAMPLED = 2000
+"""Jobs by which is judged what is usual."""
 MAX_SHOWN = 40
 """Characters of a value."""
 
@@ -38,19 +40,26 @@ class Parts(Protocol):
         """Part -> what it adds to the score."""
 
 
-def explain(model: Matcher, data: MatchData, candidate: int, job: int) -> list[str]:
-    """Sentences, the strongest reasons first; never empty."""
-    liked = _liked(data, candidate)
-    found = [
-        *_like_earlier_ones(data, liked, job),
-        *_like_resume(data, candidate, job),
-        *_shared_fields(data, liked, job),
-        *_wanted_by_others(data, job),
-        *_parts(model, data, candidate, job),
-    ]
-    if not len(liked):
-        found.append("nothing is known yet of what this candidate looked at")
-    return found or ["nothing that can be told stands out"]
+class Explainer:
+    """Reasons for places in lists, of one model and one state of the data."""
+
+    def __init__(self, model: Matcher, data: MatchData) -> None:
+        self.model, self.data = model, data
+        self.n_people = np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.intp)
+
+    def sentences(self, candidate: int, job: int) -> list[str]:
+        """The strongest reasons first; never empty."""
+        liked = _liked(self.data, candidate)
+        found = [
+            *_like_earlier_ones(self.data, liked, job),
+            *_like_resume(self.data, candidate, job),
+            *_shared_fields(self.data, liked, job),
+            *_wanted_by_others(self.n_people, PAST[self.data.target], job),
+            *_parts(self.model, self.data, candidate, job),
+        ]
+        if not liked:
+            found.append("nothing is known yet of what this candidate looked at")
+        return found
 
 
 def _liked(data: MatchData, candidate: int) -> dict[int, tuple[Action, float]]:
@@ -109,12 +118,13 @@ def _shared_fields(
     others = [one for one in liked if one != job]
     found: list[tuple[float, str]] = []
     for name, values in data.jobs.fields.items():
+        some = values[:: max(len(values) // N_SAMPLED, 1)]
         for value in values_of(values[job]):
             n_same = sum(value in values_of(values[one]) for one in others)
             if not n_same:
                 continue
             share = n_same / len(others)
-            usual = sum(value in values_of(one) for one in values) / len(values)
+            usual = sum(value in values_of(one) for one in some) / len(some)
             if share > usual:
                 says = f"{name} is {value[:MAX_SHOWN]}, as in {n_same} of their {len(others)} jobs"
                 found.append((share - usual, says))
@@ -138,18 +148,12 @@ def values_of(value: Any) -> set[str]:
     return {str(value)}
 
 
-def _wanted_by_others(data: MatchData, job: int) -> list[str]:
-    counts = _people_per_job(data)
-    n, rank = int(counts[job]), int((counts > counts[job]).sum()) + 1
-    verb = PAST[data.target]
+def _wanted_by_others(n_people: IntArray, did: str, job: int) -> list[str]:
+    n, rank = int(n_people[job]), int((n_people > n_people[job]).sum()) + 1
     if not n:
-        return ["nobody has been there yet: it is judged by what it says"]
+        return [f"nobody has {did} it yet: it is judged by what it says"]
     people = "1 candidate" if n == 1 else f"{n:,} candidates"
-    return [f"{people} {verb} it, the {_nth(rank)} most of {len(counts):,} jobs"]
-
-
-def _people_per_job(data: MatchData) -> IntArray:
-    return np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.intp)
+    return [f"{people} {did} it, the {_nth(rank)} most of {len(n_people):,} jobs"]
 
 
 def _nth(n: int) -> str:

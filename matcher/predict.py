@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from matcher.base import Matcher, Pairs, blocks, candidates_at_once, top_jobs
-from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData
+from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData, Profiles
 from tagger.errors import DataError
 
 DONE = (Action.APPLY, Action.REPLY)
@@ -86,6 +86,14 @@ def candidates_for(model: Matcher, data: MatchData, job: int, wanted: Wanted) ->
         Place(int(people[row]), job, float(scores[row]), rank)
         for rank, row in enumerate(best, start=1)
     ]
+
+
+def row_of(profiles: Profiles, id: str, what: str) -> int:
+    """Row of an id; DataError if there is none."""
+    row = int(profiles.rows_of([id])[0])
+    if row < 0:
+        raise DataError(f"there is no {what} {id!r:.60}: give the id that it came with")
+    return row
 
 
 def _scores(model: Matcher, data: MatchData, candidates: IntArray) -> FloatArray:

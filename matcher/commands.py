@@ -1,0 +1,465 @@
+"""`jobtool match`: parse, call, print. What needs SQL or texts is the context's object, see `cli`.
+
+What is slow to import is imported inside the commands, so that `--help` answers at once.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matcher import options
+from matcher.options import Source, opened, print_json
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from matcher.data import IntArray
+    from matcher.fitting import Loaded
+
+app = typer.Typer(
+    name="match",
+    help="Predict who applies to what: train, compare and use matching models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+DEFAULT = Path("match-model")
+
+OneModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A folder (default: match-model); with a database a number or a kind of model "
+        "(default: the newest).",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="JSON, as jobtool match tune writes it."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        dir_okay=False,
+        help=".csv, .jsonl, .json (each also .gz) or .parquet, instead of the database.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on after a stop: leave out whom this model has done."),
+]
+
+
+def _list_models(asked: bool) -> None:
+    if not asked:
+        return
+    from matcher.registry import MODELS, find
+
+    for name in MODELS:
+        about = (find(name).__doc__ or "").strip().partition("\n")[0]
+        typer.echo(f"{name:<22} {about}")
+    raise typer.Exit
+
+
+Listed = Annotated[
+    bool,
+    typer.Option("--list", callback=_list_models, is_eager=True, help="Show the kinds of models."),
+]
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")],
+    db: options.Database = None,
+    store: options.StoreDir = None,
+    events: options.EventsFile = None,
+    jobs: options.JobsFile = None,
+    candidates: options.CandidatesFile = None,
+    tagger: options.TaggerDir = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="DIR",
+            show_default="match-model",
+            help="With --events: the folder to write.",
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    seed: options.Seed = 0,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    rejects: options.RejectFile = None,
+    listed: Listed = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train a matching model on all events and save it: in the database's store, or in a folder.
+
+    In a database the newest model is the one that predicts. What is predicted is the first of
+    apply, reply, save and view that the events hold.
+    """
+    where = options.named(locals())
+    from matcher.configs import make, read_config
+
+    made = make(name, read_config(config, name), seed=seed)
+    with opened(context, where) as source:
+        from matcher.fitting import fit_and_save
+
+        if source.store and model:
+            raise typer.BadParameter("with a database the model goes into its store: no --model")
+        done = fit_and_save(made, source.known, source.store or model or DEFAULT, seed=seed)
+        if as_json:
+            return print_json({**done, "rejected": source.n_rejected})
+        typer.echo(
+            f"Trained {name} to predict {done['target']} on {done['n_events']:,} events of "
+            f"{done['n_candidates']:,} candidates with {done['n_jobs']:,} jobs "
+            f"in {done['seconds']:.1f} s: {done['saved']}"
+        )
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="KIND...", help="Kinds of models.")],
+    db: options.Database = None,
+    store: options.StoreDir = None,
+    events: options.EventsFile = None,
+    jobs: options.JobsFile = None,
+    candidates: options.CandidatesFile = None,
+    tagger: options.TaggerDir = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="JSON, as jobtool match tune writes it, for the model it names; may be repeated.",
+        ),
+    ] = None,
+    test_share: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="Held out: the latest so many, where there are times."),
+    ] = 0.2,
+    min_events: Annotated[
+        int, typer.Option(min=2, help="Without times: who has fewer isn't asked about.")
+    ] = 3,
+    cold_share: Annotated[
+        float, typer.Option(metavar="SHARE", help="Hold out so many jobs whole, as if new.")
+    ] = 0.0,
+    max_questions: Annotated[
+        int | None, typer.Option(min=1, help="Ask about so many candidates, drawn at random.")
+    ] = None,
+    k: Annotated[
+        list[int] | None, typer.Option("-k", min=1, help="Lengths of lists; may be repeated.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", dir_okay=False, help="Write a report to look at."),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep what is finished here, to go on after a stop."),
+    ] = None,
+    seed: options.Seed = 0,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    rejects: options.RejectFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Compare models on one split: each is trained on what came before, asked about the rest.
+
+    By time where all events have one, else one job of each candidate is held out. Put popularity
+    among them: what isn't ahead of it has learned nothing.
+    """
+    where = options.named(locals())
+    from matcher.configs import make, named_configs
+
+    configs = named_configs(config or (), names)
+    models = {name: make(name, configs.get(name), seed=seed) for name in dict.fromkeys(names)}
+    with opened(context, where) as source:
+        from matcher.display import as_text
+        from matcher.evaluate import evaluate
+        from matcher.report import write_report
+        from matcher.splits import split
+
+        data = source.known.data
+        held = split(
+            data,
+            test_share=test_share,
+            min_events=min_events,
+            cold_share=cold_share,
+            max_questions=max_questions,
+            seed=seed,
+        )
+        ks = {"ks": tuple(sorted(k))} if k else {}
+        found = evaluate(models, data, held, seed=seed, show_progress=True, work=work, **ks)
+        if report:
+            write_report(report, found)
+        if as_json:
+            return print_json(found.to_json())
+        typer.echo(as_text(found))
+        if report:
+            typer.echo(f"\nReport: {report}")
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option("--candidate", metavar="ID", help="Jobs for them; may be repeated."),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Jobs for every candidate.")] = False,
+    job: Annotated[
+        str | None, typer.Option("--job", metavar="ID", help="Candidates to invite for it.")
+    ] = None,
+    model: OneModel = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Places of a list.")] = 10,
+    output: Output = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Store the list in the database, as --all does.")
+    ] = False,
+    resume: Resume = False,
+    with_applied: Annotated[
+        bool, typer.Option("--with-applied", help="Also jobs that they have applied to.")
+    ] = False,
+    max_age: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Only jobs that were posted since."),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why.")] = False,
+    db: options.Database = None,
+    store: options.StoreDir = None,
+    events: options.EventsFile = None,
+    jobs: options.JobsFile = None,
+    candidates: options.CandidatesFile = None,
+    tagger: options.TaggerDir = None,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    rejects: options.RejectFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rank jobs for candidates, or with --job candidates for a job.
+
+    One list is printed, and stored with --save; those of --all go into the database, or into
+    --output. Jobs that a candidate has applied to are left out, and of reposts all but the best.
+    """
+    where = options.named(locals())
+    if [bool(candidate), everyone, job is not None].count(True) != 1:
+        raise typer.BadParameter("say for whom: --candidate ID, --all, or --job ID")
+    if events and (save or resume):
+        raise typer.BadParameter("--save and --resume need a database")
+    if events and everyone and not output:
+        raise typer.BadParameter("with --all and files name the --output FILE")
+    with opened(context, where) as source:
+        from matcher.predict import Wanted
+        from matcher.recommending import Lister, young_enough
+
+        found = _loaded(source, model)
+        wanted = Wanted(k=k, with_done=with_applied, jobs=young_enough(found.data, max_age))
+        lister = Lister(found, wanted, explains=explain)
+        if job is not None:
+            places = lister.for_job(job, save=save)
+        elif output or everyone:
+            people = lister.people(candidate, resume=resume)
+            n = lister.write(output, people) if output else lister.store(people)
+            return _print_count(n, "places", people, output or source.store, as_json)
+        else:
+            places = lister.for_candidates(lister.people(candidate, resume=resume), save=save)
+        _print_places(lister.rows(places), as_json)
+
+
+@app.command()
+def embed(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--name", help="What to call the vectors: with the model, their version.")
+    ] = "activity",
+    model: OneModel = None,
+    output: Output = None,
+    resume: Resume = False,
+    db: options.Database = None,
+    store: options.StoreDir = None,
+    events: options.EventsFile = None,
+    jobs: options.JobsFile = None,
+    candidates: options.CandidatesFile = None,
+    tagger: options.TaggerDir = None,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    rejects: options.RejectFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Publish a vector of every candidate's activity, in the database or a file.
+
+    Vectors of several versions, a name and a trained model each, stand side by side.
+    """
+    where = options.named(locals())
+    if events and resume:
+        raise typer.BadParameter("--resume needs a database")
+    if events and not output:
+        raise typer.BadParameter("with files name the --output FILE")
+    with opened(context, where) as source:
+        from matcher.publishing import publish
+
+        found = _loaded(source, model)
+        people, n = publish(found, name, output, resume=resume)
+        _print_count(n, f"vectors of version {name}", people, output or source.store, as_json)
+
+
+@app.command()
+def tune(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model.")],
+    trials: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Stop when the search has so many, in all.")
+    ] = 50,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Begin no trial after so long."),
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="What is to be high: ndcg, hit_rate or reciprocal_rank.")
+    ] = "ndcg",
+    k: Annotated[int, typer.Option("-k", min=1, help="Places of a list that count.")] = 10,
+    splits: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Splits by which a trial is judged.")
+    ] = 3,
+    max_questions: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Candidates asked about in each.")
+    ] = 2000,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of the search; to begin another one.")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default="the database; with files match-tuning.db",
+            help="Where the search is kept, for all who share it.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.json",
+            dir_okay=False,
+            help="The best configuration, for jobtool match train --config.",
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    seed: options.Seed = 0,
+    db: options.Database = None,
+    store: options.StoreDir = None,
+    events: options.EventsFile = None,
+    jobs: options.JobsFile = None,
+    candidates: options.CandidatesFile = None,
+    tagger: options.TaggerDir = None,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    rejects: options.RejectFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Search for a good configuration; start it again, or several times at once, to search on.
+
+    What `jobtool match evaluate` holds out with the same seed is not looked at. --config holds
+    what is not to vary.
+    """
+    where = options.named(locals())
+    from matcher.configs import read_config, write_config
+    from matcher.tuning import SearchConfig, search, space_of
+
+    space_of(kind)
+    fixed = read_config(config, kind)
+    settings = SearchConfig(
+        n_trials=trials,
+        timeout_s=timeout,
+        metric=metric,
+        k=k,
+        n_splits=splits,
+        max_questions=max_questions,
+    )
+    with opened(context, where) as source, _study_storage(context, source, study) as storage:
+        done = search(
+            kind,
+            source.known.data,
+            storage,
+            settings,
+            study_name=name,
+            fixed=fixed,
+            seed=seed,
+            show_progress=True,
+        )
+        if output:
+            write_config(output, done.to_json())
+        if as_json:
+            return print_json(done.to_json())
+        typer.echo(
+            f"{done.metric} {done.value:.4f} is the best of {done.n_finished} trials, "
+            f"{done.n_pruned} more were given up: {done.config}"
+        )
+        if output:
+            typer.echo(f"Configuration: {output}")
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    keep: Annotated[
+        int, typer.Option(min=0, metavar="N", help="So many of each kind, the newest, stay.")
+    ] = 1,
+    db: options.Database = None,
+    store: options.StoreDir = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove older models from a database and its store, with their lists and vectors."""
+    with options.store_of(context, options.named(locals())) as opened_store:
+        gone, kept = opened_store.prune(keep)
+    if as_json:
+        return print_json({"removed": gone, "kept": kept})
+    typer.echo(f"Removed: {', '.join(gone) or 'none'}")
+    typer.echo(f"Kept: {', '.join(kept) or 'none'}")
+
+
+# ---- what the commands share
+
+
+def _loaded(source: Source, model: str | None) -> "Loaded":
+    from matcher.fitting import load_for
+
+    return load_for(source.known, source.store or Path(model or DEFAULT), model)
+
+
+def _study_storage(
+    context: typer.Context, source: Source, study: str | None
+) -> "AbstractContextManager[Any]":
+    host: options.Host = context.obj
+    if source.store and not study:
+        return source.store.study_storage()
+    return host.study_storage(study or "match-tuning.db")
+
+
+def _print_count(n: int, what: str, people: "IntArray", where: object, as_json: bool) -> None:
+    if as_json:
+        return print_json({"candidates": len(people), "rows": n, "output": str(where)})
+    typer.echo(f"{n:,} {what} for {len(people):,} candidates: {where}")
+
+
+def _print_places(rows: "list[dict[str, Any]]", as_json: bool) -> None:
+    if as_json:
+        return print_json(rows)
+    if not rows:
+        typer.echo("nothing is left to recommend")
+    else:
+        typer.echo(f"model {rows[0]['model']}, {rows[0]['computed_at']:%Y-%m-%d %H:%M} UTC")
+    for row in rows:
+        typer.echo(f"{row['rank']:>3}  {row['score']:>9.4f}  {row['candidate']}  {row['job']}")
+        for reason in row.get("reasons", ()):
+            typer.echo(f"                - {reason}")

@@ -1,0 +1,213 @@
+"""What the commands of `jobtool match` share: options, where data come from, what is printed."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+from tagger.errors import DataError
+
+if TYPE_CHECKING:
+    from matcher.sources import Encoder, Known, Store
+    from tagger.rejects import Rejects
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        envvar="JOBTOOL_DATABASE_URL",
+        help="The database: a SQLite file (jobs.db) or a URL (postgresql://user@host/name).",
+    ),
+]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        envvar="JOBTOOL_STORE",
+        help="With a database: the folder of the models; for jobs.db it is jobs.models.",
+    ),
+]
+EventsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--events",
+        metavar="FILE",
+        help="Instead of a database: candidate, job, action, and if there is one occurred_at; "
+        ".csv, .tsv, .jsonl (each also .gz) or .parquet.",
+    ),
+]
+JobsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--jobs",
+        metavar="FILE",
+        help="With --events: id, and if there are title, text, posted_at, repost_of; other "
+        "columns are fields to learn from.",
+    ),
+]
+CandidatesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--candidates",
+        metavar="FILE",
+        help="With --events: id, and if there is one text (the resume); other columns likewise.",
+    ),
+]
+TaggerDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--tagger",
+        metavar="DIR",
+        help="With --events: the tagger that makes codes of texts; without, none are used. A "
+        "database has its live one.",
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        "-c",
+        metavar="KIND.OURS=YOURS",
+        help="What a column is called in a file, such as events.occurred_at=time; may be repeated.",
+    ),
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+RejectFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects", metavar="FILE", dir_okay=False, help="Where rejected rows go, as JSON lines."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class Host(Protocol):
+    """What `cli` hands over: the matcher knows neither SQL nor texts."""
+
+    def encoder(self, folder: Path) -> "Encoder": ...
+    def match_store(self, url: str, folder: Path | None) -> "AbstractContextManager[Store]": ...
+    def study_storage(self, url: str) -> AbstractContextManager[Any]: ...
+    def collected(self, path: Path | None, *inputs: Path) -> "AbstractContextManager[Rejects]": ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The options of a command that say where its data are."""
+
+    db: str | None
+    store: Path | None
+    events: Path | None
+    jobs: Path | None
+    candidates: Path | None
+    tagger: Path | None
+    column: list[str] | None
+    encoding: str
+    rejects: Path | None
+
+
+def named(given: Mapping[str, Any]) -> Named:
+    """Those among the parameters of a command that say where its data are."""
+    options: dict[str, Any] = {one.name: given.get(one.name) for one in fields(Named)}
+    return Named(**options)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was read, and the database it came from."""
+
+    known: "Known"
+    store: "Store | None"
+    n_rejected: int
+
+
+@contextmanager
+def opened(context: typer.Context, named: Named) -> Iterator[Source]:
+    """Read the data of a command and tell what they lack; exit code 3 if rows were rejected."""
+    host: Host = context.obj
+    if named.events is None:
+        with store_of(context, named) as store:
+            from matcher.sources import read_store
+
+            known = read_store(store, watch=watched)
+            tell(*known.data.notes)
+            yield Source(known, store, 0)
+        return
+    if is_typed(context, "db"):
+        raise typer.BadParameter("name a database with --db, or files with --events, not both")
+    files = [path for path in (named.events, named.jobs, named.candidates) if path]
+    with host.collected(named.rejects, *files) as rejects:
+        from matcher.files import Files, read_files
+
+        asked = Files(
+            events=named.events,
+            jobs=named.jobs,
+            candidates=named.candidates,
+            columns=parse_columns(named.column),
+            encoding=named.encoding,
+        )
+        encoder = host.encoder(named.tagger) if named.tagger else None
+        known = read_files(asked, encoder=encoder, rejects=rejects, watch=watched)
+        tell(*known.data.notes)
+        yield Source(known, None, rejects.count)
+
+
+def store_of(context: typer.Context, named: Named) -> "AbstractContextManager[Store]":
+    """The database that a command names; options that are for files are wrong use."""
+    only_files = (named.jobs, named.candidates, named.tagger, named.column, named.rejects)
+    if any(only_files):
+        raise typer.BadParameter(
+            "--jobs, --candidates, --tagger, --column and --rejects go with --events"
+        )
+    if not named.db:
+        raise typer.BadParameter("name a database with --db, or files: --events FILE")
+    host: Host = context.obj
+    return host.match_store(named.db, named.store)
+
+
+def is_typed(context: typer.Context, option: str) -> bool:
+    """Whether an option was given on the command line, not by the environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def parse_columns(pairs: Sequence[str] | None) -> dict[str, dict[str, str]]:
+    """Kind of file -> our column name -> the file's.
+
+    Examples
+    --------
+    >>> parse_columns(["events.occurred_at=time", "jobs.id=nr"])
+    {'events': {'occurred_at': 'time'}, 'jobs': {'id': 'nr'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for pair in pairs or ():
+        name, _, yours = pair.partition("=")
+        kind, _, ours = name.strip().partition(".")
+        if not (kind and ours and yours):
+            raise DataError(f"write --column KIND.OURS=YOURS, as in jobs.id=nr, not {pair!r:.60}")
+        found.setdefault(kind, {})[ours] = yours
+    return found
+
+
+def watched(rows: Iterator[Any], what: str) -> Iterator[Any]:
+    """The rows, and a progress bar where somebody looks."""
+    from tqdm import tqdm
+
+    yield from tqdm(rows, desc=what, unit=" rows", disable=None)
+
+
+def tell(*lines: str) -> None:
+    """Remarks: to standard error."""
+    for line in lines:
+        typer.echo(f"note: {line}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
