@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.pool import NullPool
 
 from db.engine import BUSY_S, shown, translated
 from db.errors import StoreError
@@ -52,16 +53,17 @@ def study_storage(engine: Engine) -> "Iterator[RDBStorage]":
 
 
 def _engine_options(engine: Engine) -> dict[str, Any]:
+    """Connections are not kept: where Optuna refuses the tables, nobody could close them."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             if not inspect(connection).has_schema(SCHEMA):
                 connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         asked = str(engine.url.query.get("options", ""))
         options = f"{asked} -csearch_path={SCHEMA}".strip()
-        return {"connect_args": {"options": options}, "pool_pre_ping": True}
+        return {"connect_args": {"options": options}, "poolclass": NullPool}
     if engine.dialect.name == "sqlite":
-        return {"connect_args": {"timeout": BUSY_S}}
-    return {"pool_pre_ping": True}
+        return {"connect_args": {"timeout": BUSY_S}, "poolclass": NullPool}
+    return {"poolclass": NullPool}
 
 
 def _quiet_storage(optuna: Any, url: str, options: dict[str, Any]) -> "RDBStorage":

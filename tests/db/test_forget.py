@@ -64,7 +64,8 @@ def test_what_goes_and_who_saw_it_is_told(engine: Engine):
     fill(engine)
     with reading(engine) as session:
         found = find_job(session, SECRET)
-    assert found.counts == {"labels": 1, "predictions": 1, "codes": 1, "events": 1}
+    counts = {name: n for name, n in found.counts.items() if n}
+    assert counts == {"labels": 1, "predictions": 1, "codes": 1, "events": 1}
     (model,) = found.models
     assert (model.folder, model.alias, model.is_pruned) == ("m1", "champion", False)
 
@@ -83,7 +84,7 @@ def test_a_candidate_goes_with_its_events(engine: Engine):
     with writing(engine) as session:
         found = find_candidate(session, "p1")
         remove(session, found)
-    assert found.counts == {"events": 2}
+    assert {name: n for name, n in found.counts.items() if n} == {"events": 2}
     assert (count(engine, Candidate), count(engine, Event), count(engine, Job)) == (0, 0, 2)
 
 
