@@ -98,7 +98,7 @@ def row_of(profiles: Profiles, id: str, what: str) -> int:
 
 def _scores(model: Matcher, data: MatchData, candidates: IntArray) -> FloatArray:
     scores = np.array(model.score_jobs(data, candidates), np.float64)
-    return np.nan_to_num(scores, copy=False, nan=-np.inf)
+    return np.nan_to_num(scores, copy=False, nan=-np.inf, neginf=-np.inf)
 
 
 def _shares(scores: FloatArray, job: int) -> FloatArray:

@@ -1,0 +1,127 @@
+import optuna
+import pytest
+
+from matcher import registry, tuning
+from matcher.configs import make
+from matcher.tuning import OneOf, SearchConfig, Span, judging_splits, search
+from tagger.errors import DataError
+from tests.matcher.made_up import made_up
+
+SPACE = {"weight": Span(0.0, 1.0), "sizes": OneOf([4], [8, 2]), "twist.power": Span(1, 3)}
+QUICK = SearchConfig(n_trials=3, n_splits=2, max_questions=20)
+
+
+@pytest.fixture(autouse=True)
+def leaning(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(registry.MODELS, "leaning", "tests.matcher.leaning:Leaning")
+    monkeypatch.setitem(tuning.SPACES, "leaning", SPACE)
+
+
+@pytest.fixture
+def storage():
+    return optuna.storages.InMemoryStorage()
+
+
+class Extremes:
+    """In the place of a trial: the smallest or the largest of everything."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+    def suggest_float(self, name, *limits, log):
+        return limits[self.place]
+
+    suggest_int = suggest_float
+
+    def suggest_categorical(self, name, values):
+        return values[self.place]
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("name", tuning.SPACES)
+def test_every_space_fits_its_model(name, place):
+    space = tuning.space_of(name)
+    drawn = {option: one.suggest(Extremes(place), option) for option, one in space.items()}
+    make(name, tuning.nested(drawn))
+
+
+def test_the_best_configuration_can_be_trained(storage):
+    found = search("leaning", made_up(), storage, QUICK)
+    assert (found.n_finished + found.n_pruned, found.metric) == (3, "ndcg@10")
+    assert 0 < found.value <= 1
+    assert make("leaning", found.config).config.sizes in ((4,), (8, 2))
+
+
+def test_a_search_goes_on_where_it_was_left(storage):
+    data = made_up()
+    first = search("leaning", data, storage, QUICK)
+    again = search("leaning", data, storage, QUICK)
+    assert again == first
+    more = search("leaning", data, storage, SearchConfig(n_trials=5, n_splits=2, max_questions=20))
+    assert more.n_finished + more.n_pruned == 5
+    assert more.value >= first.value
+
+
+def test_what_is_fixed_does_not_vary(storage):
+    fixed = {"steps": 7, "twist": {"power": 2.0}}
+    space = {"weight": Span(0.4, 0.6)}
+    found = search("leaning", made_up(), storage, QUICK, fixed=fixed, space=space)
+    assert (found.config["steps"], found.config["twist"]) == (7, {"power": 2.0})
+
+
+def test_a_search_of_something_else_is_refused(storage):
+    search("leaning", made_up(), storage, QUICK, study_name="mine")
+    other = SearchConfig(n_trials=3, n_splits=2, metric="hit_rate")
+    with pytest.raises(DataError, match=r"the search 'mine' is of .* name another one"):
+        search("leaning", made_up(), storage, other, study_name="mine")
+
+
+def test_what_an_evaluation_asks_about_is_not_looked_at():
+    from matcher.splits import split
+
+    data = made_up()
+    held = split(data, seed=0)
+    latest = held.train.events.times.max()
+    for one in judging_splits(data, QUICK, seed=0):
+        assert one.known.events.times.max() <= latest
+    timeless = made_up(times=False)
+    asked = split(timeless, seed=0)
+    pairs = set(zip(asked.candidates.tolist(), asked.jobs.tolist(), strict=True))
+    for one in judging_splits(timeless, QUICK, seed=0):
+        assert not pairs & set(zip(one.candidates.tolist(), one.jobs.tolist(), strict=True))
+
+
+def test_a_trial_that_falls_behind_is_given_up(storage, monkeypatch):
+    values = iter([0.9] * 10 + [0.1] * 10)
+    monkeypatch.setattr(tuning, "_value", lambda *_: next(values))
+    found = search("leaning", made_up(), storage, SearchConfig(n_trials=7, n_splits=2))
+    assert (found.n_finished, found.n_pruned) == (5, 2)
+
+
+def test_data_that_a_model_cannot_use_end_the_search_with_the_reason(storage):
+    with pytest.raises(DataError, match=r"no trial of .* could be finished: leaning needs codes"):
+        search("leaning", made_up(codes=False), storage, QUICK)
+
+
+def test_a_configuration_that_fails_is_not_the_end(storage):
+    space = {"weight": OneOf(0.5, 0.5, 3.0)}
+    found = search("leaning", made_up(), storage, QUICK, space=space)
+    assert found.config["weight"] == 0.5
+
+
+def test_after_the_time_is_up_no_trial_begins(storage):
+    config = SearchConfig(n_trials=50, timeout_s=0.0, n_splits=1, max_questions=5)
+    assert search("leaning", made_up(), storage, config).n_finished == 1
+
+
+def test_a_model_without_a_space_says_which_have_one():
+    with pytest.raises(
+        DataError, match=r"popularity has nothing to tune; what can be tuned: .*lea"
+    ):
+        tuning.space_of("popularity")
+
+
+@pytest.mark.parametrize("options", [{"metric": "luck"}, {"k": 0}, {"n_splits": 0}])
+def test_wrong_settings_are_refused(options):
+    with pytest.raises(DataError, match=r"unknown metric 'luck'|must be at least 1, got 0"):
+        SearchConfig(**options)
