@@ -133,17 +133,17 @@ def translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        raise StoreError(f"{shown(engine)}: {_first_line(error)}") from error
+        raise StoreError(f"{shown(engine)}: {first_line(error)}") from error
     except IntegrityError as error:
         raise StoreError(
             f"{shown(engine)}: what was to be stored doesn't fit what another program stored or "
-            f"removed meanwhile ({_first_line(error)}): run it again"
+            f"removed meanwhile ({first_line(error)}): run it again"
         ) from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
         damaged = ("database disk image", "not a database")
         gone = isinstance(error, DatabaseError) and error.connection_invalidated
         if gone or any(problem in str(error) for problem in damaged):
-            raise StoreError(f"{shown(engine)}: {_first_line(error)}") from error
+            raise StoreError(f"{shown(engine)}: {first_line(error)}") from error
         raise
 
 
@@ -153,7 +153,8 @@ def shown(engine: Engine) -> str:
     return url.database or ":memory:" if url.drivername == "sqlite" else str(url)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """What a database complains of, without the statement."""
     return str(getattr(error, "orig", error)).strip().partition("\n")[0]
 
 

@@ -4,15 +4,17 @@ On a server with schemas they get one of their own, so that its `alembic_version
 nobody else's; SQLite and MySQL have none, there they stand beside our tables.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, inspect, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from db.engine import BUSY_S, shown, translated
+from db.engine import BUSY_S, first_line, shown, translated
 from db.errors import StoreError
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 SCHEMA = "jobtool_tuning"
 HEARTBEAT_S = 30
 """A search that has not been heard of for two of these was killed: others take its trial over."""
+
+TRIES, WAIT_S = 3, 0.5
+"""How often to try again where the tables are refused, and the seconds between."""
+REFUSALS = (RuntimeError, ProgrammingError, IntegrityError, OperationalError)
 
 
 @contextmanager
@@ -35,21 +41,32 @@ def study_storage(engine: Engine) -> "Iterator[RDBStorage]":
     import optuna
 
     with translated(engine):
-        url = engine.url.render_as_string(hide_password=False)
-        try:
-            options = _engine_options(engine)
-            storage = _quiet_storage(optuna, url, options)
-        except (RuntimeError, ProgrammingError) as error:
-            reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-            raise StoreError(
-                f"{shown(engine)}: its tables of searches can't be used by this Optuna "
-                f"({reason}): drop those tables, or keep the searches elsewhere with --study"
-            ) from error
+        storage = _opened(optuna, engine)
         try:
             yield storage
+        except optuna.exceptions.StorageInternalError as error:
+            cause = error.__cause__ or error
+            raise StoreError(f"{shown(engine)}: {first_line(cause)}") from error
         finally:
             storage.remove_session()
             storage.engine.dispose()
+
+
+def _opened(optuna: Any, engine: Engine) -> "RDBStorage":
+    """The storage, with its tables."""
+    for _ in range(TRIES):  # another process may be about to make them
+        try:
+            return _storage(optuna, engine)
+        except REFUSALS:
+            sleep(WAIT_S)
+    try:
+        return _storage(optuna, engine)
+    except (RuntimeError, ProgrammingError) as error:
+        raise StoreError(
+            f"{shown(engine)}: its tables of searches can't be used by this Optuna "
+            f"({first_line(error)}): "
+            "drop those tables, or keep the searches elsewhere with --study"
+        ) from error
 
 
 def _engine_options(engine: Engine) -> dict[str, Any]:
@@ -66,10 +83,9 @@ def _engine_options(engine: Engine) -> dict[str, Any]:
     return {"poolclass": NullPool}
 
 
-def _quiet_storage(optuna: Any, url: str, options: dict[str, Any]) -> "RDBStorage":
+def _storage(optuna: Any, engine: Engine) -> "RDBStorage":
     """Without the warning that heartbeats may change: the lock file says which Optuna we use."""
-    import warnings
-
+    url, options = engine.url.render_as_string(hide_password=False), _engine_options(engine)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage: RDBStorage = optuna.storages.RDBStorage(

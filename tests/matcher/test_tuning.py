@@ -109,6 +109,18 @@ def test_a_configuration_that_fails_is_not_the_end(storage):
     assert found.config["weight"] == 0.5
 
 
+def test_an_interrupted_search_goes_on(storage, monkeypatch):
+    def stop(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "_value", stop)
+        with pytest.raises(KeyboardInterrupt):
+            search("leaning", made_up(), storage, QUICK)
+    found = search("leaning", made_up(), storage, QUICK)
+    assert found.n_finished + found.n_pruned == 3
+
+
 def test_after_the_time_is_up_no_trial_begins(storage):
     config = SearchConfig(n_trials=50, timeout_s=0.0, n_splits=1, max_questions=5)
     assert search("leaning", made_up(), storage, config).n_finished == 1
