@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
@@ -21,6 +22,24 @@ def leaning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setitem(tuning.SPACES, "leaning", {"weight": tuning.Span(0.0, 1.0)})
     monkeypatch.delenv("JOBTOOL_DATABASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+class Letters:
+    """In the place of a tagger: how often a text has some letters."""
+
+    def __init__(self, folder: Path) -> None:
+        self.identity = f"tagger {folder}"
+
+    def __call__(self, texts):
+        counts = [[text.count(letter) for letter in "aeiounrs"] for _, text in texts]
+        return np.array(counts, np.float32)
+
+
+@pytest.fixture
+def tagger(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The option that names a tagger, which is none."""
+    monkeypatch.setattr(cli.Tagging, "encoder", lambda self, folder: Letters(folder))
+    return ("--tagger", "letters")
 
 
 def match(*args: object) -> Result:
@@ -87,33 +106,34 @@ def test_training_as_json_tells_what_it_was_trained_on(files):
     )
 
 
-def test_codes_come_from_a_tagger_and_must_be_its_codes(files, tiny_model):
-    done = match("train", "leaning", *files, "--tagger", tiny_model)
-    assert done.exit_code == 0, done.output
-    assert "have no codes" not in done.stderr
+def test_codes_come_from_a_tagger(files, tiny_model):
+    told = json.loads(match("train", "leaning", *files, "--tagger", tiny_model, "--json").stdout)
+    assert told["codes"].startswith("tagger ")
+    assert told["n_numbers"] == 8
+    assert not any("codes" in note for note in told["notes"])
+
+
+def test_a_model_of_codes_must_be_asked_with_the_same_ones(files, tagger):
+    assert match("train", "leaning", *files, *tagger).exit_code == 0
     asked = ("predict", "--candidate", "c1", *files)
-    assert match(*asked, "--tagger", tiny_model).exit_code == 0
+    assert match(*asked, *tagger).exit_code == 0
     done = match(*asked)
     assert done.exit_code == 1
-    assert "learned from the codes of tagger " in done.stderr
-    assert "name that tagger with --tagger" in done.stderr
-
-
-def test_codes_of_another_tagger_are_refused(files, tiny_model, monkeypatch):
-    match("train", "leaning", *files, "--tagger", tiny_model)
-    monkeypatch.setattr("tagger.coding._identity", lambda model: "of another one")
-    done = match("predict", "--candidate", "c1", *files, "--tagger", tiny_model)
+    assert "learned from the codes of tagger letters and there are none" in done.stderr
+    done = match(*asked, "--tagger", "digits")
     assert done.exit_code == 1
-    assert "by tagger of another one: train it again" in done.stderr
+    assert "are by tagger digits: train it again, jobtool match train" in done.stderr
 
 
-def test_a_model_without_codes_takes_no_notice_of_them(files, tiny_model):
+def test_a_model_without_codes_takes_no_notice_of_them(files, tagger):
     match("train", "popularity", *files)
     assert match("predict", "--all", "-o", "a.csv", *files).exit_code == 0
-    done = match("predict", "--all", "-o", "b.csv", *files, "--tagger", tiny_model)
-    assert done.exit_code == 0
-    strip = [line.split(",")[:4] for line in Path("a.csv").read_text().splitlines()]
-    assert strip == [line.split(",")[:4] for line in Path("b.csv").read_text().splitlines()]
+    assert match("predict", "--all", "-o", "b.csv", *files, *tagger).exit_code == 0
+    lists = [
+        [line.split(",")[:4] for line in Path(name).read_text().splitlines()]
+        for name in ("a.csv", "b.csv")
+    ]
+    assert lists[0] == lists[1]
 
 
 def test_ids_alone_are_enough():
@@ -217,6 +237,30 @@ def test_what_cannot_be_predicted_is_one_clear_error(trained, args, code, proble
     assert problem in done.stderr
 
 
+# ---- evaluate
+
+
+def test_models_are_compared_on_one_split_with_a_report(files, tagger):
+    options = (*files, *tagger, "--max-questions", 20, "-k", 5, "-k", 2)
+    Path("half.json").write_text('{"model": "leaning", "config": {"weight": 0.5}}')
+    args = ("evaluate", "popularity", "leaning", *options, "--config", "half.json")
+    done = match(*args, "--report", "report.html", "--work", "work")
+    assert done.exit_code == 0, done.output
+    assert "popularity" in done.stdout
+    assert done.stdout.endswith("Report: report.html\n")
+    assert "leaning" in Path("report.html").read_text("utf-8")
+    told = json.loads(match(*args, "--work", "work", "--json").stdout)
+    assert told["ks"] == [2, 5]
+    assert [model["name"] for model in told["models"]] == ["popularity", "leaning"]
+
+
+def test_data_with_nothing_to_hold_out_are_one_clear_error(files):
+    write("few.jsonl", [{"candidate": "p", "job": "a", "action": "apply"}])
+    done = match("evaluate", "popularity", "--events", "few.jsonl")
+    assert done.exit_code == 1
+    assert "there are too few to hold some out" in done.stderr
+
+
 # ---- bad input
 
 
@@ -261,8 +305,7 @@ def test_a_wrong_column_option_is_one_clear_error(files):
 # ---- embed and tune
 
 
-def test_vectors_go_into_a_file_under_their_version(files, tiny_model):
-    tagger = ("--tagger", tiny_model)
+def test_vectors_go_into_a_file_under_their_version(files, tagger):
     match("train", "leaning", *files, *tagger)
     done = match("embed", "--name", "mean", "-o", "v.parquet", *files, *tagger)
     assert (done.exit_code, done.stdout) == (
@@ -282,15 +325,13 @@ def test_a_model_without_vectors_says_so(trained):
     assert (done.exit_code, "popularity makes no vectors" in done.stderr) == (1, True)
 
 
-def test_a_search_is_kept_beside_and_its_best_can_be_trained(files, tiny_model):
-    options = (*files, "--tagger", tiny_model, "--max-questions", 10, "--splits", 2)
+def test_a_search_is_kept_beside_and_its_best_can_be_trained(files, tagger):
+    options = (*files, *tagger, "--max-questions", 10, "--splits", 2)
     done = match("tune", "leaning", *options, "--trials", 2, "-o", "best.json")
     assert done.exit_code == 0, done.output
     assert "is the best of 2 trials" in done.stdout
     more = json.loads(match("tune", "leaning", *options, "--trials", 3, "--json").stdout)
     assert more["n_finished"] + more["n_pruned"] == 3
     assert Path("match-tuning.db").is_file()
-    done = match(
-        "train", "leaning", *files, "--tagger", tiny_model, "--config", "best.json", "--json"
-    )
+    done = match("train", "leaning", *files, *tagger, "--config", "best.json", "--json")
     assert json.loads(done.stdout)["config"] == json.loads(Path("best.json").read_text())["config"]

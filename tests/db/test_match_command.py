@@ -15,7 +15,7 @@ import cli
 from db.engine import reading, writing
 from db.schema import Candidate, Embedding, Event, Job, MatchModel, ModelAlias, Recommendation
 from matcher import recommending, registry, tuning
-from matcher.data import ACTIONS
+from matcher.data import ACTIONS, join
 from tests.db.made_up import add_champion
 from tests.matcher.leaning import Leaning
 from tests.matcher.made_up import made_up
@@ -225,11 +225,12 @@ def test_older_models_are_pruned(filled, where, tmp_path):
     assert [path.name for path in (tmp_path / "models").iterdir()] == [newest]
 
 
-def test_a_program_among_the_candidates_is_cut_off_and_reported(filled, where, monkeypatch):
-    monkeypatch.setattr("matcher.sources.MAX_EVENTS", 10)
+def test_events_of_a_program_are_left_out_and_reported(filled, where, monkeypatch):
+    most = int(np.bincount(DATA.events.candidates).max())
+    monkeypatch.setitem(join.__kwdefaults__, "max_events", most - 1)
     done = match("train", "popularity", *where)
     assert done.exit_code == 0
-    assert "with more than 10 each were left out: a program?" in done.stderr
+    assert f"are of candidates with more than {most - 1} each, as only" in done.stderr
 
 
 def test_events_in_the_future_or_of_unknown_actions_are_counted(filled, where):

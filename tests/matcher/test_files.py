@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher import sources
-from matcher.data import NUMBER
+from matcher.data import NUMBER, join
 from matcher.files import Files, read_files
 from tagger.errors import DataError
 from tagger.rejects import Rejects
@@ -132,15 +131,12 @@ def test_events_out_of_order_are_put_in_order(tmp_path):
     assert np.diff(known.data.events.times).tolist() == [86_400.0]
 
 
-def test_a_program_among_the_candidates_is_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_EVENTS", 3)
-    monkeypatch.setattr("matcher.files.MAX_EVENTS", 3)
+def test_events_of_a_program_are_left_out_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setitem(join.__kwdefaults__, "max_events", 3)
     rows = [event("bot", f"j{n}", occurred_at=f"2026-01-{n:02}") for n in range(1, 11)]
     known, _ = read(Files(events=write(tmp_path / "e.jsonl", *rows, event("p", "j1"))))
-    data = known.data
-    left = [data.jobs.ids[job] for job in data.events.jobs[data.events.candidates == 0]]
-    assert left == ["j8", "j9", "j10"]
-    assert "7 events of 1 candidate with more than 3 each were left out" in data.notes[0]
+    assert len(known.data.events) == 1
+    assert "10 of 11 events are of candidates with more than 3 each" in known.data.notes[0]
 
 
 def test_nothing_usable_is_one_clear_error(tmp_path):
