@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from matcher.base import Matcher
 from matcher.registry import find
@@ -39,7 +39,12 @@ def make(name: str, config: Mapping[str, Any] | None = None, *, seed: int = 0) -
 
 
 def config_of(model: type[Matcher]) -> type[Any] | None:
-    """The dataclass of a model's configuration; None if it has none."""
+    """The dataclass of a model's configuration; None if it has none.
+
+    `config_class` of the model, or what its constructor says.
+    """
+    if hasattr(model, "config_class"):
+        return cast(type[Any], model.config_class)
     if not _takes(model, "config"):
         return None
     hint = get_type_hints(model.__init__)["config"]

@@ -1,11 +1,10 @@
-"""Searching for hyper-parameters with Optuna: what may vary, and how a trial is judged.
+"""Searching for hyper-parameters with Optuna: how a trial is judged.
 
 A trial fits its configuration on several splits of the events that an evaluation learns from, never
 on those it asks about, and is given up when it falls behind the median of the others. What a trial
 says is kept in the study: several processes may search together, and a search may go on later.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from time import monotonic
@@ -17,6 +16,8 @@ from matcher import metrics
 from matcher.base import blocks, candidates_at_once
 from matcher.configs import make, plain
 from matcher.data import FloatArray, MatchData
+from matcher.registry import MODELS, find
+from matcher.spaces import SPACES, Space
 from matcher.splits import Split, rolling, split
 from tagger.errors import DataError, JobtoolError
 
@@ -30,46 +31,12 @@ MAX_FAILED = 5
 """Trials in a row that may fail before the search does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A number between two limits, both possible."""
-
-    low: float
-    high: float
-    log: bool = False
-    """Whether its order of magnitude is drawn evenly."""
-
-    def suggest(self, trial: "Trial", name: str) -> float:
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return trial.suggest_int(name, self.low, self.high, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
-
-class OneOf:
-    """One of some values, of any kind that JSON knows."""
-
-    def __init__(self, *values: Any) -> None:
-        self.values = values
-
-    def suggest(self, trial: "Trial", name: str) -> Any:
-        # As JSON: Optuna keeps numbers and strings, but no lists.
-        chosen = trial.suggest_categorical(name, [json.dumps(value) for value in self.values])
-        return json.loads(chosen)
-
-
-Space = Mapping[str, Span | OneOf]
-"""Field of the configuration -> what it may be; `outer.inner` for a field within a field."""
-
-SPACES: dict[str, Space] = {}
-"""Model -> what may vary. One entry makes a model tunable."""
-
-
 def space_of(name: str) -> Space:
     """What of a model may vary; DataError if nothing may."""
+    find(name)
     if name not in SPACES:
-        raise DataError(
-            f"{name} has nothing to tune; what can be tuned: {', '.join(SPACES) or 'none yet'}"
-        )
+        known = [one for one in SPACES if one in MODELS]
+        raise DataError(f"{name} has nothing to tune; what can be tuned: {', '.join(known)}")
     return SPACES[name]
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import cli
-from matcher import registry, tuning
+from matcher import registry, spaces
 from matcher.data import ACTIONS, MatchData
 from tests.matcher.made_up import made_up
 
@@ -19,7 +19,7 @@ from tests.matcher.made_up import made_up
 def leaning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A model with options, and a folder of its own to work in."""
     monkeypatch.setitem(registry.MODELS, "leaning", "tests.matcher.leaning:Leaning")
-    monkeypatch.setitem(tuning.SPACES, "leaning", {"weight": tuning.Span(0.0, 1.0)})
+    monkeypatch.setitem(spaces.SPACES, "leaning", {"weight": spaces.Span(0.0, 1.0)})
     monkeypatch.delenv("JOBTOOL_DATABASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
 

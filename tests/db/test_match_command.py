@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 import cli
 from db.engine import reading, writing
 from db.schema import Candidate, Embedding, Event, Job, MatchModel, ModelAlias, Recommendation
-from matcher import recommending, registry, tuning
+from matcher import recommending, registry, spaces
 from matcher.data import ACTIONS, join
 from tests.db.made_up import add_champion
 from tests.matcher.leaning import Leaning
@@ -34,7 +34,7 @@ two_numbers.identity = "two numbers"  # type: ignore[attr-defined]
 @pytest.fixture(autouse=True)
 def leaning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.MODELS, "leaning", "tests.matcher.leaning:Leaning")
-    monkeypatch.setitem(tuning.SPACES, "leaning", {"weight": tuning.Span(0.0, 1.0)})
+    monkeypatch.setitem(spaces.SPACES, "leaning", {"weight": spaces.Span(0.0, 1.0)})
 
 
 @pytest.fixture
@@ -264,9 +264,9 @@ def test_two_processes_share_one_search(where, tmp_path):
     """Of our own registry, so with a script that knows the tiny model."""
     script = (
         "import numpy as np, sys, cli\n"
-        "from matcher import registry, tuning\n"
+        "from matcher import registry, spaces\n"
         "registry.MODELS['leaning'] = 'tests.matcher.leaning:Leaning'\n"
-        "tuning.SPACES['leaning'] = {'weight': tuning.Span(0.0, 1.0)}\n"
+        "spaces.SPACES['leaning'] = {'weight': spaces.Span(0.0, 1.0)}\n"
         "from tests.matcher.leaning import Leaning\n"
         "Leaning.fit = lambda self, data, show_progress=False: self\n"
         "Leaning.score_jobs = lambda self, data, people: np.zeros((len(people), len(data.jobs)))\n"
