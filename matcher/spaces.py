@@ -81,7 +81,6 @@ SPACES: dict[str, Space] = {
         "k1": Span(0.1, 100.0, log=True),
         "b": Span(0.0, 1.0),
     },
-    "user-knn": {"n_neighbours": Span(10, 1000, log=True)},
     "ease": {"regularisation": Span(1.0, 3000.0, log=True)},
     "als": _ALS,
     "fields-als": {
