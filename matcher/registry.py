@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from matcher.base import Matcher
 from tagger.errors import DataError, ModelError
+from tagger.quiet import quietly
 from tagger.storage import jobtool_version, load_arrays, load_meta, save_folder
 
 MODELS: dict[str, str] = {
@@ -42,7 +43,8 @@ def find(name: str) -> type[Matcher]:
     if name not in MODELS:
         raise DataError(f"unknown model {name!r:.40}; known: {', '.join(MODELS)}")
     module, class_name = MODELS[name].split(":")
-    return cast(type[Matcher], getattr(import_module(module), class_name))
+    with quietly():  # TensorFlow, where a model needs it
+        return cast(type[Matcher], getattr(import_module(module), class_name))
 
 
 def save(model: Matcher, folder: Path, meta: dict[str, Any] | None = None) -> None:

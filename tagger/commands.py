@@ -3,7 +3,6 @@
 What is slow to import is imported inside the commands, so that `--help` answers at once.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -334,17 +333,10 @@ def _apart(pair: str) -> list[str]:
 
 def load_keras() -> None:
     """Import Keras without what TensorFlow's C++ part writes to standard error meanwhile."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many small networks
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    from tagger.quiet import quietly
+
+    with quietly():
         import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _read_posting(source: Path | None, title: str, encoding: str) -> "Job":

@@ -26,7 +26,7 @@ ARROWS = {
 }
 # What of the tagger the matcher stands on: files and errors, never a network or a text.
 PLUMBING = {
-    *("errors", "figures", "files", "pages", "progress"),
+    *("errors", "figures", "files", "pages", "progress", "quiet"),
     *("records", "rejects", "storage", "writing"),
 }
 
