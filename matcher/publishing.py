@@ -19,7 +19,7 @@ AT_ONCE = 1024
 """Candidates of one block, and of one transaction."""
 COLUMNS = {
     "candidate": "text",
-    "vector": "numbers",
+    "numbers": "numbers",
     "version": "text",
     "model": "text",
     "computed_at": "time",
@@ -80,7 +80,7 @@ def _write(loaded: Loaded, embedder: Embedder, name: str, output: Path, people: 
         for block, vectors in _with_bar(embedder, loaded.data, people):
             for candidate, vector in zip(block.tolist(), vectors.tolist(), strict=True):
                 id = loaded.data.candidates.ids[candidate]
-                writer.write({"candidate": id, "vector": vector, **about})
+                writer.write({"candidate": id, "numbers": vector, **about})
     return writer.n_rows
 
 

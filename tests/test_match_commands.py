@@ -313,7 +313,7 @@ def test_vectors_go_into_a_file_under_their_version(files, tagger):
         "60 vectors of version mean for 60 candidates: v.parquet\n",
     )
     rows = pq.read_table("v.parquet").to_pylist()
-    assert {(row["version"], row["model"], len(row["vector"])) for row in rows} == {
+    assert {(row["version"], row["model"], len(row["numbers"])) for row in rows} == {
         ("mean", "match-model", 8)
     }
     match("embed", "-o", "v.csv", *files, *tagger)
