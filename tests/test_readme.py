@@ -1,5 +1,6 @@
 """What the README tells people to type works."""
 
+import json
 import re
 import shlex
 import shutil
@@ -40,11 +41,33 @@ def test_the_commands_of_the_readme_run(
     for name, packaged in (("labelled", "labelled"), ("more", "unlabelled"), ("new", "new")):
         lines = (ROOT / f"tagger/data/sample_{packaged}.jsonl").read_text("utf-8").splitlines()
         Path(f"{name}.jsonl").write_text("\n".join(lines[:100]), "utf-8")
+    write_events()
     for line in COMMANDS:
         done = CliRunner().invoke(cli.app, shlex.split(line)[1:], input="Night nurse, $38/hr")
         assert done.exit_code == 0, f"{line}: {done.output}"
     written = {path.name for path in tmp_path.iterdir()}
-    assert {"tags.jsonl", "report.html", "model", "jobs.models", "predictions.csv"} <= written
+    assert {
+        "tags.jsonl",
+        "report.html",
+        "model",
+        "jobs.models",
+        "predictions.csv",
+        "matching.html",
+    } <= written
+
+
+def write_events() -> None:
+    """Candidates who each applied to five of the labelled jobs."""
+    lines = Path("labelled.jsonl").read_text("utf-8").splitlines()
+    jobs = [str(json.loads(line)["id"]) for line in lines][:40]
+    people = [{"id": f"c{n}", "text": "Nurse, five years on a ward."} for n in range(30)]
+    events = [
+        {"candidate": one["id"], "job": jobs[(7 * n + 3 * k) % 40], "action": "apply"}
+        for n, one in enumerate(people)
+        for k in range(5)
+    ]
+    for name, rows in (("candidates", people), ("events", events)):
+        Path(f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
 
 
 @pytest.mark.parametrize("target", TARGETS)
