@@ -18,7 +18,6 @@ from match_data import KANDIJ, XING, kandij, xing
 from matcher import registry
 from matcher.activity import ActivityConfig, sequences
 from matcher.activity_learned import LearnedConfig
-from matcher.activity_models import ActivityMatcher
 from matcher.base import Matcher, candidates_at_once
 from matcher.data import MatchData
 from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, reciprocal_rank
@@ -98,10 +97,7 @@ def values(model: Matcher, held: Split, which: npt.NDArray[np.intp]) -> Values:
         part = which[first : first + candidates_at_once(held.known)]
         people = held.candidates[part]
         allowed = held.live & (met[people].toarray() == 0)
-        if isinstance(model, ActivityMatcher):
-            scores = model.score_jobs(held.known, people, held.times[part])
-        else:
-            scores = model.score_jobs(held.known, people)
+        scores = model.score_jobs(held.known, people, held.times[part])
         found.append(ranks(scores, held.jobs[part], allowed))
     rank = np.concatenate(found)
     return {

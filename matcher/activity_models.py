@@ -64,18 +64,9 @@ class ActivityMatcher(Matcher):
         ]
         return np.concatenate(parts) * (history.lengths > 0)[:, None]
 
-    def n_actions(self, data: MatchData, candidates: IntArray) -> IntArray:
-        """How many actions the embedding of each candidate is made of, now: shape (B,)."""
-        return sequences(data, candidates, config=self._config).lengths
-
     def score_jobs(
         self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
     ) -> FloatArray:
-        """Scores of all jobs, now or at a moment for each candidate, (B,): shape (B, J).
-
-        Now is the time of the latest event of the data: questions that lie far apart need times, or
-        the activity before the early ones is taken for forgotten.
-        """
         vectors = self.vectors_.of(data)
         history = sequences(data, candidates, times, config=self._config)
         scores = self._queries(history, vectors) @ vectors.T

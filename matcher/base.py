@@ -77,8 +77,17 @@ class Matcher(ABC):
             scores[here] = block[place[here] - first, pairs.jobs[here]]
         return scores
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
-        """Scores of all jobs for some candidates, now: shape (B, J)."""
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
+        """Scores of all jobs for some candidates, shape (B, J).
+
+        Parameters
+        ----------
+        times
+            Shape (B,): when each is asked about, as in `Pairs`. None: now, with all that is known.
+        """
+        times = np.full(len(candidates), np.nan) if times is None else times
         n_jobs = len(data.jobs)
         scores = np.empty((len(candidates), n_jobs), np.float32)
         step = max(PAIRS_AT_ONCE // max(n_jobs, 1), 1)
@@ -87,7 +96,7 @@ class Matcher(ABC):
             pairs = Pairs(
                 np.repeat(people, n_jobs),
                 np.tile(np.arange(n_jobs), len(people)),
-                np.full(len(people) * n_jobs, np.nan),
+                np.repeat(times[first : first + step], n_jobs),
             )
             scores[first : first + step] = self.score_pairs(data, pairs).reshape(-1, n_jobs)
         return scores

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from matcher.base import PAIRS_AT_ONCE, Matcher, Pairs, blocks, candidates_at_once, top_jobs
+from matcher.base import PAIRS_AT_ONCE, Matcher, blocks, candidates_at_once, top_jobs
 from matcher.data import BoolArray, FloatArray, IntArray
 from matcher.held_out import AskedPairs, Rivals
 from matcher.measured import Measured
@@ -62,7 +62,7 @@ def _ranked(model: Matcher, split: Split, ks: Sequence[int], bar: Any) -> dict[s
     score_s, n_nan = 0.0, 0
     for rows in blocks(np.arange(len(split)), candidates_at_once(split.known)):
         start = perf_counter()
-        scores = _all_jobs(model, split, rows)
+        scores = model.score_jobs(split.known, split.candidates[rows], split.times[rows])
         score_s += perf_counter() - start
         if scores.shape != (len(rows), n_jobs):
             raise ModelError(
@@ -81,26 +81,6 @@ def _ranked(model: Matcher, split: Split, ks: Sequence[int], bar: Any) -> dict[s
         "score_s": score_s,
         "n_nan": n_nan,
     }
-
-
-def _all_jobs(model: Matcher, split: Split, rows: IntArray) -> FloatArray:
-    """Scores of all jobs for some questions, shape (B, J), each at its own moment.
-
-    A model that only knows pairs is told the time of each; `score_jobs` would say "now".
-    """
-    candidates = split.candidates[rows]
-    if type(model).score_jobs is not Matcher.score_jobs:
-        return model.score_jobs(split.known, candidates)
-    n_jobs = len(split.live)
-    scores = np.empty((len(rows), n_jobs))
-    for part in blocks(np.arange(len(rows)), max(PAIRS_AT_ONCE // n_jobs, 1)):
-        pairs = Pairs(
-            np.repeat(candidates[part], n_jobs),
-            np.tile(np.arange(n_jobs), len(part)),
-            np.repeat(split.times[rows[part]], n_jobs),
-        )
-        scores[part] = model.score_pairs(split.known, pairs).reshape(-1, n_jobs)
-    return scores
 
 
 def _count_shown(

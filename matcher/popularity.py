@@ -20,7 +20,9 @@ class Popularity(Matcher):
         self.counts_ = np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.float32)
         return self
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
         row = dict(zip(self.job_ids_.tolist(), self.counts_.tolist(), strict=True))
         scores = np.array([row.get(id, 0.0) for id in data.jobs.ids], np.float32)
         return np.tile(scores, (len(candidates), 1))

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from matcher.base import PAIRS_AT_ONCE, Arrays, Matcher, Pairs, blocks
+from matcher.base import PAIRS_AT_ONCE, Arrays, Matcher, Pairs
 from matcher.checkpoint import Checkpoint, fingerprint
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData
 from matcher.job_vae import JobSpace
@@ -178,17 +178,11 @@ class SequenceMatcher(Matcher):
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
         return soft_vote(self.proba(data, pairs))
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
-        n_jobs = len(data.jobs)
-        scores = np.empty((len(candidates), n_jobs), np.float32)
-        for rows in blocks(np.arange(len(candidates)), max(PAIRS_AT_ONCE // max(n_jobs, 1), 1)):
-            pairs = Pairs(
-                np.repeat(candidates[rows], n_jobs),
-                np.tile(np.arange(n_jobs), len(rows)),
-                np.full(len(rows) * n_jobs, np.inf),
-            )
-            scores[rows] = self.score_pairs(data, pairs).reshape(-1, n_jobs)
-        return scores
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
+        now = np.full(len(candidates), np.inf)  # not nan: what happened between the two counts
+        return super().score_jobs(data, candidates, now if times is None else times)
 
     def _asked(self, data: MatchData) -> "_Asked":
         """Kept for the next question about the same data: sorting its events takes a while."""

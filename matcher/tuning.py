@@ -244,7 +244,7 @@ def _value(model: Any, one: Split, config: SearchConfig) -> float:
     rows = np.arange(len(one))[: config.max_questions]
     found = []
     for block in blocks(rows, candidates_at_once(one.known)):
-        scores = model.score_jobs(one.known, one.candidates[block])
+        scores = model.score_jobs(one.known, one.candidates[block], one.times[block])
         allowed = np.tile(one.live, (len(block), 1))
         found.append(metrics.ranks(scores, one.jobs[block], allowed))
     return float(METRICS[config.metric](np.concatenate(found), config.k).mean())

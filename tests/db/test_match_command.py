@@ -195,7 +195,9 @@ def test_vectors_are_published_and_resumed(filled, where, monkeypatch):
     monkeypatch.setattr(
         Leaning,
         "embed",
-        lambda self, data, people: real(self, data, people) if 19 not in people else 1 / 0,
+        lambda self, data, people, times=None: (
+            real(self, data, people) if 19 not in people else 1 / 0
+        ),
     )
     with pytest.raises(ZeroDivisionError):
         CliRunner().invoke(cli.app, ["match", "embed", *where], catch_exceptions=False)
@@ -269,7 +271,8 @@ def test_two_processes_share_one_search(where, tmp_path):
         "spaces.SPACES['leaning'] = {'weight': spaces.Span(0.0, 1.0)}\n"
         "from tests.matcher.leaning import Leaning\n"
         "Leaning.fit = lambda self, data, show_progress=False: self\n"
-        "Leaning.score_jobs = lambda self, data, people: np.zeros((len(people), len(data.jobs)))\n"
+        "Leaning.score_jobs = lambda self, data, people, times=None: np.zeros("
+        "(len(people), len(data.jobs)))\n"
         "cli.main()"
     )
     args = ["match", "tune", "leaning", "--trials", "8", "--splits", "1", *where, "--json"]

@@ -49,7 +49,9 @@ class Leaning(Matcher):
         sums = data.matrix()[candidates] @ data.jobs.codes
         return np.asarray(sums, np.float32)
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
         wanted = np.asarray(data.matrix().sum(axis=0)).ravel()
         likeness = self.embed(data, candidates) @ data.jobs.codes.T
         return self.config.weight * likeness + (1 - self.config.weight) * wanted

@@ -22,7 +22,7 @@ class Scripted(Matcher):
         type(self).n_fits += 1
         return self
 
-    def score_jobs(self, data, candidates):
+    def score_jobs(self, data, candidates, times=None):
         scores = np.resize(np.array(self.numbers, float), len(data.jobs))
         return np.tile(scores, (len(candidates), 1))
 
@@ -40,7 +40,7 @@ class Tastes(Scripted):
     name = "tastes"
     gives_probability = True
 
-    def score_jobs(self, data, candidates):
+    def score_jobs(self, data, candidates, times=None):
         likes = data.candidates.codes[candidates] @ data.jobs.codes.T
         return 1 / (1 + np.exp(2 - 4 * likes))
 

@@ -18,7 +18,7 @@ class ByJob(Matcher):
     def fit(self, data, *, show_progress=False):
         return self
 
-    def score_jobs(self, data, candidates):
+    def score_jobs(self, data, candidates, times=None):
         self.largest = max(self.largest, len(candidates) * len(data.jobs))
         return candidates[:, None] * 1000.0 + np.arange(len(data.jobs))
 

@@ -47,7 +47,7 @@ def test_who_knows_the_answers_is_perfect():
     held = split(data)
 
     class Oracle(Scripted):
-        def score_jobs(self, data, candidates):
+        def score_jobs(self, data, candidates, times=None):
             scores = np.zeros((len(candidates), len(data.jobs)))
             answer = dict(zip(held.candidates.tolist(), held.jobs.tolist(), strict=True))
             for row, candidate in enumerate(candidates):

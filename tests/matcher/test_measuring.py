@@ -70,7 +70,7 @@ def test_infinite_scores_are_taken():
 
 def test_scores_of_a_wrong_shape_are_named():
     class Short(Scripted):
-        def score_jobs(self, data, candidates):
+        def score_jobs(self, data, candidates, times=None):
             return np.zeros((len(candidates), 3))
 
     assert "gave scores of shape" in measured(Short()).failure
@@ -78,7 +78,7 @@ def test_scores_of_a_wrong_shape_are_named():
 
 def test_a_promised_probability_out_of_range_is_named():
     class Loud(Tastes):
-        def score_jobs(self, data, candidates):
+        def score_jobs(self, data, candidates, times=None):
             return super().score_jobs(data, candidates) + 1
 
     assert measured(Loud()).failure.startswith("tastes promises probabilities, but gave 1 to 2")

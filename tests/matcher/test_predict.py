@@ -20,7 +20,7 @@ class Fixed(Matcher):
     def fit(self, data, *, show_progress=False):
         return self
 
-    def score_jobs(self, data, candidates):
+    def score_jobs(self, data, candidates, times=None):
         return self.scores[candidates]
 
     def to_arrays(self):
