@@ -31,6 +31,11 @@ MODELS: dict[str, str] = {
     "activity-cnn": "matcher.activity_learned:CnnActivity",
     "activity-lstm": "matcher.activity_learned:LstmActivity",
     "activity-transformer": "matcher.activity_learned:TransformerActivity",
+    "item-knn": "matcher.neighbours:ItemNeighbours",
+    "bm25-knn": "matcher.neighbours:BM25Neighbours",
+    "ease": "matcher.ease:Ease",
+    "als": "matcher.als:ImplicitALS",
+    "code-similarity": "matcher.content:CodeSimilarity",
 }
 """One line makes a model known to every command: its name, and module:Class, which is imported when
 it is asked for, so that a slow library loads only with the model that needs it."""

@@ -1,0 +1,156 @@
+"""Item-kNN: jobs that the same candidates wanted are alike.
+
+Letters for axes: C candidates, J jobs, B candidates asked for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from matcher.base import Arrays, blocks
+from matcher.data import IntArray, MatchData
+from matcher.histories import HistoryMatcher, Matrix, by_jobs, check_positive, columns_by_jobs
+from tagger.errors import DataError
+
+JOBS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighbourConfig:
+    """What jobs are compared by."""
+
+    n_neighbours: int = 200
+    """Most similar jobs that are kept of each job, at least 1."""
+    weighting: str = "cosine"
+    """cosine, or bm25: candidates with few jobs tell more, jobs with many candidates count less."""
+    k1: float = 1.2
+    """BM25: the larger, the later a weight saturates; above 0."""
+    b: float = 0.75
+    """BM25: how far the length of a row is made up for, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_positive(n_neighbours=self.n_neighbours, k1=self.k1)
+        if self.weighting not in ("cosine", "bm25"):
+            raise DataError(f"weighting must be cosine or bm25, got {self.weighting!r:.40}")
+        if not 0 <= self.b <= 1:
+            raise DataError(f"b must be in [0, 1], got {self.b}")
+
+
+class ItemNeighbours(HistoryMatcher):
+    """Scores a job by its likeness to the jobs of the history, added up.
+
+    References
+    ----------
+    Sarwar et al., Item-based Collaborative Filtering Recommendation Algorithms, 2001; Robertson and
+    Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
+    """
+
+    name = "item-knn"
+    is_baseline = True
+
+    def __init__(self, config: NeighbourConfig | None = None, *, seed: int = 0) -> None:
+        self.config = config
+        self.seed = seed
+
+    def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
+        config = self._config()
+        wanted_by = sparse.csr_array(self._begin(data).T)  # (J, C)
+        weigh = _bm25 if config.weighting == "bm25" else _cosine
+        self.likeness_ = nearest(weigh(wanted_by, config), config.n_neighbours)
+        return self
+
+    def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
+        return columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
+
+    def keys(self, data: MatchData) -> Matrix:
+        return by_jobs(self.likeness_, self.known_rows(data))
+
+    def _config(self) -> NeighbourConfig:
+        return self.config or self._default()
+
+    @classmethod
+    def _default(cls) -> NeighbourConfig:
+        return NeighbourConfig()
+
+    def _own(self) -> tuple[Arrays, dict[str, Any]]:
+        found = self.likeness_
+        arrays = {"data": found.data, "indices": found.indices, "indptr": found.indptr}
+        return arrays, {"config": asdict(self._config()), "seed": self.seed}
+
+    @classmethod
+    def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
+        model = cls(NeighbourConfig(**meta["config"]), seed=meta["seed"])
+        model._restore(files, meta)
+        n, parts = len(model.job_ids_), files["model"]
+        model.likeness_ = sparse.csr_array(
+            (parts["data"], parts["indices"], parts["indptr"]), shape=(n, n)
+        )
+        return model
+
+
+class BM25Neighbours(ItemNeighbours):
+    """Item-kNN with the weights of BM25."""
+
+    name = "bm25-knn"
+
+    @classmethod
+    def _default(cls) -> NeighbourConfig:
+        return NeighbourConfig(weighting="bm25")
+
+
+def nearest(rows: sparse.csr_array, n_neighbours: int) -> sparse.csr_array:
+    """Products of each row with the most similar other ones, shape (N, N), sparse."""
+    found, columns = [], sparse.csc_array(rows.T)
+    for part in blocks(np.arange(rows.shape[0]), JOBS_AT_ONCE):
+        likeness = sparse.csr_array(rows[part] @ columns)
+        for place in range(len(part)):
+            found.append(_best(likeness, place, int(part[place]), n_neighbours))
+    sizes = [len(columns) for columns, _ in found]
+    bounds = np.r_[0, np.cumsum(sizes)].astype(np.int64)
+    jobs = np.concatenate([np.empty(0, np.int32), *(columns for columns, _ in found)])
+    values = np.concatenate([np.empty(0, np.float32), *(values for _, values in found)])
+    shape = (rows.shape[0], rows.shape[0])
+    return sparse.csr_array((values, jobs.astype(np.int32), bounds), shape=shape)
+
+
+def _best(likeness: sparse.csr_array, place: int, own: int, n: int) -> tuple[Any, Any]:
+    """Columns and values of the `n` largest cells of a row, its own left out."""
+    bounds = slice(likeness.indptr[place], likeness.indptr[place + 1])
+    columns, values = likeness.indices[bounds], likeness.data[bounds]
+    columns, values = columns[columns != own], values[columns != own]
+    if len(columns) > n:
+        top = np.sort(np.argpartition(-values, n - 1)[:n])
+        columns, values = columns[top], values[top]
+    return columns, values
+
+
+def _cosine(rows: sparse.csr_array, config: NeighbourConfig) -> sparse.csr_array:
+    return unit_rows(rows)
+
+
+def unit_rows(rows: sparse.csr_array) -> sparse.csr_array:
+    """Each row divided by its length; zero rows stay."""
+    length = np.sqrt(np.asarray((rows * rows).sum(axis=1)).ravel())
+    return scaled(rows, 1 / np.maximum(length, 1e-12))
+
+
+def scaled(rows: sparse.csr_array, by: Any) -> sparse.csr_array:
+    """Each row times its number."""
+    found = rows.copy()
+    found.data = (found.data * np.repeat(by, np.diff(rows.indptr))).astype(np.float32)
+    return found
+
+
+def _bm25(rows: sparse.csr_array, config: NeighbourConfig) -> sparse.csr_array:
+    """Jobs as documents of the words `candidate`."""
+    n_jobs = rows.shape[0]
+    idf = np.log(n_jobs) - np.log1p(np.bincount(rows.indices, minlength=rows.shape[1]))
+    length = np.diff(rows.indptr)
+    norm = 1 - config.b + config.b * length / max(length.mean(), 1e-12)
+    tf = rows.data * (config.k1 + 1) / (config.k1 * np.repeat(norm, length) + rows.data)
+    found = rows.copy()
+    found.data = (tf * np.maximum(idf, 0)[rows.indices]).astype(np.float32)
+    return found
