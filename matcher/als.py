@@ -76,7 +76,8 @@ class ImplicitALS(HistoryMatcher):
         )
 
     def keys(self, data: MatchData) -> Matrix:
-        return by_jobs(self.factors_, self.known_rows(data))
+        found: Matrix = by_jobs(self.factors_, self.known_rows(data))
+        return found
 
     def _config(self) -> AlsConfig:
         return self.config or AlsConfig()

@@ -12,7 +12,7 @@ from scipy import linalg, sparse
 
 from matcher.base import Arrays
 from matcher.data import IntArray, MatchData
-from matcher.histories import HistoryMatcher, Matrix, by_jobs, check_positive, columns_by_jobs
+from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs, places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +63,7 @@ class Ease(HistoryMatcher):
 
     def keys(self, data: MatchData) -> Matrix:
         """Which learned job each job is."""
-        n = len(self.job_ids_)
-        return by_jobs(
-            sparse.csr_array(sparse.eye_array(n, dtype=np.float32)), self.known_rows(data)
-        )
+        return places(self.known_rows(data), len(self.job_ids_))
 
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
         config = asdict(self.config or EaseConfig())

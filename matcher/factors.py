@@ -4,6 +4,7 @@ Letters for axes: R rows (candidates, or jobs), S columns (jobs, or candidates),
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,11 +63,12 @@ def solve(
 
     found = start.copy()
     cell.data = np.asarray((wanted.data > 0) + weight * wanted.data, np.float32)
-    aim = np.asarray(cell @ other, np.float32)
+    aim: npt.NDArray[Any] = cell @ other
     if prior is not None:
         aim = aim + penalty[:, None] * prior
     rest = np.asarray(aim - apply(found), np.float32)
-    step, size = rest.copy(), _squares(rest)
+    step: npt.NDArray[Any] = rest.copy()
+    size = _squares(rest)
     for _ in range(n_steps):
         moved = apply(step)
         far = size / np.maximum(np.einsum("rk,rk->r", step, moved), 1e-20)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from matcher.base import Arrays, Matcher, Pairs, blocks
-from matcher.data import Action, FloatArray, IntArray, MatchData
+from matcher.data import Action, FloatArray, IntArray, MatchData, Profiles
 from tagger.errors import DataError
 
 QUESTIONS_AT_ONCE = 4096
@@ -41,6 +41,10 @@ def histories(
         Without times, jobs have no order, and each counts 1.
     """
     events = data.events.of(target)
+    if len(candidates) < len(data.candidates):
+        asked = np.zeros(len(data.candidates), bool)
+        asked[candidates] = True
+        events = events.take(asked[events.candidates])
     order = np.argsort(events.candidates, kind="stable")  # in order of time within a candidate
     starts = np.searchsorted(events.candidates[order], candidates)
     sizes = np.searchsorted(events.candidates[order], candidates, side="right") - starts
@@ -90,6 +94,8 @@ class HistoryMatcher(Matcher):
 
     def _begin(self, data: MatchData) -> sparse.csr_array:
         """Remember jobs and target; the histories to learn from, shape (C, J)."""
+        self._keys_of: Profiles | None = None
+        self._rows_of: Profiles | None = None
         self.job_ids_ = np.array(data.jobs.ids, np.str_)
         self.target_ = data.target
         return histories(data, np.arange(len(data.candidates)), self.target_, decay=self.decay)
@@ -104,15 +110,15 @@ class HistoryMatcher(Matcher):
 
     def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
         known = histories(data, candidates, self.target_, decay=self.decay)
-        keys = self.keys(data)
+        keys = self.kept_keys(data)
         parts = [
-            _dense(self.queries(data, candidates[part], known[part]) @ keys.T)
+            _product(self.queries(data, candidates[part], known[part]), keys)
             for part in blocks(np.arange(len(candidates)), QUESTIONS_AT_ONCE)
         ]
         return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
-        keys, scores = self.keys(data), np.empty(len(pairs))
+        keys, scores = self.kept_keys(data), np.empty(len(pairs))
         for part in blocks(np.arange(len(pairs)), QUESTIONS_AT_ONCE):
             asked = pairs.take(part)
             known = histories(
@@ -128,10 +134,19 @@ class HistoryMatcher(Matcher):
             scores[part] = np.asarray(product.sum(axis=1)).ravel()
         return scores
 
+    def kept_keys(self, data: MatchData) -> Matrix:
+        """Keys, made once for the same jobs: a candidate among 100,000 is answered at once."""
+        if getattr(self, "_keys_of", None) is not data.jobs:
+            self._keys, self._keys_of = self.keys(data), data.jobs
+        return self._keys
+
     def known_rows(self, data: MatchData) -> IntArray:
         """Row of each job of `data` in what was learned, -1 for a new one; shape (J,)."""
-        row = {id: number for number, id in enumerate(self.job_ids_.tolist())}
-        return np.array([row.get(id, -1) for id in data.jobs.ids], np.intp)
+        if getattr(self, "_rows_of", None) is not data.jobs:
+            row = {id: number for number, id in enumerate(self.job_ids_.tolist())}
+            self._rows = np.array([row.get(id, -1) for id in data.jobs.ids], np.intp)
+            self._rows_of = data.jobs
+        return self._rows
 
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
         own, meta = self._own()
@@ -147,15 +162,22 @@ class HistoryMatcher(Matcher):
         self.target_ = Action(meta["target"])
 
 
-def by_jobs(values: Matrix, rows: IntArray) -> Matrix:
+def by_jobs(values: Any, rows: IntArray) -> Any:
     """Learned rows for the jobs asked about; zeros where the row is -1."""
-    if sparse.issparse(values):
+    if not isinstance(values, np.ndarray):
         chosen = sparse.csr_array(
             (np.ones((rows >= 0).sum(), np.float32), (np.flatnonzero(rows >= 0), rows[rows >= 0])),
             shape=(len(rows), values.shape[0]),
         )
         return sparse.csr_array(chosen @ values)
     return np.where((rows >= 0)[:, None], values[rows], np.float32(0)) if len(values) else values
+
+
+def places(rows: IntArray, n_learned: int) -> sparse.csr_array:
+    """Keys of a model whose queries are scores of all jobs learned: which of them each job is."""
+    each = sparse.csr_array(sparse.eye_array(n_learned, dtype=np.float32))
+    found: sparse.csr_array = by_jobs(each, rows)
+    return found
 
 
 def columns_by_jobs(known: sparse.csr_array, rows: IntArray, n_learned: int) -> sparse.csr_array:
@@ -174,5 +196,9 @@ def check_positive(**values: float) -> None:
             raise DataError(f"{name} must be above 0, got {value}")
 
 
+def _product(queries: Any, keys: Any) -> Any:
+    return _dense(queries @ keys.T)
+
+
 def _dense(values: Any) -> Any:
-    return values.toarray() if isinstance(values, sparse.sparray) else values
+    return values.toarray() if sparse.issparse(values) else values  # type: ignore[attr-defined]

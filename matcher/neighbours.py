@@ -12,7 +12,7 @@ from scipy import sparse
 
 from matcher.base import Arrays, blocks
 from matcher.data import IntArray, MatchData
-from matcher.histories import HistoryMatcher, Matrix, by_jobs, check_positive, columns_by_jobs
+from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs, places
 from tagger.errors import DataError
 
 JOBS_AT_ONCE = 2048
@@ -63,10 +63,11 @@ class ItemNeighbours(HistoryMatcher):
         return self
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
-        return columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
+        wanted = columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
+        return sparse.csr_array(wanted @ self.likeness_)
 
     def keys(self, data: MatchData) -> Matrix:
-        return by_jobs(self.likeness_, self.known_rows(data))
+        return places(self.known_rows(data), len(self.job_ids_))
 
     def _config(self) -> NeighbourConfig:
         return self.config or self._default()
@@ -99,6 +100,58 @@ class BM25Neighbours(ItemNeighbours):
     @classmethod
     def _default(cls) -> NeighbourConfig:
         return NeighbourConfig(weighting="bm25")
+
+
+class UserNeighbours(HistoryMatcher):
+    """Scores a job by the cosine of the history with those of others who wanted it, added up.
+
+    A candidate who was learned from does not count as their own neighbour.
+
+    References
+    ----------
+    Resnick et al., GroupLens: An Open Architecture for Collaborative Filtering of Netnews, 1994.
+    """
+
+    name = "user-knn"
+    is_baseline = True
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
+        self.wanted_ = self._begin(data)
+        self.candidate_ids_ = np.array(data.candidates.ids, np.str_)
+        return self
+
+    def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
+        wanted = columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
+        likeness = (unit_rows(wanted) @ sparse.csc_array(unit_rows(self.wanted_).T)).tocoo()
+        row = {id: number for number, id in enumerate(self.candidate_ids_.tolist())}
+        own = np.array([row.get(data.candidates.ids[c], -1) for c in candidates], np.intp)
+        asked, other = likeness.coords
+        keep = other != own[asked]
+        cells = (likeness.data[keep], (asked[keep], other[keep]))
+        return sparse.csr_array(sparse.csr_array(cells, shape=likeness.shape) @ self.wanted_)
+
+    def keys(self, data: MatchData) -> Matrix:
+        return places(self.known_rows(data), len(self.job_ids_))
+
+    def _own(self) -> tuple[Arrays, dict[str, Any]]:
+        found = self.wanted_
+        arrays = {"data": found.data, "indices": found.indices, "indptr": found.indptr}
+        return {**arrays, "candidate_ids": self.candidate_ids_}, {"seed": self.seed}
+
+    @classmethod
+    def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
+        model = cls(seed=meta["seed"])
+        model._restore(files, meta)
+        parts = files["model"]
+        model.candidate_ids_ = parts["candidate_ids"]
+        model.wanted_ = sparse.csr_array(
+            (parts["data"], parts["indices"], parts["indptr"]),
+            shape=(len(model.candidate_ids_), len(model.job_ids_)),
+        )
+        return model
 
 
 def nearest(rows: sparse.csr_array, n_neighbours: int) -> sparse.csr_array:

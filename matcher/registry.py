@@ -33,8 +33,11 @@ MODELS: dict[str, str] = {
     "activity-transformer": "matcher.activity_learned:TransformerActivity",
     "item-knn": "matcher.neighbours:ItemNeighbours",
     "bm25-knn": "matcher.neighbours:BM25Neighbours",
+    "user-knn": "matcher.neighbours:UserNeighbours",
     "ease": "matcher.ease:Ease",
     "als": "matcher.als:ImplicitALS",
+    "fields-als": "matcher.side_als:FieldsALS",
+    "hybrid": "matcher.hybrid:Hybrid",
     "code-similarity": "matcher.content:CodeSimilarity",
 }
 """One line makes a model known to every command: its name, and module:Class, which is imported when

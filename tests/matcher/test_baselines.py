@@ -12,7 +12,7 @@ from matcher.metrics import ranks
 from matcher.splits import split
 from tests.matcher.made_up import made_up
 
-NAMES = ["item-knn", "bm25-knn", "ease", "als", "code-similarity"]
+NAMES = ["item-knn", "bm25-knn", "user-knn", "ease", "als", "fields-als", "code-similarity"]
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
 
@@ -76,7 +76,7 @@ def test_jobs_are_known_by_id_not_by_row(name, data):
         data.jobs,
         ids=tuple(data.jobs.ids[row] for row in order),
         codes=None if data.jobs.codes is None else data.jobs.codes[order],
-        fields={},
+        fields={name: [v[row] for row in order] for name, v in data.jobs.fields.items()},
         known_from=None,
     )
     events = replace(data.events, jobs=np.argsort(order)[data.events.jobs])

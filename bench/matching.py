@@ -1,0 +1,265 @@
+"""Who applies to what: the hybrid beside each baseline and a kept library's ALS, old and new jobs.
+
+dacon, one held-out apply of each candidate among all jobs, once with jobs that all have events and
+once asking only for jobs that have none; kandij, the next view of each candidate in windows of
+time, among the jobs known by then, every model fitted again for each window. The library's ALS is
+given the regularisation and the weight of events that do best on an inner split. Scoring is timed
+beside the library's own, on one processor.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from common import Check, Result, Row, run, say
+from match_data import DACON, KANDIJ, dacon, kandij
+from scipy import sparse
+
+from matcher import registry
+from matcher.data import Action, Events, FloatArray, IntArray, MatchData, Profiles
+from matcher.hybrid import Hybrid, HybridConfig
+from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, reciprocal_rank
+from matcher.splits import Split, rolling, split
+
+PEER = "implicit ALS-128"
+BASELINES = ("popularity", "item-knn", "bm25-knn", "user-knn", "ease", "als", "code-similarity")
+HYBRIDS = ("fields-als", "hybrid")
+K = 10
+AT_ONCE = 512
+COLD_SHARE = 0.1
+GAIN, COLD_GAIN = 1.15, 10.0
+MANY_JOBS, ONE_LIMIT_S, ALL_LIMIT_S = 100_000, 0.2, 60.0
+
+Scorer = Callable[[IntArray], FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Ranks of the held-out jobs, how many jobs competed, and how long it took. Q questions."""
+
+    ranks: FloatArray
+    n_jobs: FloatArray
+    fit_s: float
+    score_s: float
+
+
+def measure(args: argparse.Namespace) -> Result:
+    tables: dict[str, list[Row]] = {}
+    checks: list[Check] = []
+    applies = dacon(args)
+    warm = split(applies)
+    found = ask_all([warm], names(warm), args)
+    tables["dacon, leave-one-out, all jobs"] = [row(name, found[name]) for name in found]
+    checks += gains("dacon", found, [*BASELINES, PEER])
+    checks += speed(args, warm, found, tables)
+    cold = split(applies, cold_share=COLD_SHARE)
+    found = ask_all([cold], [n for n in names(cold) if n in COLD_NAMES], args)
+    tables["dacon, jobs without events, all jobs"] = [row(name, found[name]) for name in found]
+    floor = hit_rate(found["popularity"].ranks, K).mean()
+    asked = hit_rate(found["hybrid"].ranks, K).mean()
+    checks.append(Check("HR@10 of the hybrid for jobs without events", asked, COLD_GAIN * floor))
+    checks.append(Check("the same, above 0", asked, 1e-9))
+    windows = rolling(kandij(args), 2 if args.quick else 10)
+    found = ask_all(windows, names(windows[0]), args)
+    tables["kandij, next view, live jobs, windows of time"] = [row(n, found[n]) for n in found]
+    checks += gains("kandij", found, ["item-knn", "als", "code-similarity"])
+    return Result(tables, checks)
+
+
+COLD_NAMES = ("popularity", "als", "code-similarity", "fields-als", "hybrid")
+
+
+def names(asked: Split) -> list[str]:
+    """Models that these data allow."""
+    has_codes = asked.train.jobs.codes is not None and bool(asked.train.jobs.codes.any())
+    models = [name for name in (*BASELINES, *HYBRIDS) if has_codes or name != "code-similarity"]
+    return [*models[: -len(HYBRIDS)], PEER, *HYBRIDS]
+
+
+def ask_all(
+    windows: Sequence[Split], models: Sequence[str], args: argparse.Namespace
+) -> dict[str, Answers]:
+    """Every model on the same questions."""
+    found = {}
+    for name in models:
+        parts = [ask(name, window, args) for window in windows]
+        found[name] = Answers(
+            np.concatenate([part.ranks for part in parts]),
+            np.concatenate([part.n_jobs for part in parts]),
+            sum(part.fit_s for part in parts),
+            sum(part.score_s for part in parts),
+        )
+        say(f"{name}: HR@10 {hit_rate(found[name].ranks, K).mean():.4f}, {found[name].fit_s:.0f} s")
+    return found
+
+
+def ask(name: str, asked: Split, args: argparse.Namespace) -> Answers:
+    start = perf_counter()
+    scorer = peer(asked) if name == PEER else ours(name, asked, args)
+    fitted = perf_counter()
+    return Answers(*answer(asked, scorer), fitted - start, perf_counter() - fitted)
+
+
+def ours(name: str, asked: Split, args: argparse.Namespace) -> Scorer:
+    model: Any = registry.find(name)()
+    if name == "hybrid":
+        model = Hybrid(hybrid_config(args))
+    model.fit(asked.train)
+    return lambda people: model.score_jobs(asked.known, people)
+
+
+def hybrid_config(args: argparse.Namespace) -> HybridConfig:
+    if not args.quick:
+        return HybridConfig()
+    return HybridConfig(n_factors=8, n_seeds=1, n_inner=1, n_rounds=4, n_trees=10)
+
+
+def answer(asked: Split, scorer: Scorer) -> tuple[FloatArray, FloatArray]:
+    """Ranks among the live jobs that the candidate hasn't met, and how many these are."""
+    wanted, found, competing = asked.known.matrix(), [], []
+    for first in range(0, len(asked), AT_ONCE):
+        here = slice(first, first + AT_ONCE)
+        people = asked.candidates[here]
+        allowed = (wanted[people].toarray() == 0) & asked.live
+        found.append(ranks(scorer(people), asked.jobs[here], allowed))
+        competing.append(allowed.sum(axis=1))
+    return np.concatenate(found), np.concatenate(competing)
+
+
+# ---- the peer
+
+
+def peer(asked: Split) -> Scorer:
+    """ALS of the library `implicit`, with the best of a few settings on an inner split."""
+    try:
+        inner = split(asked.train, max_questions=1500, seed=1)
+    except ValueError:  # too few events to hold some out
+        return peer_scorer(asked, 1.0, 10.0)
+    tried = {
+        (alpha, penalty): hit_rate(answer(inner, peer_scorer(inner, alpha, penalty))[0], K).mean()
+        for alpha in (1.0, 10.0, 100.0)
+        for penalty in (0.1, 1.0, 10.0, 50.0)
+    }
+    return peer_scorer(asked, *max(tried, key=lambda key: tried[key]))
+
+
+def peer_model(wanted: sparse.csr_array, alpha: float, penalty: float) -> Any:
+    from implicit.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares(
+        factors=128, alpha=alpha, regularization=penalty, random_state=0, num_threads=1
+    )
+    model.fit(sparse.csr_matrix(wanted), show_progress=False)
+    return model
+
+
+def peer_scorer(asked: Split, alpha: float, penalty: float) -> Scorer:
+    model = peer_model(asked.train.matrix(), alpha, penalty)
+    known = sparse.csr_matrix(asked.known.matrix())
+
+    def score(people: IntArray) -> FloatArray:
+        factors = model.recalculate_user(people, known[people])
+        return np.asarray(factors @ model.item_factors.T)
+
+    return score
+
+
+# ---- speed
+
+
+def speed(
+    args: argparse.Namespace,
+    asked: Split,
+    found: dict[str, Answers],
+    tables: dict[str, list[Row]],
+) -> list[Check]:
+    """All candidates of dacon, and one candidate among many jobs."""
+    model = Hybrid(hybrid_config(args)).fit(asked.train)
+    library = peer_model(asked.train.matrix(), 10.0, 1.0)
+    known, people = asked.known, np.arange(len(asked.known.candidates))
+    wanted = sparse.csr_matrix(known.matrix())
+    all_ours = timed(lambda: model.score_jobs(known, people))
+    all_theirs = timed(lambda: library.recommend(people, wanted, N=K))
+    many = many_jobs(known, 2000 if args.quick else MANY_JOBS)
+    model = Hybrid(hybrid_config(args)).fit(many)
+    library = peer_model(many.matrix(), 10.0, 1.0)
+    wanted, one = sparse.csr_matrix(many.matrix()), people[:1]
+    model.score_jobs(many, one)  # keys of the jobs are made once
+    one_ours = min(timed(lambda: model.score_jobs(many, one)) for _ in range(5))
+    one_theirs = min(timed(lambda: library.recommend(one, wanted[one], N=K)) for _ in range(5))
+    tables["scoring, seconds"] = [
+        {"what": what, "hybrid": own, "implicit recommend": other, "ratio": own / other}
+        for what, own, other in (
+            (f"{len(people):,} candidates x {len(known.jobs):,} jobs", all_ours, all_theirs),
+            (f"1 candidate x {len(many.jobs):,} jobs", one_ours, one_theirs),
+        )
+    ]
+    return [
+        Check("seconds for everybody of dacon", all_ours, high=ALL_LIMIT_S),
+        Check("seconds for one candidate among 100,000 jobs", one_ours, high=ONE_LIMIT_S),
+    ]
+
+
+def timed(do: Callable[[], object]) -> float:
+    start = perf_counter()
+    do()
+    return perf_counter() - start
+
+
+def many_jobs(data: MatchData, n_jobs: int) -> MatchData:
+    """The jobs of `data` again and again under new ids, the events spread over them."""
+    times = -(-n_jobs // len(data.jobs))
+    rows = np.tile(np.arange(len(data.jobs)), times)[:n_jobs]
+    codes = data.jobs.codes
+    jobs = Profiles(
+        ids=tuple(f"{row}-{number}" for number, row in enumerate(rows)),
+        codes=None if codes is None else codes[rows],
+        fields={name: [values[row] for row in rows] for name, values in data.jobs.fields.items()},
+    )
+    events = data.events.of(Action.APPLY)
+    copy = np.random.default_rng(0).integers(max(n_jobs // len(data.jobs), 1), size=len(events))
+    moved = (events.jobs + copy * len(data.jobs)) % n_jobs
+    events = Events(events.candidates, moved, events.actions, events.times)
+    return MatchData(candidates=data.candidates, jobs=jobs, events=events)
+
+
+# ---- output
+
+
+def row(name: str, found: Answers) -> Row:
+    hits = hit_rate(found.ranks, K)
+    gained = ndcg(found.ranks, K)
+    low, high = bootstrap(hits)
+    ndcg_low, ndcg_high = bootstrap(gained)
+    return {
+        "model": name,
+        "HR@10": hits.mean(),
+        "low": low,
+        "high": high,
+        "NDCG@10": gained.mean(),
+        "NDCG low": ndcg_low,
+        "NDCG high": ndcg_high,
+        "MRR": reciprocal_rank(found.ranks).mean(),
+        "AUC": ranking_auc(found.ranks, found.n_jobs).mean(),
+        "fit s": found.fit_s,
+        "score s": found.score_s,
+    }
+
+
+def gains(data: str, found: dict[str, Answers], others: Sequence[str]) -> list[Check]:
+    """The hybrid against the best of the others, for each measure."""
+    checks = []
+    for name, measure_of in (("HR@10", hit_rate), ("NDCG@10", ndcg)):
+        value = {model: measure_of(found[model].ranks, K).mean() for model in found}
+        best = max((model for model in others if model in value), key=lambda model: value[model])
+        ratio = value["hybrid"] / max(value[best], 1e-9)
+        checks.append(Check(f"{data}: {name} of the hybrid / {best}'s", ratio, GAIN))
+    return checks
+
+
+if __name__ == "__main__":
+    sys.exit(run(__doc__, measure, needs=(*DACON, *KANDIJ)))

@@ -1,0 +1,330 @@
+"""The hybrid: several first models find jobs for a candidate, trees rank what they found.
+
+Letters for axes: B candidates asked for, J jobs, P pairs, M first models, X numbers of a pair.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from matcher.base import Arrays, Matcher, Pairs, blocks
+from matcher.content import CodeSimilarity
+from matcher.data import DAY, Action, FloatArray, IntArray, MatchData
+from matcher.histories import HistoryMatcher, check_positive, histories
+from matcher.neighbours import BM25Neighbours, ItemNeighbours, UserNeighbours
+from matcher.side_als import FieldsALS, FieldsAlsConfig
+from matcher.splits import Split, split
+from tagger.errors import DataError
+
+CANDIDATES_AT_ONCE = 256
+PAIRS_AT_ONCE = 65_536
+MIN_QUESTIONS = 30
+"""With fewer inner questions trees would learn noise: the factors rank alone."""
+FACTORS = "factors"
+NEIGHBOURS: dict[str, Any] = {
+    model.name: model for model in (ItemNeighbours, BM25Neighbours, UserNeighbours)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HybridConfig:
+    """Sizes of both levels."""
+
+    n_factors: int = 128
+    """Factors of each factorisation, at least 1."""
+    n_seeds: int = 3
+    """Factorisations from different starts, whose scores are added; at least 1."""
+    n_rounds: int = 15
+    """Rounds of each factorisation, at least 1."""
+    n_found: int = 60
+    """Jobs that each first model brings into the ranking, at least 1; and, of jobs without events,
+    the factors once more."""
+    n_inner: int = 2
+    """Inner splits that the trees learn from, at least 1."""
+    max_questions: int = 6000
+    """Of each inner split, at least 1."""
+    n_trees: int = 120
+    depth: int = 5
+    """Splits of a tree one below the other, at least 1."""
+    learning_rate: float = 0.08
+    """In (0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_positive(**asdict(self))
+
+
+class Hybrid(Matcher):
+    """Collaborative signal, fields and codes together: old and brand-new jobs in one ranking.
+
+    First level: factorisations that start from fields and codes (`FieldsALS`), neighbours of jobs
+    and of candidates, similarity of codes. Each finds some jobs; the second level, boosted trees,
+    ranks all that were found by the first models' scores and by how often and how lately a job was
+    wanted. The trees learn from inner splits of the training events, made as the data would be
+    split for a test; if some jobs have no events, as many more are made to look new there. Then
+    the first level is fitted again on everything.
+
+    In `score_jobs`, jobs that no first model found follow after all others, in the order of the
+    factors; `score_pairs` ranks every pair by the trees.
+
+    References
+    ----------
+    Covington, Adams and Sargin, Deep Neural Networks for YouTube Recommendations, 2016 (to find,
+    then to rank); Wolpert, Stacked Generalization, 1992; Chen and Guestrin, XGBoost, 2016.
+    """
+
+    name = "hybrid"
+
+    def __init__(self, config: HybridConfig | None = None, *, seed: int = 0) -> None:
+        self.config = config
+        self.seed = seed
+
+    def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
+        self.target_ = data.target
+        examples = [self._examples(inner, show_progress) for inner in self._inner(data)]
+        self._fit_first(data, show_progress)
+        self._fit_trees(examples)
+        return self
+
+    def _inner(self, data: MatchData) -> list[Split]:
+        """Splits of the events to learn from; none where there are too few."""
+        config = self._config()
+        is_new = np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
+        found = []
+        for number in range(config.n_inner):
+            seed = self.seed + 1 + number
+            options: dict[str, Any] = {"max_questions": config.max_questions, "seed": seed}
+            kinds: list[dict[str, Any]] = [
+                {"test_share": 0.15 * (number + 1)} if data.has_times else {}
+            ]
+            if is_new.mean() > 0.01 and not data.has_times:
+                kinds.append({"cold_share": float(min(is_new.mean(), 0.3))})
+            for kind in kinds:
+                try:
+                    found.append(split(data, **options, **kind))
+                except DataError:
+                    continue
+        return found
+
+    def _fit_first(self, data: MatchData, show_progress: bool) -> None:
+        config = self._config()
+        shape = FieldsAlsConfig(n_factors=config.n_factors, n_rounds=config.n_rounds)
+        self.parts_: dict[str, HistoryMatcher] = {
+            f"{FACTORS}-{number}": FieldsALS(shape, seed=self.seed + number)
+            for number in range(config.n_seeds)
+        }
+        self.parts_ |= {name: model(seed=self.seed) for name, model in NEIGHBOURS.items()}
+        if data.jobs.codes is not None and data.jobs.codes.any():
+            self.parts_[CodeSimilarity.name] = CodeSimilarity(seed=self.seed)
+        for part in self.parts_.values():
+            part.fit(data, show_progress=show_progress)
+
+    def _examples(self, inner: Split, show_progress: bool) -> tuple[Any, Any]:
+        """Numbers of the pairs found for the inner questions, and which were the answers."""
+        self._fit_first(inner.train, show_progress)
+        numbers, answers = [], []
+        for block in blocks(np.arange(len(inner)), CANDIDATES_AT_ONCE):
+            rows, jobs, x, _ = self._found(inner.known, inner.candidates[block], inner.live)
+            is_answer = jobs == inner.jobs[block][rows]
+            useful = np.isin(rows, rows[is_answer])
+            numbers.append(x[useful])
+            answers.append(is_answer[useful])
+        return np.concatenate(numbers), np.concatenate(answers)
+
+    def _fit_trees(self, examples: list[tuple[Any, Any]]) -> None:
+        import xgboost
+
+        self.trees_ = np.zeros(0, np.uint8)
+        if not examples or sum(int(y.sum()) for _, y in examples) < MIN_QUESTIONS:
+            return
+        config = self._config()
+        x, y = (np.concatenate(part) for part in zip(*examples, strict=True))
+        options = {
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "max_bin": 64,
+            "max_depth": config.depth,
+            "eta": config.learning_rate,
+            "min_child_weight": 5,
+            "subsample": 0.7,
+            "colsample_bytree": 0.7,
+            "seed": self.seed,
+        }
+        rows = xgboost.QuantileDMatrix(x, y.astype(np.float32), max_bin=64)
+        booster = xgboost.train(options, rows, config.n_trees)
+        self.trees_ = np.frombuffer(booster.save_raw("ubj"), np.uint8)
+        self._booster = booster
+
+    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
+        parts = [
+            self._ranked(data, candidates[block])
+            for block in blocks(np.arange(len(candidates)), CANDIDATES_AT_ONCE)
+        ]
+        return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
+
+    def _ranked(self, data: MatchData, candidates: IntArray) -> npt.NDArray[np.float32]:
+        rows, jobs, x, base = self._found(data, candidates, None)
+        if not len(self.trees_):
+            return base
+        scores = self._trees(x)
+        least = np.full(len(candidates), np.inf, np.float32)
+        np.minimum.at(least, rows, scores)
+        top = base.max(axis=1, keepdims=True)
+        base += np.where(np.isfinite(least), least, 0)[:, None] - 1 - top
+        base[rows, jobs] = scores
+        return base
+
+    def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
+        if not len(self.trees_):
+            found = [part.score_pairs(data, pairs) for part in self._factorisations()]
+            return np.asarray(np.sum(found, axis=0))
+        scored = np.empty(len(pairs))
+        for block in blocks(np.arange(len(pairs)), PAIRS_AT_ONCE):
+            asked = pairs.take(block)
+            known = histories(
+                data, asked.candidates, self.target_, times=asked.times, without=asked.jobs
+            )
+            scores = {name: p.score_pairs(data, asked) for name, p in self.parts_.items()}
+            scores["taste"] = self._taste(data, asked.candidates, asked.jobs)
+            scored[block] = self._trees(
+                self._numbers(
+                    data, scores, np.diff(known.indptr), asked.candidates, asked.jobs, asked.times
+                )
+            )
+        return scored
+
+    def _found(
+        self, data: MatchData, candidates: IntArray, live: Any
+    ) -> tuple[IntArray, IntArray, FloatArray, npt.NDArray[np.float32]]:
+        """Pairs (row of the block, job) that the first models find, their numbers, and the scores
+        of all jobs by the factors, (B, J)."""
+        known = histories(data, candidates, self.target_)
+        whole = {name: part.score_jobs(data, candidates) for name, part in self.parts_.items()}
+        base = np.sum([whole[name] for name in whole if name.startswith(FACTORS)], axis=0)
+        is_new = self._is_new(data)
+        closed = known.toarray() > 0
+        if live is not None:
+            closed |= ~live
+        chosen = np.zeros(base.shape, bool)
+        for scores in (base, *(v for n, v in whole.items() if not n.startswith(FACTORS))):
+            _choose(chosen, np.where(closed, -np.inf, scores), self._config().n_found)
+        _choose(chosen, np.where(closed | ~is_new, -np.inf, base), self._config().n_found)
+        rows, jobs = np.nonzero(chosen)
+        scores = {name: values[rows, jobs] for name, values in whole.items()}
+        scores["taste"] = self._taste(data, candidates[rows], jobs)
+        sizes = np.diff(known.indptr)[rows]
+        times = np.full(len(rows), np.nan)
+        return rows, jobs, self._numbers(data, scores, sizes, candidates[rows], jobs, times), base
+
+    def _numbers(
+        self,
+        data: MatchData,
+        scores: Mapping[str, FloatArray],
+        sizes: IntArray,
+        candidates: IntArray,
+        jobs: IntArray,
+        times: FloatArray,
+    ) -> npt.NDArray[np.float32]:
+        """What the trees see of pairs, shape (P, X)."""
+        factors = np.sum([v for n, v in scores.items() if n.startswith(FACTORS)], axis=0)
+        others = [values for name, values in scores.items() if not name.startswith(FACTORS)]
+        pulse = Pulse(data, self.target_)
+        count, age = pulse.before(candidates, jobs, times)
+        columns = [factors, *others, sizes, np.log1p(count), age]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def _taste(self, data: MatchData, candidates: IntArray, jobs: IntArray) -> FloatArray:
+        """What the first factorisation would say without any history, shape (P,)."""
+        part = self._factorisations()[0]
+        query, key = part.from_fields(data, candidates), part.kept_keys(data)[jobs]
+        return np.asarray(np.einsum("pk,pk->p", query, key))
+
+    def _factorisations(self) -> list[Any]:
+        return [part for name, part in self.parts_.items() if name.startswith(FACTORS)]
+
+    def _is_new(self, data: MatchData) -> Any:
+        """Which jobs have no events, shape (J,)."""
+        return np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
+
+    def _trees(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        import xgboost
+
+        if getattr(self, "_booster", None) is None:
+            self._booster = xgboost.Booster(model_file=bytearray(self.trees_.tobytes()))
+        return np.asarray(self._booster.inplace_predict(x, predict_type="margin"), np.float32)
+
+    def _config(self) -> HybridConfig:
+        return self.config or HybridConfig()
+
+    def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
+        files: dict[str, Arrays] = {"trees": {"trees": self.trees_}}
+        parts = {}
+        for name, part in self.parts_.items():
+            own, parts[name] = part.to_arrays()
+            files |= {f"{name}_{file}": arrays for file, arrays in own.items()}
+        config = asdict(self._config())
+        meta = {"config": config, "seed": self.seed, "target": str(self.target_), "parts": parts}
+        return files, meta
+
+    @classmethod
+    def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
+        model = cls(HybridConfig(**meta["config"]), seed=meta["seed"])
+        model.target_ = Action(meta["target"])
+        model.trees_ = files["trees"]["trees"]
+        model.parts_ = {}
+        for name, own in meta["parts"].items():
+            kind = _class_of(name)
+            mine = {
+                f.removeprefix(f"{name}_"): a for f, a in files.items() if f.startswith(name + "_")
+            }
+            model.parts_[name] = kind.from_arrays(mine, own)
+        return model
+
+
+class Pulse:
+    """How often and how lately jobs were wanted, at any time."""
+
+    def __init__(self, data: MatchData, target: Action) -> None:
+        events = data.events.of(target)
+        self._times = np.sort(np.nan_to_num(events.times, nan=-np.inf))
+        self._now = self._times[-1] if len(events) else np.nan
+        ranks = np.searchsorted(self._times, np.nan_to_num(events.times, nan=-np.inf))
+        self._n = len(events) + 1
+        order = np.lexsort((ranks, events.jobs))
+        self._keys = events.jobs[order].astype(np.int64) * self._n + ranks[order]
+        self._sorted = np.nan_to_num(events.times, nan=-np.inf)[order]
+        self._pairs = events.matrix(len(data.candidates), len(data.jobs))
+
+    def before(
+        self, candidates: IntArray, jobs: IntArray, times: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Events with each job before a time, and days since the last; nan: at any time, but for
+        the candidate's own. Days are nan where they are unknown. Shapes (P,)."""
+        at = np.where(np.isnan(times), self._n - 1, np.searchsorted(self._times, times))
+        starts = np.searchsorted(self._keys, jobs.astype(np.int64) * self._n)
+        ends = np.searchsorted(self._keys, jobs.astype(np.int64) * self._n + at)
+        count = (ends - starts).astype(np.float64)
+        own = np.asarray(self._pairs[candidates, jobs]).ravel() if len(jobs) else count
+        count = np.maximum(count - np.where(np.isnan(times), own, 0), 0)
+        last = self._sorted[np.minimum(np.maximum(ends - 1, 0), len(self._sorted) - 1)]
+        known = (count > 0) & np.isfinite(last)
+        age = np.where(np.isnan(times), self._now, times) - np.where(known, last, 0)
+        return count, np.where(known, age / DAY, np.nan)
+
+
+def _choose(chosen: Any, scores: FloatArray, n: int) -> None:
+    """Mark the `n` best jobs of each row, if their score is above the lowest possible."""
+    n = min(n, scores.shape[1])
+    top = np.argpartition(-scores, n - 1, axis=1)[:, :n]
+    good = np.take_along_axis(scores, top, axis=1)
+    rows, places = np.nonzero(np.isfinite(good) & (good != 0))
+    chosen[rows, top[rows, places]] = True
+
+
+def _class_of(name: str) -> type[HistoryMatcher]:
+    if name.startswith(FACTORS):
+        return FieldsALS
+    found: type[HistoryMatcher] = NEIGHBOURS.get(name, CodeSimilarity)
+    return found

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from matcher import registry
+from matcher.base import Pairs
+from matcher.data import DAY, Action, MatchData, Profiles, RawEvent, build
+from matcher.hybrid import Hybrid, HybridConfig, Pulse
+from matcher.metrics import ranks
+from matcher.splits import split
+from tagger.errors import DataError
+from tests.matcher.made_up import made_up
+
+SMALL = HybridConfig(n_factors=8, n_seeds=1, n_rounds=4, n_inner=1, n_trees=10, n_found=50)
+
+
+@pytest.fixture(scope="module")
+def data() -> MatchData:
+    return made_up(200, 40, times=False)
+
+
+@pytest.fixture(scope="module")
+def hybrid(data: MatchData) -> Hybrid:
+    return Hybrid(SMALL).fit(data)
+
+
+def mean_rank(model, asked) -> float:
+    scores = model.score_jobs(asked.known, asked.candidates)
+    allowed = asked.known.matrix()[asked.candidates].toarray() == 0
+    return float(ranks(scores, asked.jobs, allowed).mean())
+
+
+def test_it_ranks_held_out_jobs_before_others(data):
+    assert mean_rank(Hybrid(SMALL).fit(split(data).train), split(data)) < 12
+
+
+def test_it_ranks_jobs_without_events_by_fields_and_codes(data):
+    asked = split(data, cold_share=0.2)
+    assert mean_rank(Hybrid(SMALL).fit(asked.train), asked) < 14
+
+
+def test_events_alone_are_enough():
+    bare = made_up(120, 30, times=False, codes=False, fields=False)
+    assert np.isfinite(Hybrid(SMALL).fit(bare).score_jobs(bare, np.arange(9))).all()
+
+
+def test_times_are_learned_from_the_latest_events():
+    timed = made_up(120, 30, times=True)
+    asked = split(timed)
+    assert np.isfinite(Hybrid(SMALL).fit(asked.train).score_jobs(asked.known, np.arange(9))).all()
+
+
+def test_few_events_are_ranked_by_the_factors_alone(tmp_path):
+    few = made_up(6, 8, times=False)
+    model = Hybrid(SMALL).fit(few)
+    assert not len(model.trees_)
+    pairs = Pairs(np.zeros(8, np.intp), np.arange(8), np.full(8, np.nan))
+    assert np.isfinite(model.score_pairs(few, pairs)).all()
+    registry.save(model, tmp_path / "model")
+    loaded, _ = registry.load(tmp_path / "model")
+    np.testing.assert_array_equal(
+        loaded.score_jobs(few, np.arange(6)), model.score_jobs(few, np.arange(6))
+    )
+
+
+def test_pairs_and_whole_rows_agree_where_every_job_is_found(data, hybrid):
+    rows = hybrid.score_jobs(data, np.arange(20))
+    people, jobs = np.nonzero(data.matrix().toarray()[:20] == 0)
+    pairs = Pairs(people, jobs, np.full(len(jobs), np.nan))
+    scores = hybrid.score_pairs(data, pairs)
+    close = np.isclose(scores, rows[people, jobs], atol=1e-3)
+    assert close.mean() > 0.95  # jobs that no first model scores follow after the others in rows
+
+
+def test_what_happened_between_the_two_does_not_count(data, hybrid):
+    person, job = int(data.events.candidates[0]), int(data.events.jobs[0])
+    between = (data.events.candidates == person) & (data.events.jobs == job)
+    without = data.with_events(data.events.take(~between))
+    pair = Pairs(np.array([person]), np.array([job]), np.array([np.nan]))
+    np.testing.assert_allclose(
+        hybrid.score_pairs(data, pair), hybrid.score_pairs(without, pair), atol=1e-5
+    )
+
+
+def test_nothing_later_counts():
+    timed = made_up(120, 30, times=True)
+    model = Hybrid(SMALL).fit(timed)
+    middle = float(np.median(timed.events.times))
+    past = timed.with_events(timed.events.before(middle))
+    pairs = Pairs(np.repeat(np.arange(20), 30), np.tile(np.arange(30), 20), np.full(600, middle))
+    np.testing.assert_allclose(
+        model.score_pairs(timed, pairs), model.score_pairs(past, pairs), atol=1e-5
+    )
+
+
+def test_it_comes_back_from_its_folder_with_the_same_scores(data, hybrid, tmp_path):
+    registry.save(hybrid, tmp_path / "model")
+    loaded, _ = registry.load(tmp_path / "model")
+    np.testing.assert_array_equal(
+        loaded.score_jobs(data, np.arange(9)), hybrid.score_jobs(data, np.arange(9))
+    )
+
+
+def test_the_same_seed_gives_the_same_scores(data, hybrid):
+    again = Hybrid(SMALL).fit(data)
+    np.testing.assert_array_equal(
+        again.score_jobs(data, np.arange(9)), hybrid.score_jobs(data, np.arange(9))
+    )
+
+
+def test_a_pulse_counts_what_was_before_and_not_the_candidate_themselves():
+    events = [
+        RawEvent("x", "a", "apply", 0 * DAY),
+        RawEvent("y", "a", "apply", 2 * DAY),
+        RawEvent("y", "b", "apply", 5 * DAY),
+    ]
+    known = build(Profiles(ids=("x", "y")), Profiles(ids=("a", "b", "c")), events, until=None)
+    pulse = Pulse(known, Action.APPLY)
+    times = np.array([2 * DAY, 3 * DAY, np.nan, np.nan, np.nan])
+    asked = pulse.before(np.array([1, 1, 0, 1, 0]), np.array([0, 0, 0, 1, 2]), times)
+    np.testing.assert_array_equal(asked[0], [1, 2, 1, 0, 0])
+    np.testing.assert_array_equal(asked[1], [2, 1, 3, np.nan, np.nan])
+
+
+def test_sizes_are_checked():
+    with pytest.raises(DataError, match="n_found must be above 0, got 0"):
+        HybridConfig(n_found=0)
