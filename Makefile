@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 BENCHES ?= tagging codes labels throughput pos retrain semi sql_throughput reposts sequences \
-	ranking resumes activity
+	ranking resumes activity matching
 DATA ?= ../shared/data
 
 # 3.14 is left out because constraints.txt pins a TensorFlow that has no build for it.
@@ -39,6 +39,7 @@ check: lint
 	@$(MAKE) --no-print-directory test
 
 bench: $(VENV)/.dev
+	@$(PIP) install -c constraints.txt -e '.[bench]'
 	@set -e; for bench in $(BENCHES); do \
 		echo "== bench/$$bench.py"; $(BIN)/python bench/$$bench.py --data $(DATA); done
 
@@ -66,7 +67,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 lock: | $(VENV)/.python
 	@echo "Resolving the newest versions in a fresh environment"
 	@rm -rf $(VENV)/lock && $(BIN)/python -m venv $(VENV)/lock
-	@$(VENV)/lock/bin/python -m pip --quiet --disable-pip-version-check install '.[dev,tensorboard]'
+	@$(VENV)/lock/bin/python -m pip --quiet --disable-pip-version-check install '.[dev,bench,tensorboard]'
 	@{ echo "# Exact versions for CI, make test and make demo (Python 3.11 to 3.13). From: make lock"; \
 		$(VENV)/lock/bin/python -m pip freeze --all --exclude pip --exclude jobtool \
 		| sed -E 's/^tensorflow[-_]cpu==(.*)/&\ntensorflow==\1/; s/^xgboost[-_]cpu==(.*)/&\nxgboost==\1/'; } > constraints.txt.new

@@ -110,12 +110,18 @@ class HistoryMatcher(Matcher):
 
     def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
         known = histories(data, candidates, self.target_, decay=self.decay)
-        keys = self.kept_keys(data)
         parts = [
-            _product(self.queries(data, candidates[part], known[part]), keys)
+            self.score_rows(data, candidates[part], known[part])
             for part in blocks(np.arange(len(candidates)), QUESTIONS_AT_ONCE)
         ]
         return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
+
+    def score_rows(
+        self, data: MatchData, candidates: IntArray, known: sparse.csr_array
+    ) -> npt.NDArray[np.float32]:
+        """Scores of all jobs for candidates with these histories, both of shape (B, J)."""
+        queries: Any = self.queries(data, candidates, known)
+        return np.asarray(_dense(queries @ self.kept_keys(data).T), np.float32)
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
         keys, scores = self.kept_keys(data), np.empty(len(pairs))
@@ -194,10 +200,6 @@ def check_positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise DataError(f"{name} must be above 0, got {value}")
-
-
-def _product(queries: Any, keys: Any) -> Any:
-    return _dense(queries @ keys.T)
 
 
 def _dense(values: Any) -> Any:

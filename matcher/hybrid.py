@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from matcher.base import Arrays, Matcher, Pairs, blocks
 from matcher.content import CodeSimilarity
@@ -19,8 +20,10 @@ from matcher.side_als import FieldsALS, FieldsAlsConfig
 from matcher.splits import Split, split
 from tagger.errors import DataError
 
-CANDIDATES_AT_ONCE = 256
-PAIRS_AT_ONCE = 65_536
+CELLS_AT_ONCE = 2**21
+"""Scores of a first model that are held at once."""
+PLACES = (1, 20)
+"""The trees see how far a score is from the best one, and from the one at this place."""
 MIN_QUESTIONS = 30
 """With fewer inner questions trees would learn noise: the factors rank alone."""
 FACTORS = "factors"
@@ -46,7 +49,7 @@ class HybridConfig:
     """Inner splits that the trees learn from, at least 1."""
     max_questions: int = 6000
     """Of each inner split, at least 1."""
-    n_trees: int = 120
+    n_trees: int = 100
     depth: int = 5
     """Splits of a tree one below the other, at least 1."""
     learning_rate: float = 0.08
@@ -83,6 +86,7 @@ class Hybrid(Matcher):
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         self.target_ = data.target
+        self._pulse: Pulse | None = None
         examples = [self._examples(inner, show_progress) for inner in self._inner(data)]
         self._fit_first(data, show_progress)
         self._fit_trees(examples)
@@ -125,11 +129,12 @@ class Hybrid(Matcher):
         """Numbers of the pairs found for the inner questions, and which were the answers."""
         self._fit_first(inner.train, show_progress)
         numbers, answers = [], []
-        for block in blocks(np.arange(len(inner)), CANDIDATES_AT_ONCE):
-            rows, jobs, x, _ = self._found(inner.known, inner.candidates[block], inner.live)
-            is_answer = jobs == inner.jobs[block][rows]
-            useful = np.isin(rows, rows[is_answer])
-            numbers.append(x[useful])
+        for block in blocks(np.arange(len(inner)), self._at_once(inner.known)):
+            rows = self._rows(inner.known, inner.candidates[block])
+            asked, jobs = rows.found(inner.live, self._config().n_found)
+            is_answer = jobs == inner.jobs[block][asked]
+            useful = np.isin(asked, asked[is_answer])
+            numbers.append(rows.numbers(asked[useful], jobs[useful]))
             answers.append(is_answer[useful])
         return np.concatenate(numbers), np.concatenate(answers)
 
@@ -159,94 +164,71 @@ class Hybrid(Matcher):
 
     def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
         parts = [
-            self._ranked(data, candidates[block])
-            for block in blocks(np.arange(len(candidates)), CANDIDATES_AT_ONCE)
+            self._ranked(self._rows(data, block))
+            for block in blocks(candidates, self._at_once(data))
         ]
         return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
 
-    def _ranked(self, data: MatchData, candidates: IntArray) -> npt.NDArray[np.float32]:
-        rows, jobs, x, base = self._found(data, candidates, None)
+    def _ranked(self, rows: "Rows") -> npt.NDArray[np.float32]:
+        base = rows.scores[FACTORS].copy()
         if not len(self.trees_):
             return base
-        scores = self._trees(x)
-        least = np.full(len(candidates), np.inf, np.float32)
-        np.minimum.at(least, rows, scores)
-        top = base.max(axis=1, keepdims=True)
-        base += np.where(np.isfinite(least), least, 0)[:, None] - 1 - top
-        base[rows, jobs] = scores
+        asked, jobs = rows.found(None, self._config().n_found)
+        scores = self._trees(rows.numbers(asked, jobs))
+        least = np.full(len(base), np.inf, np.float32)
+        np.minimum.at(least, asked, scores)
+        base += (
+            np.where(np.isfinite(least), least, 0)[:, None] - 1 - base.max(axis=1, keepdims=True)
+        )
+        base[asked, jobs] = scores
         return base
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
-        if not len(self.trees_):
-            found = [part.score_pairs(data, pairs) for part in self._factorisations()]
-            return np.asarray(np.sum(found, axis=0))
-        scored = np.empty(len(pairs))
-        for block in blocks(np.arange(len(pairs)), PAIRS_AT_ONCE):
-            asked = pairs.take(block)
-            known = histories(
-                data, asked.candidates, self.target_, times=asked.times, without=asked.jobs
-            )
-            scores = {name: p.score_pairs(data, asked) for name, p in self.parts_.items()}
-            scores["taste"] = self._taste(data, asked.candidates, asked.jobs)
-            scored[block] = self._trees(
-                self._numbers(
-                    data, scores, np.diff(known.indptr), asked.candidates, asked.jobs, asked.times
-                )
-            )
-        return scored
+        is_met = np.asarray(data.matrix(self.target_)[pairs.candidates, pairs.jobs]).ravel() > 0
+        without = np.where(is_met, pairs.jobs, -1)
+        keys = np.stack([pairs.candidates, without, np.nan_to_num(pairs.times, nan=np.inf)], axis=1)
+        questions, question = np.unique(keys, axis=0, return_inverse=True)
+        order = np.argsort(question, kind="stable")
+        bounds = np.searchsorted(question[order], np.arange(len(questions) + 1))
+        scores = np.empty(len(pairs))
+        for block in blocks(np.arange(len(questions)), self._at_once(data)):
+            candidates, left_out = questions[block, :2].astype(np.intp).T
+            times = np.where(np.isinf(questions[block, 2]), np.nan, questions[block, 2])
+            rows = self._rows(data, candidates, times, left_out)
+            here = order[bounds[block[0]] : bounds[block[-1] + 1]]
+            asked, jobs = question[here] - block[0], pairs.jobs[here]
+            if len(self.trees_):
+                scores[here] = self._trees(rows.numbers(asked, jobs))
+            else:
+                scores[here] = rows.scores[FACTORS][asked, jobs]
+        return scores
 
-    def _found(
-        self, data: MatchData, candidates: IntArray, live: Any
-    ) -> tuple[IntArray, IntArray, FloatArray, npt.NDArray[np.float32]]:
-        """Pairs (row of the block, job) that the first models find, their numbers, and the scores
-        of all jobs by the factors, (B, J)."""
-        known = histories(data, candidates, self.target_)
-        whole = {name: part.score_jobs(data, candidates) for name, part in self.parts_.items()}
-        base = np.sum([whole[name] for name in whole if name.startswith(FACTORS)], axis=0)
-        is_new = self._is_new(data)
-        closed = known.toarray() > 0
-        if live is not None:
-            closed |= ~live
-        chosen = np.zeros(base.shape, bool)
-        for scores in (base, *(v for n, v in whole.items() if not n.startswith(FACTORS))):
-            _choose(chosen, np.where(closed, -np.inf, scores), self._config().n_found)
-        _choose(chosen, np.where(closed | ~is_new, -np.inf, base), self._config().n_found)
-        rows, jobs = np.nonzero(chosen)
-        scores = {name: values[rows, jobs] for name, values in whole.items()}
-        scores["taste"] = self._taste(data, candidates[rows], jobs)
-        sizes = np.diff(known.indptr)[rows]
-        times = np.full(len(rows), np.nan)
-        return rows, jobs, self._numbers(data, scores, sizes, candidates[rows], jobs, times), base
-
-    def _numbers(
+    def _rows(
         self,
         data: MatchData,
-        scores: Mapping[str, FloatArray],
-        sizes: IntArray,
         candidates: IntArray,
-        jobs: IntArray,
-        times: FloatArray,
-    ) -> npt.NDArray[np.float32]:
-        """What the trees see of pairs, shape (P, X)."""
-        factors = np.sum([v for n, v in scores.items() if n.startswith(FACTORS)], axis=0)
-        others = [values for name, values in scores.items() if not name.startswith(FACTORS)]
-        pulse = Pulse(data, self.target_)
-        count, age = pulse.before(candidates, jobs, times)
-        columns = [factors, *others, sizes, np.log1p(count), age]
-        return np.stack(columns, axis=1).astype(np.float32)
+        times: FloatArray | None = None,
+        without: IntArray | None = None,
+    ) -> "Rows":
+        """Scores of all jobs by the first models, for candidates at some times."""
+        known = histories(data, candidates, self.target_, times=times, without=without)
+        scores = {FACTORS: np.zeros(known.shape, np.float32)}
+        for name, part in self.parts_.items():
+            of_part = part.score_rows(data, candidates, known)
+            if name.startswith(FACTORS):
+                scores[FACTORS] += of_part
+            else:
+                scores[name] = of_part
+        first: Any = self.parts_[f"{FACTORS}-0"]
+        scores["taste"] = first.from_fields(data, candidates) @ first.kept_keys(data).T
+        if self._pulse is None or self._pulse.data is not data:
+            self._pulse = Pulse(data, self.target_)
+        if times is None:
+            times = np.full(len(candidates), np.nan)
+        return Rows(candidates, times, known, scores, self._pulse)
 
-    def _taste(self, data: MatchData, candidates: IntArray, jobs: IntArray) -> FloatArray:
-        """What the first factorisation would say without any history, shape (P,)."""
-        part = self._factorisations()[0]
-        query, key = part.from_fields(data, candidates), part.kept_keys(data)[jobs]
-        return np.asarray(np.einsum("pk,pk->p", query, key))
-
-    def _factorisations(self) -> list[Any]:
-        return [part for name, part in self.parts_.items() if name.startswith(FACTORS)]
-
-    def _is_new(self, data: MatchData) -> Any:
-        """Which jobs have no events, shape (J,)."""
-        return np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
+    def _at_once(self, data: MatchData) -> int:
+        return max(CELLS_AT_ONCE // len(data.jobs), 1)
 
     def _trees(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         import xgboost
@@ -273,7 +255,7 @@ class Hybrid(Matcher):
         model = cls(HybridConfig(**meta["config"]), seed=meta["seed"])
         model.target_ = Action(meta["target"])
         model.trees_ = files["trees"]["trees"]
-        model.parts_ = {}
+        model.parts_, model._pulse = {}, None
         for name, own in meta["parts"].items():
             kind = _class_of(name)
             mine = {
@@ -283,10 +265,57 @@ class Hybrid(Matcher):
         return model
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """What the first models say of all jobs for B candidates."""
+
+    candidates: IntArray
+    times: FloatArray
+    """Shape (B,): when they are asked about; nan for now."""
+    known: sparse.csr_array
+    """Shape (B, J): their histories."""
+    scores: Mapping[str, npt.NDArray[np.float32]]
+    """By model; each of shape (B, J)."""
+    pulse: "Pulse"
+
+    def found(self, live: Any, n: int) -> tuple[IntArray, IntArray]:
+        """Rows and jobs of the pairs to rank: the `n` best of each model, and the `n` best without
+        events by the factors; no job of the history, and only `live` ones where that is given."""
+        closed = self.known.toarray() > 0
+        if live is not None:
+            closed |= ~live
+        chosen = np.zeros(closed.shape, bool)
+        for scores in self.scores.values():
+            _choose(chosen, np.where(closed, -np.inf, scores), n)
+        of_new = np.where(closed | ~self.pulse.is_new, -np.inf, self.scores[FACTORS])
+        _choose(chosen, of_new, n)
+        rows, jobs = np.nonzero(chosen)
+        return rows, jobs
+
+    def numbers(self, rows: IntArray, jobs: IntArray) -> npt.NDArray[np.float32]:
+        """What the trees see of pairs, shape (P, X): each model's score, and how far it is from
+        the best ones of the row; the length of the history; how often and lately the job was
+        wanted."""
+        met, columns = self.known.nonzero(), []
+        for scores in self.scores.values():
+            own, others = scores[rows, jobs], -scores
+            others[met] = np.inf
+            places = np.minimum(PLACES, scores.shape[1]) - 1
+            best = -np.partition(others, places, axis=1)[:, places]
+            columns += [own, *(own[:, None] - best[rows]).T]
+        sizes = np.diff(self.known.indptr)[rows]
+        count, age = self.pulse.before(self.candidates[rows], jobs, self.times[rows])
+        found = np.stack([*columns, sizes, np.log1p(count), age], axis=1).astype(np.float32)
+        found[np.isinf(found)] = np.nan
+        return found
+
+
 class Pulse:
     """How often and how lately jobs were wanted, at any time."""
 
     def __init__(self, data: MatchData, target: Action) -> None:
+        self.data = data
+        self.is_new = np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
         events = data.events.of(target)
         self._times = np.sort(np.nan_to_num(events.times, nan=-np.inf))
         self._now = self._times[-1] if len(events) else np.nan

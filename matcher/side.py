@@ -4,6 +4,7 @@ Letters for axes: N candidates or jobs, F features, K factors.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -52,6 +53,14 @@ class SideFeatures:
         found.fields_ = FieldEncoder.from_arrays(files["fields"])
         found.mean_ = files["code"]["mean"]
         return found
+
+
+@lru_cache(maxsize=4)
+def side_of(profiles: Profiles) -> tuple[SideFeatures, sparse.csr_array]:
+    """Features learned from profiles, and theirs; kept, because the same profiles are asked for
+    again and again: by each factorisation, on each inner split."""
+    side = SideFeatures().fit(profiles)
+    return side, side.transform(profiles)
 
 
 class Ridge:

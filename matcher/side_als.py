@@ -15,7 +15,7 @@ from matcher.base import Arrays
 from matcher.data import IntArray, MatchData, Profiles
 from matcher.factors import factorise, penalties, solve, typical_size
 from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs
-from matcher.side import Ridge, SideFeatures
+from matcher.side import Ridge, SideFeatures, side_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +63,11 @@ class FieldsALS(HistoryMatcher):
         jobs = np.unique(wanted.indices)
         wanted = sparse.csr_array(wanted[people][:, jobs])
         self.job_ids_, self.typical_size_ = self.job_ids_[jobs], typical_size(wanted)
-        self.people_, self.jobs_ = (
-            SideFeatures().fit(side) for side in (data.candidates, data.jobs)
-        )
+        self.people_, of_people = side_of(data.candidates)
+        self.jobs_, of_jobs = side_of(data.jobs)
         sides = (
-            Ridge(self.people_.transform(data.candidates)[people], config.candidate_ridge),
-            Ridge(self.jobs_.transform(data.jobs)[jobs], config.job_ridge),
+            Ridge(of_people[people], config.candidate_ridge),
+            Ridge(of_jobs[jobs], config.job_ridge),
         )
         self._people_of: Profiles | None = None
         left, self.factors_ = factorise(

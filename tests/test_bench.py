@@ -7,7 +7,7 @@ import math
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ def write_data(folder: Path) -> None:
     with gzip.open(folder / "pos/en_ewt_test.tsv.gz", "wt", encoding="utf-8") as file:
         file.write("We\tPRP\nhire\tVBP\nnurses\tNNS\n.\t.\n\nThe\tDT\ncook\tNN\n")
     write_resumes(folder / "match", words, rng)
+    write_match_data(folder / "match", rng, words)
 
 
 def write_resumes(folder: Path, words: list[str], rng: random.Random) -> None:
@@ -91,6 +92,35 @@ def write_resumes(folder: Path, words: list[str], rng: random.Random) -> None:
     vectors = np.array([[rng.gauss(0, 1) for _ in range(5)] for _ in words], np.float32)
     path = folder / "vectors/glove_twitter_25d_11925.npz"
     np.savez(path, words=np.array(words), vectors=vectors)
+
+
+def write_match_data(folder: Path, rng: random.Random, words: list[str]) -> None:
+    """Half the candidates want every second job, the others the rest."""
+    people, jobs = [f"c{c}" for c in range(60)], [f"j{j}" for j in range(30)]
+    pairs = [(c, j) for at, c in enumerate(people) for j in rng.sample(jobs[at % 2 :: 2], 6)]
+    text = {row: " ".join(rng.choices(words, k=8)) for row in (*people, *jobs)}
+    write_csv(folder / "dacon/apply_train", ["resume_seq", "recruitment_seq"], pairs)
+    job_head = ["recruitment_seq", "education", "text_keyword"]
+    write_csv(folder / "dacon/recruitment", job_head, [(j, len(j), text[j]) for j in jobs])
+    write_csv(folder / "dacon/company", ["recruitment_seq", "employee"], [(j, 10) for j in jobs])
+    resume_head = ["resume_seq", "degree", "text_keyword", "career_job_code"]
+    write_csv(folder / "dacon/resume", resume_head, [(c, len(c), text[c], "a;b") for c in people])
+    write_csv(folder / "dacon/resume_education", ["resume_seq", "univ"], [(c, 1) for c in people])
+    view_head = ["Applicant.ID", "Job.ID", "Position", "Company", "City", "State.Code", "Industry"]
+    views = [
+        (c, j, text[j], f"C{len(j)}", "Oslo", "NO", "", f"2020-01-{day:02} 10:{at % 60:02}:00 UTC")
+        for at, (c, j) in enumerate(pairs)
+        for day in [rng.randint(1, 28)]
+    ]
+    write_csv(folder / "kandij/Job_Views", [*view_head, "View.Start"], views)
+    work = [(c, text[c]) for c in people]
+    write_csv(folder / "kandij/Experience", ["Applicant.ID", "Position.Name"], work)
+
+
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path.with_suffix(".csv.gz"), "wt", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
 
 
 def test_every_bench_prints_tables_and_claims_with_names(
