@@ -22,8 +22,10 @@ from tagger.errors import DataError
 
 CELLS_AT_ONCE = 2**21
 """Scores of a first model that are held at once."""
-PLACES = (1, 20)
-"""The trees see how far a score is from the best one, and from the one at this place."""
+MORE_BY_FACTORS = 4
+"""The factors find so many times as many jobs as each other model."""
+PLACES = (1, 10, 50)
+"""The trees see how far a score is from those at these places of its row."""
 MIN_QUESTIONS = 30
 """With fewer inner questions trees would learn noise: the factors rank alone."""
 FACTORS = "factors"
@@ -42,7 +44,7 @@ class HybridConfig:
     """Factorisations from different starts, whose scores are added; at least 1."""
     n_rounds: int = 15
     """Rounds of each factorisation, at least 1."""
-    n_found: int = 60
+    n_found: int = 40
     """Jobs that each first model brings into the ranking, at least 1; and, of jobs without events,
     the factors once more."""
     n_inner: int = 2
@@ -285,8 +287,9 @@ class Rows:
         if live is not None:
             closed |= ~live
         chosen = np.zeros(closed.shape, bool)
-        for scores in self.scores.values():
-            _choose(chosen, np.where(closed, -np.inf, scores), n)
+        for name, scores in self.scores.items():
+            more = MORE_BY_FACTORS if name == FACTORS else 1
+            _choose(chosen, np.where(closed, -np.inf, scores), n * more)
         of_new = np.where(closed | ~self.pulse.is_new, -np.inf, self.scores[FACTORS])
         _choose(chosen, of_new, n)
         rows, jobs = np.nonzero(chosen)
