@@ -216,7 +216,7 @@ def scoring_s(
     args: argparse.Namespace, data: MatchData, people: IntArray, n_times: int
 ) -> dict[str, float]:
     """Least of some times that ranking takes, ours and the library's."""
-    model = Hybrid(replace(hybrid_config(args), n_inner=1, max_questions=500)).fit(data)
+    model = Hybrid(replace(hybrid_config(args), n_inner=1, max_questions=2000)).fit(data)
     model.score_jobs(data, people[:1])  # keys of the jobs are made once
     found = {"hybrid": min(timed(lambda: model.score_jobs(data, people)) for _ in range(n_times))}
     if not has_peer():

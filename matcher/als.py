@@ -61,6 +61,7 @@ class ImplicitALS(HistoryMatcher):
         _, self.factors_ = factorise(
             wanted, **asdict(self._config()), seed=self.seed, show_progress=show_progress
         )
+        self._gram = self.factors_.T @ self.factors_
         return self
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
@@ -72,6 +73,7 @@ class ImplicitALS(HistoryMatcher):
             weight=config.weight,
             penalty=penalties(wanted, config.penalty, self.typical_size_),
             start=np.zeros((len(candidates), config.n_factors), np.float32),
+            gram=self._gram,
             n_steps=FOLD_IN_STEPS,
         )
 
@@ -91,5 +93,6 @@ class ImplicitALS(HistoryMatcher):
         model = cls(AlsConfig(**meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
         model.factors_ = files["model"]["factors"]
+        model._gram = model.factors_.T @ model.factors_
         model.typical_size_ = meta["typical_size"]
         return model

@@ -67,7 +67,7 @@ class CodeSimilarity(HistoryMatcher):
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
         resume = (self.config or ContentConfig()).resume
-        history = _unit(np.asarray(known @ self.keys(data), np.float32))
+        history = _unit(np.asarray(known @ self.kept_keys(data), np.float32))
         own = unit_codes(data.candidates, self.mean_)
         return history if own is None else _unit(history + resume * own[candidates])
 

@@ -24,6 +24,7 @@ def solve(
     penalty: Factors,
     start: Factors,
     prior: Factors | None = None,
+    gram: Factors | None = None,
     n_steps: int = 3,
 ) -> Factors:
     """Factors of the rows that fit the matrix best, by conjugate gradient for all rows at once.
@@ -41,6 +42,8 @@ def solve(
         Shape (R, K): where the search begins.
     prior
         Shape (R, K); None: zero.
+    gram
+        `other.T @ other`, shape (K, K), where it is at hand.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def solve(
     Pilászy and Tikk, Applications of the Conjugate Gradient Method for Implicit Feedback
     Collaborative Filtering, 2011.
     """
-    gram = other.T @ other
+    gram = other.T @ other if gram is None else gram
     rows = np.repeat(np.arange(wanted.shape[0]), np.diff(wanted.indptr))
     at = other[wanted.indices]  # factors of the column of each cell
     cell = wanted.copy()

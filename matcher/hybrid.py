@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from matcher.als import AlsConfig, ImplicitALS
 from matcher.base import Arrays, Matcher, Pairs, blocks
 from matcher.content import CodeSimilarity
 from matcher.data import DAY, Action, FloatArray, IntArray, MatchData
 from matcher.histories import HistoryMatcher, check_positive, histories
-from matcher.neighbours import BM25Neighbours, ItemNeighbours, UserNeighbours
+from matcher.neighbours import ItemNeighbours, UserNeighbours
 from matcher.side_als import FieldsALS, FieldsAlsConfig
 from matcher.splits import Split, split
 from tagger.errors import DataError
@@ -29,8 +30,8 @@ PLACES = (1, 10, 50)
 MIN_QUESTIONS = 30
 """With fewer inner questions trees would learn noise: the factors rank alone."""
 FACTORS = "factors"
-NEIGHBOURS: dict[str, Any] = {
-    model.name: model for model in (ItemNeighbours, BM25Neighbours, UserNeighbours)
+ON_EVENTS: dict[str, Any] = {
+    model.name: model for model in (ItemNeighbours, UserNeighbours, ImplicitALS)
 }
 
 
@@ -41,7 +42,8 @@ class HybridConfig:
     n_factors: int = 128
     """Factors of each factorisation, at least 1."""
     n_seeds: int = 3
-    """Factorisations from different starts, whose scores are added; at least 1."""
+    """Factorisations from different starts, every second one of half the size, whose scores are
+    added; at least 1."""
     n_rounds: int = 15
     """Rounds of each factorisation, at least 1."""
     n_found: int = 40
@@ -51,10 +53,10 @@ class HybridConfig:
     """Inner splits that the trees learn from, at least 1."""
     max_questions: int = 6000
     """Of each inner split, at least 1."""
-    n_trees: int = 100
+    n_trees: int = 150
     depth: int = 5
     """Splits of a tree one below the other, at least 1."""
-    learning_rate: float = 0.08
+    learning_rate: float = 0.05
     """In (0, 1]."""
 
     def __post_init__(self) -> None:
@@ -64,12 +66,12 @@ class HybridConfig:
 class Hybrid(Matcher):
     """Collaborative signal, fields and codes together: old and brand-new jobs in one ranking.
 
-    First level: factorisations that start from fields and codes (`FieldsALS`), neighbours of jobs
-    and of candidates, similarity of codes. Each finds some jobs; the second level, boosted trees,
-    ranks all that were found by the first models' scores and by how often and how lately a job was
-    wanted. The trees learn from inner splits of the training events, made as the data would be
-    split for a test; if some jobs have no events, as many more are made to look new there. Then
-    the first level is fitted again on everything.
+    First level: factorisations that start from fields and codes (`FieldsALS`) and one that does
+    not, neighbours of jobs and of candidates, similarity of codes. Each finds some jobs; the second
+    level, boosted trees, ranks all that were found by the first models' scores and by how often and
+    how lately a job was wanted. The trees learn from inner splits of the training events, made as
+    the data would be split for a test; if some jobs have no events, as many more are made to look
+    new there. Then the first level is fitted again on everything.
 
     In `score_jobs`, jobs that no first model found follow after all others, in the order of the
     factors; `score_pairs` ranks every pair by the trees.
@@ -116,12 +118,20 @@ class Hybrid(Matcher):
 
     def _fit_first(self, data: MatchData, show_progress: bool) -> None:
         config = self._config()
-        shape = FieldsAlsConfig(n_factors=config.n_factors, n_rounds=config.n_rounds)
+        shapes = [
+            FieldsAlsConfig(
+                n_factors=max(config.n_factors // (1 + n % 2), 1), n_rounds=config.n_rounds
+            )
+            for n in range(config.n_seeds)
+        ]
         self.parts_: dict[str, HistoryMatcher] = {
             f"{FACTORS}-{number}": FieldsALS(shape, seed=self.seed + number)
-            for number in range(config.n_seeds)
+            for number, shape in enumerate(shapes)
         }
-        self.parts_ |= {name: model(seed=self.seed) for name, model in NEIGHBOURS.items()}
+        self.parts_ |= {name: model(seed=self.seed) for name, model in ON_EVENTS.items()}
+        self.parts_[ImplicitALS.name] = ImplicitALS(
+            AlsConfig(n_factors=config.n_factors, n_rounds=config.n_rounds), seed=self.seed
+        )
         if data.jobs.codes is not None and data.jobs.codes.any():
             self.parts_[CodeSimilarity.name] = CodeSimilarity(seed=self.seed)
         for part in self.parts_.values():
@@ -358,5 +368,5 @@ def _choose(chosen: Any, scores: FloatArray, n: int) -> None:
 def _class_of(name: str) -> type[HistoryMatcher]:
     if name.startswith(FACTORS):
         return FieldsALS
-    found: type[HistoryMatcher] = NEIGHBOURS.get(name, CodeSimilarity)
+    found: type[HistoryMatcher] = ON_EVENTS.get(name, CodeSimilarity)
     return found

@@ -81,6 +81,7 @@ class FieldsALS(HistoryMatcher):
             column_prior=sides[1].prior,
             show_progress=show_progress,
         )
+        self._gram = self.factors_.T @ self.factors_
         self.person_weights_ = sides[0].weights(left)
         self.job_weights_ = sides[1].weights(self.factors_)
         return self
@@ -96,6 +97,7 @@ class FieldsALS(HistoryMatcher):
             penalty=penalties(wanted, config.penalty, self.typical_size_),
             start=prior,
             prior=prior,
+            gram=self._gram,
             n_steps=FOLD_IN_STEPS,
         )
         has_history = np.diff(wanted.indptr)[:, None] > 0
@@ -141,6 +143,7 @@ class FieldsALS(HistoryMatcher):
         model._restore(files, meta)
         for name in ("factors", "person_weights", "job_weights"):
             setattr(model, f"{name}_", files["model"][name])
+        model._gram = model.factors_.T @ model.factors_
         model.typical_size_ = meta["typical_size"]
         model.people_, model.jobs_ = (
             SideFeatures.from_arrays({part: files[f"{name}_{part}"] for part in ("fields", "code")})
