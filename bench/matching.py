@@ -41,7 +41,7 @@ COLD_SHARE = 0.1
 GAIN, COLD_GAIN = 1.15, 10.0
 MANY_JOBS, ONE_LIMIT_S, ALL_LIMIT_S = 100_000, 0.2, 60.0
 
-Scorer = Callable[[IntArray], FloatArray]
+Scorer = Callable[[IntArray, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,12 +123,12 @@ def ours(name: str, asked: Split, args: argparse.Namespace) -> Scorer:
     if name == "hybrid":
         model = Hybrid(hybrid_config(args))
     model.fit(asked.train)
-    return lambda people: model.score_jobs(asked.known, people)
+    return lambda people, times: model.score_jobs(asked.known, people, times)
 
 
 def new_first(scorer: Scorer, asked: Split) -> Scorer:
     is_new = np.bincount(asked.known.events.jobs, minlength=len(asked.live)) == 0
-    return lambda people: np.asarray(scorer(people) + 10.0 * is_new)
+    return lambda people, times: np.asarray(scorer(people, times) + 10.0 * is_new)
 
 
 def hybrid_config(args: argparse.Namespace) -> HybridConfig:
@@ -144,7 +144,8 @@ def answer(asked: Split, scorer: Scorer) -> tuple[FloatArray, FloatArray]:
         here = slice(first, first + AT_ONCE)
         people = asked.candidates[here]
         allowed = (wanted[people].toarray() == 0) & asked.live
-        found.append(ranks(scorer(people), asked.jobs[here], allowed))
+        scores = scorer(people, asked.times[here])
+        found.append(ranks(scores, asked.jobs[here], allowed))
         competing.append(allowed.sum(axis=1))
     return np.concatenate(found), np.concatenate(competing)
 
@@ -183,7 +184,7 @@ def peer_scorer(asked: Split, alpha: float, penalty: float) -> Scorer:
     model = peer_model(asked.train.matrix(), alpha, penalty)
     known = sparse.csr_matrix(asked.known.matrix())
 
-    def score(people: IntArray) -> FloatArray:
+    def score(people: IntArray, _: FloatArray) -> FloatArray:
         factors = model.recalculate_user(people, known[people])
         return np.asarray(factors @ model.item_factors.T)
 

@@ -108,8 +108,10 @@ class HistoryMatcher(Matcher):
     def keys(self, data: MatchData) -> Matrix:
         """Shape (J, K), of the jobs of `data`."""
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
-        known = histories(data, candidates, self.target_, decay=self.decay)
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
+        known = histories(data, candidates, self.target_, times=times, decay=self.decay)
         parts = [
             self.score_rows(data, candidates[part], known[part])
             for part in blocks(np.arange(len(candidates)), QUESTIONS_AT_ONCE)

@@ -142,7 +142,7 @@ class Hybrid(Matcher):
         self._fit_first(inner.train, show_progress)
         numbers, answers = [], []
         for block in blocks(np.arange(len(inner)), self._at_once(inner.known)):
-            rows = self._rows(inner.known, inner.candidates[block])
+            rows = self._rows(inner.known, inner.candidates[block], inner.times[block])
             asked, jobs = rows.found(inner.live, self._config().n_found)
             is_answer = jobs == inner.jobs[block][asked]
             useful = np.isin(asked, asked[is_answer])
@@ -174,10 +174,12 @@ class Hybrid(Matcher):
         self.trees_ = np.frombuffer(booster.save_raw("ubj"), np.uint8)
         self._booster = booster
 
-    def score_jobs(self, data: MatchData, candidates: IntArray) -> FloatArray:
+    def score_jobs(
+        self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
+    ) -> FloatArray:
         parts = [
-            self._ranked(self._rows(data, block))
-            for block in blocks(candidates, self._at_once(data))
+            self._ranked(self._rows(data, candidates[part], None if times is None else times[part]))
+            for part in blocks(np.arange(len(candidates)), self._at_once(data))
         ]
         return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
 

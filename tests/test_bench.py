@@ -113,6 +113,9 @@ def write_match_data(folder: Path, rng: random.Random, words: list[str]) -> None
         for day in [rng.randint(1, 28)]
     ]
     write_csv(folder / "kandij/Job_Views", [*view_head, "View.Start"], views)
+    replies = [(c, j, 3, 1_500_000_000 + 40_000 * at) for at, (c, j) in enumerate(pairs)]
+    xing_head = ["user_id", "item_id", "interaction_type", "created_at"]
+    write_csv(folder / "xing/replies", xing_head, replies)
     work = [(c, text[c]) for c in people]
     write_csv(folder / "kandij/Experience", ["Applicant.ID", "Position.Name"], work)
 
