@@ -24,7 +24,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from matcher import registry
-from matcher.data import Action, Events, FloatArray, IntArray, MatchData, Profiles
+from matcher.data import FloatArray, IntArray, MatchData, Profiles
 from matcher.hybrid import Hybrid, HybridConfig
 from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, reciprocal_rank
 from matcher.splits import Split, rolling, split
@@ -199,12 +199,14 @@ def speed(args: argparse.Namespace, asked: Split, tables: dict[str, list[Row]]) 
     many = many_jobs(asked.known, 2000 if args.quick else MANY_JOBS)
     rows: list[Row] = []
     with threadpool_limits(1):
+        config = replace(hybrid_config(args), n_inner=1, max_questions=2000)
+        model = Hybrid(config).fit(asked.known)
         for data, n_people, n_times in (
             (asked.known, len(asked.known.candidates), 1),
             (many, 1, 5),
         ):
             what = f"{n_people:,} candidates x {len(data.jobs):,} jobs"
-            times = scoring_s(args, data, np.arange(n_people), n_times)
+            times = scoring_s(model, data, np.arange(n_people), n_times)
             rows.append({"what": what, **times})
     tables["scoring, seconds"] = rows
     return [
@@ -213,11 +215,8 @@ def speed(args: argparse.Namespace, asked: Split, tables: dict[str, list[Row]]) 
     ]
 
 
-def scoring_s(
-    args: argparse.Namespace, data: MatchData, people: IntArray, n_times: int
-) -> dict[str, float]:
-    """Least of some times that ranking takes, ours and the library's."""
-    model = Hybrid(replace(hybrid_config(args), n_inner=1, max_questions=2000)).fit(data)
+def scoring_s(model: Hybrid, data: MatchData, people: IntArray, n_times: int) -> dict[str, float]:
+    """Least of some times that ranking takes, ours (trees and all) and the library's."""
     model.score_jobs(data, people[:1])  # keys of the jobs are made once
     found = {"hybrid": min(timed(lambda: model.score_jobs(data, people)) for _ in range(n_times))}
     if not has_peer():
@@ -234,20 +233,17 @@ def timed(do: Callable[[], object]) -> float:
 
 
 def many_jobs(data: MatchData, n_jobs: int) -> MatchData:
-    """The jobs of `data` again and again under new ids, the events spread over them."""
-    times = -(-n_jobs // len(data.jobs))
-    rows = np.tile(np.arange(len(data.jobs)), times)[:n_jobs]
-    codes = data.jobs.codes
+    """The jobs of `data`, and copies of them that are new, until there are so many."""
+    rows = np.arange(n_jobs) % len(data.jobs)
+    codes, old = data.jobs.codes, data.jobs.ids
     jobs = Profiles(
-        ids=tuple(f"{row}-{number}" for number, row in enumerate(rows)),
+        ids=tuple(old[row] if at < len(old) else f"{old[row]}-{at}" for at, row in enumerate(rows)),
         codes=None if codes is None else codes[rows],
         fields={name: [values[row] for row in rows] for name, values in data.jobs.fields.items()},
     )
-    events = data.events.of(Action.APPLY)
-    copy = np.random.default_rng(0).integers(max(n_jobs // len(data.jobs), 1), size=len(events))
-    moved = (events.jobs + copy * len(data.jobs)) % n_jobs
-    events = Events(events.candidates, moved, events.actions, events.times)
-    return MatchData(candidates=data.candidates, jobs=jobs, events=events)
+    events = data.events
+    kept = events.take(events.jobs < n_jobs)
+    return MatchData(candidates=data.candidates, jobs=jobs, events=kept)
 
 
 # ---- output
