@@ -171,6 +171,24 @@ class MatchData:
             f"{', '.join(ACTIONS[number] for number in sorted(present)) or 'no events'}"
         )
 
+    @cached_property
+    def groups(self) -> IntArray:
+        """Equal for reposts of one job, numbers from 0 on; shape (J,)."""
+        groups = self.jobs.groups
+        if groups is None:
+            return np.arange(len(self.jobs))
+        return np.unique(groups, return_inverse=True)[1]
+
+    def pair_keys(self, candidates: IntArray, jobs: IntArray) -> IntArray:
+        """A number for each pair, equal for one candidate with reposts of one job; shape (P,)."""
+        keys: IntArray = candidates.astype(np.int64) * len(self.jobs) + self.groups[jobs]
+        return keys
+
+    @cached_property
+    def event_keys(self) -> IntArray:
+        """Those of the events, shape (E,)."""
+        return self.pair_keys(self.events.candidates, self.events.jobs)
+
     def matrix(self, *actions: Action) -> sparse.csr_array:
         """Shape (C, J): 1 where a candidate did one of the actions; by default the target."""
         chosen = self.events.of(*(actions or (self.target,)))

@@ -86,19 +86,6 @@ def levels(data: MatchData, stage: Stage) -> tuple[int, int]:
     return NUMBER[SHOWN.get(stage, Action.DISMISS)], NUMBER[yes]
 
 
-def group_of(data: MatchData) -> IntArray:
-    """Equal for reposts of one job, from 0 on; shape (J,)."""
-    if data.jobs.groups is None:
-        return np.arange(len(data.jobs))
-    return np.unique(data.jobs.groups, return_inverse=True)[1]
-
-
-def pair_keys(data: MatchData, candidates: IntArray, jobs: IntArray) -> IntArray:
-    """A number for each pair, equal for reposts of one job."""
-    key: IntArray = candidates.astype(np.int64) * len(data.jobs) + group_of(data)[jobs]
-    return key
-
-
 def make_examples(
     data: MatchData, config: ExampleConfig | None = None, *, seed: int = 0
 ) -> Examples:
@@ -138,7 +125,7 @@ def shown_pairs(data: MatchData, config: ExampleConfig) -> Examples:
     events = data.events.take(data.events.actions >= shown)
     if not len(events):
         raise DataError(f"no pair of a candidate and a job can be asked about ({config.stage})")
-    keys = pair_keys(data, events.candidates, events.jobs)
+    keys = data.pair_keys(events.candidates, events.jobs)
     _, first, pair = np.unique(keys, return_index=True, return_inverse=True)
     is_yes = np.zeros(len(first), bool)
     is_yes[pair[events.actions >= yes]] = True
@@ -172,13 +159,13 @@ def _drawn(
     weights = np.cumsum((1 + counts[order]) ** power)
     n_known = np.searchsorted(posted[order], np.nan_to_num(times, nan=np.inf), side="right")
     total = weights[np.maximum(n_known, 1) - 1]
-    met = np.unique(pair_keys(data, data.events.candidates, data.events.jobs))
+    met = np.unique(data.event_keys)
     jobs = np.full(len(people), -1)
     open_ = np.flatnonzero(n_known > 0)
     for _ in range(N_DRAWS):
         place = np.searchsorted(weights, rng.random(len(open_)) * total[open_], side="right")
         jobs[open_] = order[np.minimum(place, n_known[open_] - 1)]
-        open_ = open_[np.isin(pair_keys(data, people[open_], jobs[open_]), met)]
+        open_ = open_[np.isin(data.pair_keys(people[open_], jobs[open_]), met)]
     jobs[open_] = -1
     kept = np.flatnonzero(jobs >= 0)
     pairs = Pairs(people[kept], jobs[kept], times[kept])

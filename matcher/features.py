@@ -41,7 +41,7 @@ from scipy import sparse
 from matcher.base import Arrays, Pairs
 from matcher.crossed import crossed, distance, plain
 from matcher.data import FloatArray, IntArray, MatchData, Profiles
-from matcher.examples import Examples, Stage, levels, pair_keys
+from matcher.examples import Examples, Stage, levels
 from matcher.fields import FieldConfig, FieldEncoder
 from matcher.known import SIDES, Known, Learned, Numbers, first_events, yes_or_no
 from matcher.statistics import Statistics
@@ -169,10 +169,10 @@ class PairFeatures:
         fold_of = np.random.default_rng(0).integers(N_FOLDS, size=len(data.events))
         events, pairs = data.events, examples.pairs
         own, first, pair = np.unique(
-            pair_keys(data, events.candidates, events.jobs), return_index=True, return_inverse=True
+            data.pair_keys(events.candidates, events.jobs), return_index=True, return_inverse=True
         )
         fold = fold_of[first]  # of each pair
-        beside = fold[np.searchsorted(own, pair_keys(data, pairs.candidates, examples.beside))]
+        beside = fold[np.searchsorted(own, data.pair_keys(pairs.candidates, examples.beside))]
         beside[~np.isnan(pairs.times)] = -1
         like = self._tables_of(data)[0]
         for number in np.unique(beside[beside >= 0]):

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from matcher.base import Pairs
 from matcher.data import NUMBER, BoolArray, IntArray, MatchData
-from matcher.splits import Split, first_of, groups_of, met_at, pair_keys
+from matcher.splits import Split, first_of, met_at
 
 MAX_PAIRS = 200_000
 MAX_SCORES = 2 * 10**8
@@ -76,7 +76,7 @@ def held_out_pairs(data: MatchData, split: Split, *, seed: int = 0) -> AskedPair
 
 
 def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPairs | None:
-    keys, met, events = pair_keys(data), met_at(data), data.events
+    keys, met, events = data.event_keys, met_at(data), data.events
     is_new = (met > split.train.events.times.max()) & (met <= split.times.max())
     rows = np.flatnonzero(is_new)
     rows = rows[first_of(keys[rows])]
@@ -115,16 +115,14 @@ def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPa
 
 def _unmet(data: MatchData, split: Split, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
     """A live job for each question that the candidate never met, where one was found."""
-    _, group = np.unique(groups_of(data), return_inverse=True)
-    first = split.candidates.astype(np.int64) * (int(group.max()) + 1)
-    met = np.unique(pair_keys(data))
+    met = np.unique(data.event_keys)
     live = np.flatnonzero(split.live)
     jobs = rng.choice(live, len(split))
-    is_met = np.isin(first + group[jobs], met)
+    is_met = np.isin(data.pair_keys(split.candidates, jobs), met)
     for _ in range(N_TRIES):
         again = np.flatnonzero(is_met)
         if not len(again):
             break
         jobs[again] = rng.choice(live, len(again))
-        is_met[again] = np.isin(first[again] + group[jobs[again]], met)
+        is_met[again] = np.isin(data.pair_keys(split.candidates[again], jobs[again]), met)
     return jobs[~is_met], ~is_met

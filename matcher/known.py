@@ -13,7 +13,6 @@ from scipy import sparse
 from matcher.base import Pairs
 from matcher.counts import Counts
 from matcher.data import BoolArray, FloatArray, IntArray, MatchData
-from matcher.examples import group_of, pair_keys
 from matcher.fields import FieldEncoder, Kind, Role
 from tagger.errors import ModelError
 
@@ -74,7 +73,7 @@ class Known:
         if codes is not None and learned.code_dim:
             _check_codes(codes.shape[1], learned.code_dim)
             self.codes = unit(codes)
-        self.group = group_of(data)
+        self.group = data.groups
         profiles = {"job": data.jobs, "candidate": data.candidates}
         self.fields: dict[str, sparse.csr_array] = (
             {side: learned.fields[side].transform(profiles[side]) for side in SIDES}
@@ -91,7 +90,7 @@ class Known:
         }
         self.first = {name: first_events(data, level) for name, level in learned.levels.items()}
         self.pairs = {
-            name: pair_keys(data, people, jobs) for name, (people, jobs, _) in self.first.items()
+            name: data.pair_keys(people, jobs) for name, (people, jobs, _) in self.first.items()
         }
         self.sorted_pairs = {name: np.sort(keys) for name, keys in self.pairs.items()}
         self.by_job = {
@@ -105,7 +104,7 @@ class Known:
         self.everyone = Counts(np.zeros_like(self.first["yes"][1]), self.first["yes"][2], 1)
 
     def question(self, pairs: Pairs) -> Question:
-        keys = pair_keys(self.data, pairs.candidates, pairs.jobs)
+        keys = self.data.pair_keys(pairs.candidates, pairs.jobs)
         is_timeless = np.isnan(pairs.times)
         hides: Numbers = {
             name: (is_in(keys, met) & is_timeless).astype(np.float64)
@@ -131,7 +130,7 @@ class Known:
         keys = self.sorted_pairs["yes"]
         if not len(keys):
             return np.full(len(asked.jobs), -1)
-        wanted = pair_keys(self.data, asked.candidates, asked.jobs)
+        wanted = self.data.pair_keys(asked.candidates, asked.jobs)
         at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         place = np.empty(len(keys), np.intp)
         place[self.by_candidate["yes"].order_] = np.arange(len(keys))
@@ -141,7 +140,7 @@ class Known:
 def first_events(data: MatchData, level: int) -> First:
     """Of each pair, with an action of a level or above."""
     events = data.events.take(data.events.actions >= level)
-    keys = pair_keys(data, events.candidates, events.jobs)
+    keys = data.pair_keys(events.candidates, events.jobs)
     rows = np.sort(np.unique(keys, return_index=True)[1])
     return events.candidates[rows], events.jobs[rows], events.times[rows]
 

@@ -139,7 +139,7 @@ def _asked(
             f"{len(data.events):,} events give {len(rows)} questions and {int(is_train.sum())} "
             "events to learn from: there are too few to hold some out"
         )
-    events, group = data.events, groups_of(data)
+    events, group = data.events, data.groups
     train, known = (data.with_events(events.take(part)) for part in (is_train, is_known))
     is_seen = np.isin(group, group[train.events.jobs])
     is_met = np.isin(np.arange(len(data.candidates)), known.events.candidates)
@@ -171,18 +171,6 @@ def _some(rows: IntArray, n: int | None, rng: np.random.Generator) -> IntArray:
     return np.sort(rng.choice(rows, n, replace=False))
 
 
-def groups_of(data: MatchData) -> IntArray:
-    groups = data.jobs.groups
-    return np.arange(len(data.jobs)) if groups is None else groups
-
-
-def pair_keys(data: MatchData) -> IntArray:
-    """Equal for events of one candidate with one job or its reposts; shape (E,)."""
-    _, group = np.unique(groups_of(data), return_inverse=True)
-    pairs: IntArray = data.events.candidates.astype(np.int64) * (group.max() + 1)
-    return pairs + group[data.events.jobs]
-
-
 def first_of(keys: IntArray) -> IntArray:
     """Where each key comes for the first time, in order."""
     return np.sort(np.unique(keys, return_index=True)[1])
@@ -192,7 +180,7 @@ def met_at(data: MatchData) -> FloatArray:
     """Time of the first event of each event's pair; all nan if one has no time. Shape (E,)."""
     if not data.has_times:
         return np.full(len(data.events), np.nan)
-    _, pair = np.unique(pair_keys(data), return_inverse=True)
+    _, pair = np.unique(data.event_keys, return_inverse=True)
     first = np.full(pair.max(initial=-1) + 1, np.inf)
     np.minimum.at(first, pair, data.events.times)
     return np.asarray(first[pair])
@@ -201,7 +189,7 @@ def met_at(data: MatchData) -> FloatArray:
 def _target_rows(data: MatchData) -> IntArray:
     """The first target event of each pair."""
     rows = np.flatnonzero(data.events.actions == NUMBER[data.target])
-    return rows[first_of(pair_keys(data)[rows])]
+    return rows[first_of(data.event_keys[rows])]
 
 
 _Held = tuple[IntArray, BoolArray]
@@ -210,7 +198,7 @@ _Held = tuple[IntArray, BoolArray]
 
 def _one_each(data: MatchData, min_events: int, rng: np.random.Generator) -> _Held:
     """One target event, drawn at random, of each candidate who has enough."""
-    rows, keys = _target_rows(data), pair_keys(data)
+    rows, keys = _target_rows(data), data.event_keys
     people = data.events.candidates[rows]
     enough = np.bincount(people, minlength=len(data.candidates)) >= max(min_events, 2)
     rows = rng.permutation(rows[enough[people]])
@@ -222,7 +210,7 @@ def _cold_events(data: MatchData, share: float, rng: np.random.Generator) -> Boo
     """Which events are of jobs that are held out whole; shape (E,). None: no job is."""
     if not share:
         return None
-    group = groups_of(data)[data.events.jobs]
+    group = data.groups[data.events.jobs]
     groups = np.unique(group[_target_rows(data)])
     held = rng.choice(groups, max(int(share * len(groups)), 1), replace=False)
     return np.isin(group, held)
