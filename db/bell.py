@@ -35,9 +35,9 @@ class Bell:
             self._listen()
         return self
 
-    def wait(self, stop: Callable[[], bool]) -> bool:
+    def wait(self, stop: Callable[[], bool], *, at_most_s: float = LISTEN_S) -> bool:
         """Wait for a ring, a while, or until `stop()` is true; whether it rang."""
-        end = time.monotonic() + (LISTEN_S if self._is_listening else POLL_S)
+        end = time.monotonic() + min(at_most_s, LISTEN_S if self._is_listening else POLL_S)
         while not stop() and (left := end - time.monotonic()) > 0:
             slice_s = min(left, 0.5)
             if not self._is_listening:

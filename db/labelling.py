@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db import queue
-from db.bell import Bell
+from db.bell import LISTEN_S, Bell
 from db.engine import is_gone, reading, writing
 from db.errors import StoreError
 from db.live import LiveModel, Load, Predicted, champion, load_live
@@ -31,6 +31,8 @@ N_JOBS, N_CHARS = 1024, 4 * 2**20
 """A batch ends at so many jobs, or so much text: enough for array speed, little memory."""
 MISSING_S = 60.0
 """How often a waiting worker looks for jobs that nobody has queued."""
+END_S = 0.2
+"""How often a worker that has nothing left to claim looks whether the others are done."""
 PATIENCE_S = 300.0
 """How long a worker waits for a server that went away."""
 
@@ -90,7 +92,7 @@ def label(
                 break
             else:
                 worker.look_around()
-                bell.wait(stop)
+                bell.wait(stop, at_most_s=LISTEN_S if settings.watch else END_S)
         n_stored = worker.stored() or 0
         progress(n_stored)
     return n_done + n_stored
