@@ -17,11 +17,10 @@ from db import predictions
 from db.engine import shown, take_turns
 from db.errors import StoreError
 from db.match_models import seen_by
+from db.match_tables import CandidateCode, Embedding, Recommendation
 from db.reposts import release
 from db.schema import (
     Candidate,
-    CandidateCode,
-    Embedding,
     Event,
     Job,
     JobCode,
@@ -31,7 +30,6 @@ from db.schema import (
     ModelJob,
     PredictionSet,
     PseudoLabel,
-    Recommendation,
 )
 
 

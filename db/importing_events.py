@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.engine import now, take_turns, writing
 from db.importing import job_ids
 from db.labels import chunks
+from db.match_tables import CandidateCode
 from db.rows import (
     CandidateRow,
     EventRow,
@@ -21,7 +22,7 @@ from db.rows import (
     resumable,
     writable,
 )
-from db.schema import Candidate, CandidateCode, Event, Job
+from db.schema import Candidate, Event, Job
 
 ACTIONS = ("impression", "view", "save", "visit", "apply", "dismiss", "reply")
 """What a candidate does with a job; a reply is the employer's."""

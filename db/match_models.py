@@ -15,7 +15,8 @@ from db.engine import now
 from db.errors import StoreError
 from db.live import META
 from db.match_results import listed
-from db.schema import Event, MatchModel
+from db.match_tables import MatchModel
+from db.schema import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

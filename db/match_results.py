@@ -11,14 +11,8 @@ from sqlalchemy.orm import Session
 from db.columns import ListOf
 from db.engine import now, take_turns
 from db.labels import chunks
-from db.schema import (
-    Candidate,
-    CandidateCode,
-    Embedding,
-    EmbeddingVersion,
-    Job,
-    Recommendation,
-)
+from db.match_tables import CandidateCode, Embedding, EmbeddingVersion, Recommendation
+from db.schema import Candidate, Job
 
 
 class Place(NamedTuple):

@@ -16,7 +16,8 @@ from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from db.labels import chunks
-from db.schema import Candidate, CandidateCode, Event, Job, JobCode
+from db.match_tables import CandidateCode
+from db.schema import Candidate, Event, Job, JobCode
 
 Encode = Callable[[Sequence[tuple[str, str]]], npt.NDArray[np.float32]]
 """From titles and texts, N of them, to codes, shape (N, D)."""

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect
 
+import db.match_tables  # noqa: F401  # its tables are part of Base.metadata
 from db.engine import shown, translated
 from db.errors import OutdatedError, StoreError
 from db.schema import Base

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 import cli
 from db.engine import reading, writing
-from db.schema import Candidate, Embedding, Event, Job, MatchModel, ModelAlias, Recommendation
+from db.match_tables import Embedding, MatchModel, Recommendation
+from db.schema import Candidate, Event, Job, ModelAlias
 from matcher import recommending, registry, spaces
 from matcher.data import ACTIONS, join
 from tests.db.made_up import add_champion

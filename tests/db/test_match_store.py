@@ -11,7 +11,8 @@ from db.engine import reading, writing
 from db.errors import StoreError
 from db.forget import find_candidate, find_job, remove
 from db.match_store import MatchStore
-from db.schema import Candidate, Embedding, EmbeddingVersion, Job, MatchModel, Recommendation
+from db.match_tables import Embedding, EmbeddingVersion, MatchModel, Recommendation
+from db.schema import Candidate, Job
 from db.status import status
 from tests.db.conftest import START
 from tests.db.made_up import add_jobs

@@ -12,8 +12,9 @@ from db import matching
 from db.engine import reading, writing
 from db.importing_events import import_candidates
 from db.match_store import MatchStore
+from db.match_tables import CandidateCode
 from db.rows import CandidateRow
-from db.schema import Candidate, CandidateCode, Event, Job, JobCode
+from db.schema import Candidate, Event, Job, JobCode
 from tests.db.conftest import START
 from tests.db.made_up import add_champion, add_jobs
 

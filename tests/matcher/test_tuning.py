@@ -1,3 +1,6 @@
+import json
+from dataclasses import asdict
+
 import optuna
 import pytest
 
@@ -38,12 +41,24 @@ class Extremes:
         return values[self.place]
 
 
+def as_json(options):
+    """Every option by its whole name, with lists for tuples."""
+    found = {}
+    for name, value in options.items():
+        if isinstance(value, dict):
+            found |= {f"{name}.{inner}": one for inner, one in as_json(value).items()}
+        else:
+            found[name] = json.dumps(value)
+    return found
+
+
 @pytest.mark.parametrize("place", [0, -1])
 @pytest.mark.parametrize("name", [name for name in spaces.SPACES if name in registry.MODELS])
 def test_every_space_fits_its_model(name, place):
     space = tuning.space_of(name)
     drawn = {option: one.suggest(Extremes(place), option) for option, one in space.items()}
-    make(name, tuning.nested(drawn))
+    asked = tuning.nested(drawn)
+    assert as_json(asked).items() <= as_json(asdict(make(name, asked).config)).items()
 
 
 def test_the_best_configuration_can_be_trained(storage):
