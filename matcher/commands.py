@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from matcher import options
-from matcher.options import Source, opened, print_json
+from matcher.options import Named, Source, opened, print_json
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -73,15 +73,11 @@ Listed = Annotated[
 
 
 @app.command()
+@options.with_data
 def train(
     context: typer.Context,
+    where: Named,
     name: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")],
-    db: options.Database = None,
-    store: options.StoreDir = None,
-    events: options.EventsFile = None,
-    jobs: options.JobsFile = None,
-    candidates: options.CandidatesFile = None,
-    tagger: options.TaggerDir = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -94,9 +90,6 @@ def train(
     ] = None,
     config: ConfigFile = None,
     seed: options.Seed = 0,
-    column: options.Columns = None,
-    encoding: options.Encoding = "utf-8",
-    rejects: options.RejectFile = None,
     listed: Listed = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -105,7 +98,6 @@ def train(
     In a database the newest model is the one that predicts. What is predicted is the first of
     apply, reply, save and view that the events hold.
     """
-    where = options.named(locals())
     from matcher.configs import make, read_config
 
     made = make(name, read_config(config, name), seed=seed)
@@ -125,15 +117,11 @@ def train(
 
 
 @app.command()
+@options.with_data
 def evaluate(
     context: typer.Context,
+    where: Named,
     names: Annotated[list[str], typer.Argument(metavar="KIND...", help="Kinds of models.")],
-    db: options.Database = None,
-    store: options.StoreDir = None,
-    events: options.EventsFile = None,
-    jobs: options.JobsFile = None,
-    candidates: options.CandidatesFile = None,
-    tagger: options.TaggerDir = None,
     config: Annotated[
         list[Path] | None,
         typer.Option(
@@ -167,9 +155,6 @@ def evaluate(
         typer.Option(metavar="DIR", help="Keep what is finished here, to go on after a stop."),
     ] = None,
     seed: options.Seed = 0,
-    column: options.Columns = None,
-    encoding: options.Encoding = "utf-8",
-    rejects: options.RejectFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare models on one split: each is trained on what came before, asked about the rest.
@@ -177,7 +162,6 @@ def evaluate(
     By time where all events have one, else one job of each candidate is held out. Put popularity
     among them: what isn't ahead of it has learned nothing.
     """
-    where = options.named(locals())
     from matcher.configs import make, named_configs
 
     configs = named_configs(config or (), names)
@@ -209,8 +193,10 @@ def evaluate(
 
 
 @app.command()
+@options.with_data
 def predict(
     context: typer.Context,
+    where: Named,
     candidate: Annotated[
         list[str] | None,
         typer.Option("--candidate", metavar="ID", help="Jobs for them; may be repeated."),
@@ -234,15 +220,6 @@ def predict(
         typer.Option(min=0, metavar="DAYS", help="Only jobs that were posted since."),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why.")] = False,
-    db: options.Database = None,
-    store: options.StoreDir = None,
-    events: options.EventsFile = None,
-    jobs: options.JobsFile = None,
-    candidates: options.CandidatesFile = None,
-    tagger: options.TaggerDir = None,
-    column: options.Columns = None,
-    encoding: options.Encoding = "utf-8",
-    rejects: options.RejectFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Rank jobs for candidates, or with --job candidates for a job.
@@ -250,12 +227,11 @@ def predict(
     One list is printed, and stored with --save; those of --all go into the database, or into
     --output. Jobs that a candidate has applied to are left out, and of reposts all but the best.
     """
-    where = options.named(locals())
     if [bool(candidate), everyone, job is not None].count(True) != 1:
         raise typer.BadParameter("say for whom: --candidate ID, --all, or --job ID")
-    if events and (save or resume):
+    if where.events and (save or resume):
         raise typer.BadParameter("--save and --resume need a database")
-    if events and everyone and not output:
+    if where.events and everyone and not output:
         raise typer.BadParameter("with --all and files name the --output FILE")
     with opened(context, where) as source:
         from matcher.predict import Wanted
@@ -276,33 +252,25 @@ def predict(
 
 
 @app.command()
+@options.with_data
 def embed(
     context: typer.Context,
+    where: Named,
     name: Annotated[
         str, typer.Option("--name", help="What to call the vectors: with the model, their version.")
     ] = "activity",
     model: OneModel = None,
     output: Output = None,
     resume: Resume = False,
-    db: options.Database = None,
-    store: options.StoreDir = None,
-    events: options.EventsFile = None,
-    jobs: options.JobsFile = None,
-    candidates: options.CandidatesFile = None,
-    tagger: options.TaggerDir = None,
-    column: options.Columns = None,
-    encoding: options.Encoding = "utf-8",
-    rejects: options.RejectFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Publish a vector of every candidate's activity, in the database or a file.
 
     Vectors of several versions, a name and a trained model each, stand side by side.
     """
-    where = options.named(locals())
-    if events and resume:
+    if where.events and resume:
         raise typer.BadParameter("--resume needs a database")
-    if events and not output:
+    if where.events and not output:
         raise typer.BadParameter("with files name the --output FILE")
     with opened(context, where) as source:
         from matcher.publishing import publish
@@ -313,8 +281,10 @@ def embed(
 
 
 @app.command()
+@options.with_data
 def tune(
     context: typer.Context,
+    where: Named,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model.")],
     trials: Annotated[
         int, typer.Option(min=1, metavar="N", help="Stop when the search has so many, in all.")
@@ -356,15 +326,6 @@ def tune(
     ] = None,
     config: ConfigFile = None,
     seed: options.Seed = 0,
-    db: options.Database = None,
-    store: options.StoreDir = None,
-    events: options.EventsFile = None,
-    jobs: options.JobsFile = None,
-    candidates: options.CandidatesFile = None,
-    tagger: options.TaggerDir = None,
-    column: options.Columns = None,
-    encoding: options.Encoding = "utf-8",
-    rejects: options.RejectFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Search for a good configuration; start it again, or several times at once, to search on.
@@ -372,7 +333,6 @@ def tune(
     What `jobtool match evaluate` holds out with the same seed is not looked at. --config holds
     what is not to vary.
     """
-    where = options.named(locals())
     from matcher.configs import read_config, write_config
     from matcher.tuning import SearchConfig, search, space_of
 
@@ -420,7 +380,7 @@ def prune(
     as_json: options.AsJson = False,
 ) -> None:
     """Remove older models from a database and its store, with their lists and vectors."""
-    with options.store_of(context, options.named(locals())) as opened_store:
+    with options.store_of(context, Named(db=db, store=store)) as opened_store:
         gone, kept = opened_store.prune(keep)
     if as_json:
         return print_json({"removed": gone, "kept": kept})

@@ -1,9 +1,11 @@
 """What the commands of `jobtool match` share: options, where data come from, what is printed."""
 
+import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -101,21 +103,51 @@ class Host(Protocol):
 class Named:
     """The options of a command that say where its data are."""
 
-    db: str | None
-    store: Path | None
-    events: Path | None
-    jobs: Path | None
-    candidates: Path | None
-    tagger: Path | None
-    column: list[str] | None
-    encoding: str
-    rejects: Path | None
+    db: str | None = None
+    store: Path | None = None
+    events: Path | None = None
+    jobs: Path | None = None
+    candidates: Path | None = None
+    tagger: Path | None = None
+    column: list[str] | None = None
+    encoding: str = "utf-8"
+    rejects: Path | None = None
 
 
-def named(given: Mapping[str, Any]) -> Named:
-    """Those among the parameters of a command that say where its data are."""
-    options: dict[str, Any] = {one.name: given.get(one.name) for one in fields(Named)}
-    return Named(**options)
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "db": (Database, None),
+    "store": (StoreDir, None),
+    "events": (EventsFile, None),
+    "jobs": (JobsFile, None),
+    "candidates": (CandidatesFile, None),
+    "tagger": (TaggerDir, None),
+    "column": (Columns, None),
+    "encoding": (Encoding, "utf-8"),
+    "rejects": (RejectFile, None),
+}
+"""The options behind `Named`, and their defaults."""
+
+
+def with_data(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that also takes the options that say where its data are.
+
+    It gets them as one argument, `where`.
+    """
+    own = inspect.signature(command, eval_str=True)
+    parameters = [one for one in own.parameters.values() if one.name != "where"]
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in _SHARED.items()
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        where = Named(**{name: given.pop(name) for name in _SHARED})
+        command(where=where, **given)
+
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 @dataclass(frozen=True, slots=True)
