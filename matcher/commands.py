@@ -25,52 +25,6 @@ app = typer.Typer(
 )
 DEFAULT = Path("match-model")
 
-OneModel = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        help="A folder (default: match-model); with a database a number or a kind of model "
-        "(default: the newest).",
-    ),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="JSON, as jobtool match tune writes it."),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        dir_okay=False,
-        help=".csv, .jsonl, .json (each also .gz) or .parquet, instead of the database.",
-    ),
-]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on after a stop: leave out whom this model has done."),
-]
-
-
-def _list_models(asked: bool) -> None:
-    if not asked:
-        return
-    from matcher.registry import MODELS, find
-
-    for name in MODELS:
-        about = (find(name).__doc__ or "").strip().partition("\n")[0]
-        typer.echo(f"{name:<22} {about}")
-    raise typer.Exit
-
-
-Listed = Annotated[
-    bool,
-    typer.Option("--list", callback=_list_models, is_eager=True, help="Show the kinds of models."),
-]
-
 
 @app.command()
 @options.with_data
@@ -88,9 +42,9 @@ def train(
             help="With --events: the folder to write.",
         ),
     ] = None,
-    config: ConfigFile = None,
+    config: options.ConfigFile = None,
     seed: options.Seed = 0,
-    listed: Listed = False,
+    listed: options.Listed = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Train a matching model on all events and save it: in the database's store, or in a folder.
@@ -205,13 +159,13 @@ def predict(
     job: Annotated[
         str | None, typer.Option("--job", metavar="ID", help="Candidates to invite for it.")
     ] = None,
-    model: OneModel = None,
+    model: options.OneModel = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Places of a list.")] = 10,
-    output: Output = None,
+    output: options.Output = None,
     save: Annotated[
         bool, typer.Option("--save", help="Store the list in the database, as --all does.")
     ] = False,
-    resume: Resume = False,
+    resume: options.Resume = False,
     with_applied: Annotated[
         bool, typer.Option("--with-applied", help="Also jobs that they have applied to.")
     ] = False,
@@ -259,9 +213,9 @@ def embed(
     name: Annotated[
         str, typer.Option("--name", help="What to call the vectors: with the model, their version.")
     ] = "activity",
-    model: OneModel = None,
-    output: Output = None,
-    resume: Resume = False,
+    model: options.OneModel = None,
+    output: options.Output = None,
+    resume: options.Resume = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Publish a vector of every candidate's activity, in the database or a file.
@@ -324,7 +278,7 @@ def tune(
             help="The best configuration, for jobtool match train --config.",
         ),
     ] = None,
-    config: ConfigFile = None,
+    config: options.ConfigFile = None,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:

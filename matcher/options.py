@@ -90,6 +90,53 @@ Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+OneModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A folder (default: match-model); with a database a number or a kind of model "
+        "(default: the newest).",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="JSON, as jobtool match tune writes it."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        dir_okay=False,
+        help=".csv, .jsonl, .json (each also .gz) or .parquet, instead of the database.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on after a stop: leave out whom this model has done."),
+]
+
+
+def _list_models(asked: bool) -> None:
+    if not asked:
+        return
+    from matcher.registry import MODELS, find
+
+    for name in MODELS:
+        about = (find(name).__doc__ or "").strip().partition("\n")[0]
+        typer.echo(f"{name:<22} {about}")
+    raise typer.Exit
+
+
+Listed = Annotated[
+    bool,
+    typer.Option("--list", callback=_list_models, is_eager=True, help="Show the kinds of models."),
+]
+
+
 class Host(Protocol):
     """What `cli` hands over: the matcher knows neither SQL nor texts."""
 
@@ -103,29 +150,15 @@ class Host(Protocol):
 class Named:
     """The options of a command that say where its data are."""
 
-    db: str | None = None
-    store: Path | None = None
-    events: Path | None = None
-    jobs: Path | None = None
-    candidates: Path | None = None
-    tagger: Path | None = None
-    column: list[str] | None = None
-    encoding: str = "utf-8"
-    rejects: Path | None = None
-
-
-_SHARED: dict[str, tuple[Any, Any]] = {
-    "db": (Database, None),
-    "store": (StoreDir, None),
-    "events": (EventsFile, None),
-    "jobs": (JobsFile, None),
-    "candidates": (CandidatesFile, None),
-    "tagger": (TaggerDir, None),
-    "column": (Columns, None),
-    "encoding": (Encoding, "utf-8"),
-    "rejects": (RejectFile, None),
-}
-"""The options behind `Named`, and their defaults."""
+    db: Database = None
+    store: StoreDir = None
+    events: EventsFile = None
+    jobs: JobsFile = None
+    candidates: CandidatesFile = None
+    tagger: TaggerDir = None
+    column: Columns = None
+    encoding: Encoding = "utf-8"
+    rejects: RejectFile = None
 
 
 def with_data(command: Callable[..., None]) -> Callable[..., None]:
@@ -134,16 +167,13 @@ def with_data(command: Callable[..., None]) -> Callable[..., None]:
     It gets them as one argument, `where`.
     """
     own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(Named).parameters
     parameters = [one for one in own.parameters.values() if one.name != "where"]
-    parameters += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in _SHARED.items()
-    ]
+    parameters += shared.values()
 
     @wraps(command)
     def run(**given: Any) -> None:
-        where = Named(**{name: given.pop(name) for name in _SHARED})
-        command(where=where, **given)
+        command(where=Named(**{name: given.pop(name) for name in shared}), **given)
 
     run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}
