@@ -6,13 +6,16 @@ Letters for axes: B candidates or questions, J jobs, P pairs, E events, K number
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from matcher.base import Arrays, Matcher, Pairs, blocks
-from matcher.data import Action, FloatArray, IntArray, MatchData, Profiles
+from matcher.counts import Counts
+from matcher.data import Action, Events, FloatArray, IntArray, MatchData, Profiles
+from matcher.known import is_in, ranges
 from tagger.errors import DataError
 
 QUESTIONS_AT_ONCE = 4096
@@ -35,51 +38,64 @@ def histories(
     times
         Shape (B,): only what was before, strictly; nan, the default: everything.
     without
-        Shape (B,): a job whose events don't count; -1, the default: none.
+        Shape (B,): a job whose events don't count, nor those of its reposts; -1, the default: none.
     decay
-        A job counts `decay` times as much as the one after it, in (0, 1]; the latest counts 1.
+        A job counts `decay` times as much as the one after it, in (0, 1]; the latest counts 1. One
+        that was wanted again has the latest place alone.
         Without times, jobs have no order, and each counts 1.
     """
-    events = data.events.of(target)
-    if len(candidates) < len(data.candidates):
-        asked = np.zeros(len(data.candidates), bool)
-        asked[candidates] = True
-        events = events.take(asked[events.candidates])
-    order = np.argsort(events.candidates, kind="stable")  # in order of time within a candidate
-    starts = np.searchsorted(events.candidates[order], candidates)
-    sizes = np.searchsorted(events.candidates[order], candidates, side="right") - starts
-    rows = np.repeat(np.arange(len(candidates)), sizes)
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    found = order[np.repeat(starts, sizes) + places]
-    jobs = events.jobs[found]
-    keep = np.ones(len(rows), bool)
-    if times is not None:
-        keep &= np.isnan(times[rows]) | (events.times[found] < times[rows])
+    events, counts, _ = _done(data, target)
+    times = np.full(len(candidates), np.nan) if times is None else times
+    low, high = counts.spans(candidates, times)
+    rows = np.repeat(np.arange(len(candidates)), high - low)  # in order of time within a row
+    jobs = events.jobs[counts.order_[ranges(low, high - low)]]
     if without is not None:
-        keep &= jobs != without[rows]
-    weights = _weights(data, rows[keep], decay)
+        hidden, group = without[rows], data.groups
+        keep = (hidden < 0) | (group[jobs] != group[hidden])
+        rows, jobs = rows[keep], jobs[keep]
+    cells = rows * len(data.jobs) + jobs
+    _, latest = np.unique(cells[::-1], return_index=True)
+    latest = len(cells) - 1 - latest
+    rows, jobs = rows[latest], jobs[latest]
+    weights = np.ones(len(rows), np.float32)
+    if decay != 1 and data.has_times:
+        order = np.argsort(latest)
+        n_later = np.searchsorted(rows, rows, side="right") - 1 - np.arange(len(rows))
+        weights[order] = np.maximum(float(decay) ** n_later, 1e-6)
+    bounds = np.r_[0, np.cumsum(np.bincount(rows, minlength=len(candidates)))]
     shape = (len(candidates), len(data.jobs))
-    return _largest(rows[keep], jobs[keep], weights, shape)
+    return sparse.csr_array((weights, jobs, bounds), shape=shape)
 
 
-def _weights(data: MatchData, rows: IntArray, decay: float) -> npt.NDArray[np.float32]:
-    """Of events in order of row, then time."""
-    if decay == 1 or not data.has_times:
-        return np.ones(len(rows), np.float32)
-    ends = np.searchsorted(rows, rows, side="right")
-    n_later = ends - 1 - np.arange(len(rows))
-    return np.asarray(np.maximum(float(decay) ** n_later, 1e-6), np.float32)
+def questions(data: MatchData, pairs: Pairs, target: Action) -> tuple[Pairs, IntArray]:
+    """The histories that pairs ask about, each once, and which of them is that of each pair.
+
+    Their job is one to leave out, as `histories` does, -1 for none: a pair without a time is not
+    told what happened between the two, which differs only where they met.
+    """
+    keys = data.pair_keys(pairs.candidates, pairs.jobs)
+    is_hidden = np.isnan(pairs.times) & is_in(keys, _done(data, target)[2])
+    hidden = np.where(is_hidden, pairs.jobs, -1)
+    moments = np.nan_to_num(pairs.times, nan=np.inf)
+    columns = np.stack([pairs.candidates, hidden, moments], axis=1)
+    found, place = np.unique(columns, axis=0, return_inverse=True)
+    candidates, jobs = found[:, :2].astype(np.intp).T
+    return Pairs(candidates, jobs, np.where(np.isinf(found[:, 2]), np.nan, found[:, 2])), place
 
 
-def _largest(
-    rows: IntArray, jobs: IntArray, weights: npt.NDArray[np.float32], shape: tuple[int, int]
-) -> sparse.csr_array:
-    """A matrix where a repeated cell has its largest weight."""
-    order = np.lexsort((-weights, jobs, rows))
-    rows, jobs, weights = rows[order], jobs[order], weights[order]
-    first = np.r_[True, (np.diff(rows) != 0) | (np.diff(jobs) != 0)][: len(rows)]
-    bounds = np.r_[0, np.cumsum(np.bincount(rows[first], minlength=shape[0]))]
-    return sparse.csr_array((weights[first], jobs[first], bounds), shape=shape)
+_Done = tuple[Events, Counts, IntArray]
+"""Events with an action, by candidate and time; their pairs, sorted."""
+_kept: WeakKeyDictionary[MatchData, dict[Action, _Done]] = WeakKeyDictionary()
+
+
+def _done(data: MatchData, target: Action) -> _Done:
+    """Made once for the same data, however many questions follow."""
+    found = _kept.setdefault(data, {})
+    if target not in found:
+        events = data.events.of(target)
+        counts = Counts(events.candidates, events.times, len(data.candidates))
+        found[target] = events, counts, np.unique(data.pair_keys(events.candidates, events.jobs))
+    return found[target]
 
 
 class HistoryMatcher(Matcher):
@@ -128,7 +144,7 @@ class HistoryMatcher(Matcher):
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
         keys, scores = self.kept_keys(data), np.empty(len(pairs))
         for part in blocks(np.arange(len(pairs)), QUESTIONS_AT_ONCE):
-            asked = pairs.take(part)
+            asked, place = questions(data, pairs.take(part), self.target_)
             known = histories(
                 data,
                 asked.candidates,
@@ -137,8 +153,10 @@ class HistoryMatcher(Matcher):
                 without=asked.jobs,
                 decay=self.decay,
             )
-            found, key = self.queries(data, asked.candidates, known), keys[asked.jobs]
-            product: Any = found.multiply(key) if sparse.issparse(found) else found * _dense(key)
+            found: Any = self.queries(data, asked.candidates, known)
+            found, key = found[place], keys[pairs.jobs[part]]
+            is_dense = isinstance(found, np.ndarray)
+            product = found * _dense(key) if is_dense else found.multiply(key)
             scores[part] = np.asarray(product.sum(axis=1)).ravel()
         return scores
 

@@ -163,10 +163,10 @@ def expanded(matrix: sparse.csr_array, rows: IntArray) -> tuple[IntArray, IntArr
     """Columns of some rows, one after the other: place in `rows`, and column."""
     length = np.diff(matrix.indptr)[rows]
     row = np.repeat(np.arange(len(rows)), length)
-    return row, matrix.indices[_ranges(matrix.indptr[rows], length)]
+    return row, matrix.indices[ranges(matrix.indptr[rows], length)]
 
 
-def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
     """start, start + 1, ... of each, one after the other."""
     before = np.r_[0, np.cumsum(lengths)[:-1]]
     return np.repeat(starts.astype(np.int64) - before, lengths) + np.arange(lengths.sum())
@@ -174,7 +174,7 @@ def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
 
 def spans_matrix(starts: IntArray, lengths: IntArray, order: IntArray) -> sparse.csr_array:
     """A row for each span of `order`, with 1 where it points; float32."""
-    at = order[_ranges(starts, lengths)]
+    at = order[ranges(starts, lengths)]
     cells = (np.ones(len(at), np.float32), at, np.r_[0, np.cumsum(lengths)])
     return sparse.csr_array(cells, shape=(len(starts), len(order)))
 

@@ -48,10 +48,13 @@ def test_nothing_later_counts(name, data):
     )
 
 
-def test_what_happened_between_the_two_does_not_count(name, data):
+@pytest.mark.parametrize("n_reposts", [0, 1])
+def test_what_happened_between_the_two_does_not_count(name, data, n_reposts):
+    groups = np.arange(40) % (40 // (1 + n_reposts))
+    data = replace(data, jobs=replace(data.jobs, groups=groups))
     model = registry.find(name)().fit(data)
     person, job = int(data.events.candidates[0]), int(data.events.jobs[0])
-    between = (data.events.candidates == person) & (data.events.jobs == job)
+    between = (data.events.candidates == person) & (groups[data.events.jobs] == groups[job])
     without = data.with_events(data.events.take(~between))
     pair = Pairs(np.array([person]), np.array([job]), np.array([np.nan]))
     np.testing.assert_allclose(
