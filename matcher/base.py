@@ -68,13 +68,19 @@ class Matcher(ABC):
         `data` holds what is known when asked: histories may be longer than in training, jobs and
         candidates may be new.
         """
-        people, place = np.unique(pairs.candidates, return_inverse=True)
+        moments = np.nan_to_num(pairs.times, nan=np.inf)
+        questions, place = np.unique(
+            np.stack([pairs.candidates, moments], axis=1), axis=0, return_inverse=True
+        )
+        people, times = questions[:, 0].astype(np.intp), questions[:, 1]
+        times[np.isinf(times)] = np.nan
+        order = np.argsort(place, kind="stable")
         scores = np.empty(len(pairs))
-        step = candidates_at_once(data)
-        for first in range(0, len(people), step):
-            block = self.score_jobs(data, people[first : first + step])
-            here = np.flatnonzero((place >= first) & (place < first + step))
-            scores[here] = block[place[here] - first, pairs.jobs[here]]
+        for rows in blocks(np.arange(len(people)), candidates_at_once(data)):
+            first, end = np.searchsorted(place, [rows[0], rows[-1] + 1], sorter=order)
+            here = order[first:end]
+            block = self.score_jobs(data, people[rows], times[rows])
+            scores[here] = block[place[here] - rows[0], pairs.jobs[here]]
         return scores
 
     def score_jobs(

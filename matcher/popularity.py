@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from matcher.base import Arrays, Matcher
+from matcher.base import Arrays, Matcher, Pairs
 from matcher.data import FloatArray, IntArray, MatchData
 
 
@@ -20,12 +20,17 @@ class Popularity(Matcher):
         self.counts_ = np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.float32)
         return self
 
+    def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
+        return self._scores(data)[pairs.jobs]
+
     def score_jobs(
         self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
     ) -> FloatArray:
+        return np.tile(self._scores(data), (len(candidates), 1))
+
+    def _scores(self, data: MatchData) -> FloatArray:
         row = dict(zip(self.job_ids_.tolist(), self.counts_.tolist(), strict=True))
-        scores = np.array([row.get(id, 0.0) for id in data.jobs.ids], np.float32)
-        return np.tile(scores, (len(candidates), 1))
+        return np.array([row.get(id, 0.0) for id in data.jobs.ids], np.float32)
 
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
         return {"model": {"job_ids": self.job_ids_, "counts": self.counts_}}, {}

@@ -48,6 +48,15 @@ def test_pairs_are_looked_up_in_the_scores_of_all_jobs():
     assert ByJob().score_pairs(made_up(), PAIRS).tolist() == [5001, 2001, 5039, 0]
 
 
+def test_a_pair_is_looked_up_at_its_own_moment():
+    class ByMoment(ByJob):
+        def score_jobs(self, data, candidates, times=None):
+            return super().score_jobs(data, candidates) + np.nan_to_num(times, nan=-1)[:, None] / 10
+
+    pairs = Pairs(np.array([5, 5, 5, 0]), np.array([1, 1, 2, 0]), np.array([7, np.nan, 7, 3]))
+    assert ByMoment().score_pairs(made_up(), pairs).tolist() == [5001.7, 5000.9, 5002.7, 0.3]
+
+
 def test_all_jobs_are_scored_pair_by_pair():
     data, asked = made_up(), np.array([3, 1])
     np.testing.assert_array_equal(ByPair().score_jobs(data, asked), ByJob().score_jobs(data, asked))
