@@ -189,6 +189,14 @@ class MatchData:
         """Those of the events, shape (E,)."""
         return self.pair_keys(self.events.candidates, self.events.jobs)
 
+    @cached_property
+    def met_at(self) -> FloatArray:
+        """Time of the first event of each event's pair; all nan if one has no time. Shape (E,)."""
+        if not self.has_times:
+            return np.full(len(self.events), np.nan)
+        _, first, pair = np.unique(self.event_keys, return_index=True, return_inverse=True)
+        return self.events.times[first][pair]
+
     def matrix(self, *actions: Action) -> sparse.csr_array:
         """Shape (C, J): 1 where a candidate did one of the actions; by default the target."""
         chosen = self.events.of(*(actions or (self.target,)))

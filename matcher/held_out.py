@@ -10,7 +10,7 @@ from scipy import sparse
 
 from matcher.base import Pairs
 from matcher.data import NUMBER, BoolArray, IntArray, MatchData
-from matcher.splits import Split, first_of, met_at
+from matcher.splits import Split, first_of
 
 MAX_PAIRS = 200_000
 MAX_SCORES = 2 * 10**8
@@ -76,7 +76,7 @@ def held_out_pairs(data: MatchData, split: Split, *, seed: int = 0) -> AskedPair
 
 
 def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPairs | None:
-    keys, met, events = data.event_keys, met_at(data), data.events
+    keys, met, events = data.event_keys, data.met_at, data.events
     is_new = (met > split.train.events.times.max()) & (met <= split.times.max())
     rows = np.flatnonzero(is_new)
     rows = rows[first_of(keys[rows])]

@@ -27,7 +27,7 @@ class Split:
     times: FloatArray
     """Shape (Q,): when the two first met; nan without times."""
     live: BoolArray
-    """Shape (J,): the jobs to choose from: all that were known before the last question."""
+    """Shape (J,): the jobs to choose from: all that were known at the last question."""
     is_new_job: BoolArray
     """Shape (Q,): whether the job, and those it repeats, have no event to learn from."""
     is_new_candidate: BoolArray
@@ -81,7 +81,7 @@ def split(
         _one_each(data, min_events, rng) if is_cold is None else _cold(data, is_cold, rng)
     )
     rows = _some(rows, max_questions, rng)
-    return _asked(data, rows, is_train, is_train, np.inf)
+    return _asked(data, rows, is_train, is_train)
 
 
 def rolling(
@@ -118,7 +118,7 @@ def _by_time(
     is_cold: BoolArray | None,
 ) -> Split:
     """The last pair of each candidate that met in a window, if that led to the target in it."""
-    events, met, rows = data.events, met_at(data), _target_rows(data)
+    events, met, rows = data.events, data.met_at, _target_rows(data)
     is_open = np.ones(len(events), bool) if is_cold is None else ~is_cold
     rows = rows[(met[rows] >= start) & (events.times[rows] < end)]
     rows = rows if is_cold is None else rows[is_cold[rows]]
@@ -127,20 +127,20 @@ def _by_time(
     moment = np.full(len(data.candidates), start)
     moment[events.candidates[asked]] = met[asked]
     is_known = events.times < moment[events.candidates]
-    return _asked(data, asked, (events.times < start) & is_open, is_known & is_open, end)
+    return _asked(data, asked, (events.times < start) & is_open, is_known & is_open)
 
 
-def _asked(
-    data: MatchData, rows: IntArray, is_train: BoolArray, is_known: BoolArray, end: float
-) -> Split:
+def _asked(data: MatchData, rows: IntArray, is_train: BoolArray, is_known: BoolArray) -> Split:
     """The questions that some events pose."""
-    if not len(rows) or not is_train.any():
-        raise DataError(
-            f"{len(data.events):,} events give {len(rows)} questions and {int(is_train.sum())} "
-            "events to learn from: there are too few to hold some out"
-        )
     events, group = data.events, data.groups
+    n_target = int((is_train & (events.actions == NUMBER[data.target])).sum())
+    if not len(rows) or not n_target:
+        raise DataError(
+            f"{len(events):,} events give {len(rows)} questions and {int(is_train.sum())} events "
+            f"to learn from, {n_target} of them {data.target}: there are too few to hold some out"
+        )
     train, known = (data.with_events(events.take(part)) for part in (is_train, is_known))
+    times = data.met_at[rows]
     is_seen = np.isin(group, group[train.events.jobs])
     is_met = np.isin(np.arange(len(data.candidates)), known.events.candidates)
     return Split(
@@ -148,8 +148,8 @@ def _asked(
         known,
         events.candidates[rows],
         events.jobs[rows],
-        met_at(data)[rows],
-        known_from(data) < end,
+        times,
+        known_from(data) <= np.nan_to_num(times.max(), nan=np.inf),
         ~is_seen[events.jobs[rows]],
         ~is_met[events.candidates[rows]],
     )
@@ -174,16 +174,6 @@ def _some(rows: IntArray, n: int | None, rng: np.random.Generator) -> IntArray:
 def first_of(keys: IntArray) -> IntArray:
     """Where each key comes for the first time, in order."""
     return np.sort(np.unique(keys, return_index=True)[1])
-
-
-def met_at(data: MatchData) -> FloatArray:
-    """Time of the first event of each event's pair; all nan if one has no time. Shape (E,)."""
-    if not data.has_times:
-        return np.full(len(data.events), np.nan)
-    _, pair = np.unique(data.event_keys, return_inverse=True)
-    first = np.full(pair.max(initial=-1) + 1, np.inf)
-    np.minimum.at(first, pair, data.events.times)
-    return np.asarray(first[pair])
 
 
 def _target_rows(data: MatchData) -> IntArray:

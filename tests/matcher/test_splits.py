@@ -196,7 +196,8 @@ def test_jobs_that_were_not_there_yet_do_not_compete():
     data = events_of(*lines, posted=[-9, np.nan, np.nan, np.nan, -9, 99])
     first, last = rolling(data, 2, test_share=0.5)
     assert first.live.tolist() == [True, True, True, False, True, False]
-    assert last.live.tolist() == [True, True, True, True, True, True]  # the last has no end
+    assert last.live.tolist() == [True, True, True, True, True, False]
+    assert split(data).live.tolist() == [True, True, True, True, True, False]
 
 
 def test_a_job_of_which_nothing_tells_its_age_is_live():
@@ -233,6 +234,12 @@ def test_too_few_events_are_one_clear_error():
         split(events_of("x a apply"))
     with pytest.raises(DataError, match="too few to hold some out"):
         split(events_of("x a apply 1"))
+
+
+def test_training_without_the_target_is_too_few_events():
+    data = events_of("x a view 1", "y b view 2", "x c apply 3", "y d apply 3")
+    with pytest.raises(DataError, match="2 events to learn from, 0 of them apply.*too few"):
+        split(data)
 
 
 def test_windows_need_times_and_a_number():
