@@ -23,30 +23,37 @@ N_TRIES = 20
 class Rivals:
     """Which jobs the held-out one of a question competes with.
 
-    Those that are live and that the candidate has not met; never a repost of the held-out one.
+    Those that are live, were not posted later than the question, and that the candidate has not
+    met; never a repost of the held-out one.
     """
 
     def __init__(self, split: Split) -> None:
-        self._split = split
-        groups = split.known.jobs.groups
-        self._group = None if groups is None else np.unique(groups, return_inverse=True)[1]
+        self._split, self._group = split, split.known.groups
         events = split.known.events
-        ones = np.ones(len(events), bool)
-        columns = events.jobs if self._group is None else self._group[events.jobs]
-        n_columns = len(split.live) if self._group is None else int(self._group.max(initial=-1)) + 1
-        shape = (len(split.known.candidates), n_columns)
-        self._met = sparse.csr_array((ones, (events.candidates, columns)), shape=shape)
+        shape = (len(split.known.candidates), len(split.live))
+        cells = (np.ones(len(events), bool), (events.candidates, self._group[events.jobs]))
+        self._met = sparse.csr_array(cells, shape=shape)
 
     def of(self, questions: IntArray) -> BoolArray:
         """Shape (B, J), for some questions by their row; True for the held-out jobs, too."""
         rows, own = np.arange(len(questions)), self._split.jobs[questions]
-        barred = self._met[self._split.candidates[questions]].toarray().astype(bool)
-        if self._group is not None:
-            barred[rows, self._group[own]] = True
-            barred = barred[:, self._group]
-        found: BoolArray = ~barred & self._split.live
+        barred = self._met[self._split.candidates[questions]].toarray()
+        barred[rows, self._group[own]] = True
+        is_later = _is_later(self._split, np.arange(len(self._group)), questions[:, None])
+        found: BoolArray = ~barred[:, self._group] & self._split.live & ~is_later
         found[rows, own] = True
         return found
+
+
+def _is_later(split: Split, jobs: IntArray, questions: IntArray) -> BoolArray:
+    """Whether jobs were posted after questions; shapes that go together.
+
+    By the date of posting alone: who met a job first must not tell that it was there.
+    """
+    posted = split.known.jobs.known_from
+    if posted is None:
+        return np.zeros(np.broadcast_shapes(jobs.shape, questions.shape), bool)
+    return np.asarray(posted[jobs] > split.times[questions])  # false for nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,15 +121,14 @@ def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPa
 
 
 def _unmet(data: MatchData, split: Split, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
-    """A live job for each question that the candidate never met, where one was found."""
+    """For each question a job that was live and that the candidate never met, where one is found."""
     met = np.unique(data.event_keys)
     live = np.flatnonzero(split.live)
-    jobs = rng.choice(live, len(split))
-    is_met = np.isin(data.pair_keys(split.candidates, jobs), met)
+    jobs = np.full(len(split), -1)
+    again = np.arange(len(split))
     for _ in range(N_TRIES):
-        again = np.flatnonzero(is_met)
-        if not len(again):
-            break
         jobs[again] = rng.choice(live, len(again))
-        is_met[again] = np.isin(data.pair_keys(split.candidates[again], jobs[again]), met)
-    return jobs[~is_met], ~is_met
+        is_met = np.isin(data.pair_keys(split.candidates[again], jobs[again]), met)
+        again = again[is_met | _is_later(split, jobs[again], again)]
+    is_found = ~np.isin(np.arange(len(split)), again)
+    return jobs[is_found], is_found

@@ -27,6 +27,23 @@ def test_a_job_competes_unless_it_was_met_or_is_not_live():
     assert dict(zip(held.candidates.tolist(), names, strict=True)) == {0: "de", 1: "bcde"}
 
 
+def test_a_job_posted_after_the_question_does_not_compete_nor_is_it_drawn():
+    data = made_up(200, actions=("apply",))
+    held = split(data, test_share=0.6)
+    posted, rows = data.jobs.known_from, np.arange(len(held))
+    found = Rivals(held).of(rows)
+    own = found[rows, held.jobs]
+    assert own.all()
+    found[rows, held.jobs] = False
+    is_later = posted > held.times[:, None]
+    assert (is_later & held.live).any()
+    assert not (found & is_later).any()
+    assert found.any(axis=1).all()
+    asked = held_out_pairs(data, held)
+    assert asked.are_sampled
+    assert (posted[asked.pairs.jobs] <= asked.pairs.times).all()
+
+
 def test_reposts_of_the_held_out_job_and_of_those_met_do_not_compete():
     data = with_reposts(made_up(times=False))
     held = split(data)
