@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from matcher.activity import NO_JOB, ActivityConfig, Sequences, decay_weights
+from matcher.activity import N_KINDS, NO_JOB, ActivityConfig, Sequences, decay_weights
 from matcher.activity_rows import Rows
+from matcher.base import blocks
 from matcher.data import IntArray
 from matcher.job_vectors import Float32Array, TrainingVectors
 from matcher.metrics import ndcg, ranks
@@ -34,7 +35,7 @@ class Means:
 
     def step_weights(self, history: Sequences) -> Float32Array:
         """What each step says, shape (N, S); they replace the means where only a sum is needed."""
-        of_action = np.zeros(history.actions.max(initial=0) + 1 + self.actions.max(), np.float32)
+        of_action = np.zeros(N_KINDS, np.float32)
         of_action[self.actions] = self.weights
         return decay_weights(history.actions, self.r) * of_action[history.actions]
 
@@ -111,17 +112,20 @@ class Inner:
     def quality(self, queries: Float32Array) -> float:
         """Mean NDCG over all ranks of queries, shape (Q, D): in (0, 1].
 
-        The job that came next has its vector as without the candidate, like a test would see it.
+        As a test would ask: the job that came next has its vector as without the candidate, and
+        jobs of the window's history don't compete.
         """
         jobs = self.vectors.look_up(np.arange(len(self.vectors.sums)))
-        jobs = jobs[jobs.any(axis=1)]
-        own = row_vectors(self.asked, self.vectors)[1][:, 0]
+        own, answer = row_vectors(self.asked, self.vectors)[1][:, 0], self.asked.jobs[:, 0]
         values = []
-        for first in range(0, len(own), 256):
-            part = slice(first, first + 256)
-            score = np.einsum("qd,qd->q", queries[part], own[part])
-            scores = np.column_stack([score, queries[part] @ jobs.T])
-            values.append(ndcg(ranks(scores, np.zeros(len(score), np.intp)), scores.shape[1]))
+        for part in blocks(np.arange(len(own)), 256):
+            rows, met = np.arange(len(part)), self.asked.history.jobs[part]
+            scores = queries[part] @ jobs.T
+            scores[rows, answer[part]] = np.einsum("qd,qd->q", queries[part], own[part])
+            competes = np.tile(jobs.any(axis=1), (len(part), 1))
+            row, step = np.nonzero(met != NO_JOB)
+            competes[row, met[row, step]] = False
+            values.append(ndcg(ranks(scores, answer[part], competes), len(jobs)))
         return float(np.concatenate(values).mean())
 
 

@@ -121,7 +121,7 @@ def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPa
 
 
 def _unmet(data: MatchData, split: Split, rng: np.random.Generator) -> tuple[IntArray, BoolArray]:
-    """For each question a job that was live and that the candidate never met, where one is found."""
+    """A job for each question, live then and never met by the candidate, where one is found."""
     met = np.unique(data.event_keys)
     live = np.flatnonzero(split.live)
     jobs = np.full(len(split), -1)

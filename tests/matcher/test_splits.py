@@ -238,7 +238,7 @@ def test_too_few_events_are_one_clear_error():
 
 def test_training_without_the_target_is_too_few_events():
     data = events_of("x a view 1", "y b view 2", "x c apply 3", "y d apply 3")
-    with pytest.raises(DataError, match="2 events to learn from, 0 of them apply.*too few"):
+    with pytest.raises(DataError, match=r"2 events to learn from, 0 of them apply.*too few"):
         split(data)
 
 
