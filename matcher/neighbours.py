@@ -10,12 +10,10 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from matcher.base import Arrays, blocks
+from matcher.base import SCORES_AT_ONCE, Arrays, blocks
 from matcher.data import IntArray, MatchData
 from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs, places
 from tagger.errors import DataError
-
-JOBS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +75,14 @@ class ItemNeighbours(HistoryMatcher):
         return NeighbourConfig()
 
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        found = self.likeness_
-        arrays = {"data": found.data, "indices": found.indices, "indptr": found.indptr}
-        return arrays, {"config": asdict(self._config()), "seed": self.seed}
+        return _parts(self.likeness_), {"config": asdict(self._config()), "seed": self.seed}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
         model = cls(NeighbourConfig(**meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
-        n, parts = len(model.job_ids_), files["model"]
-        model.likeness_ = sparse.csr_array(
-            (parts["data"], parts["indices"], parts["indptr"]), shape=(n, n)
-        )
+        n = len(model.job_ids_)
+        model.likeness_ = _whole(files["model"], (n, n))
         return model
 
 
@@ -119,15 +113,20 @@ class UserNeighbours(HistoryMatcher):
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        self.wanted_ = self._begin(data)
-        self.candidate_ids_ = np.array(data.candidates.ids, np.str_)
+        wanted = self._begin(data)
+        people = np.flatnonzero(np.diff(wanted.indptr))
+        self.candidate_ids_ = np.array(data.candidates.ids, np.str_)[people]
+        self._others(sparse.csr_array(wanted[people]))
         return self
+
+    def _others(self, wanted: sparse.csr_array) -> None:
+        self.wanted_, self._columns = wanted, sparse.csr_array(unit_rows(wanted).T)
+        self._row = {id: number for number, id in enumerate(self.candidate_ids_.tolist())}
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
         wanted = columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
-        likeness = (unit_rows(wanted) @ sparse.csc_array(unit_rows(self.wanted_).T)).tocoo()
-        row = {id: number for number, id in enumerate(self.candidate_ids_.tolist())}
-        own = np.array([row.get(data.candidates.ids[c], -1) for c in candidates], np.intp)
+        likeness = (unit_rows(wanted) @ self._columns).tocoo()
+        own = np.array([self._row.get(data.candidates.ids[c], -1) for c in candidates], np.intp)
         asked, other = likeness.coords
         keep = other != own[asked]
         cells = (likeness.data[keep], (asked[keep], other[keep]))
@@ -137,36 +136,28 @@ class UserNeighbours(HistoryMatcher):
         return places(self.known_rows(data), len(self.job_ids_))
 
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        found = self.wanted_
-        arrays = {"data": found.data, "indices": found.indices, "indptr": found.indptr}
-        return {**arrays, "candidate_ids": self.candidate_ids_}, {"seed": self.seed}
+        return {**_parts(self.wanted_), "candidate_ids": self.candidate_ids_}, {"seed": self.seed}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
         model = cls(seed=meta["seed"])
         model._restore(files, meta)
-        parts = files["model"]
-        model.candidate_ids_ = parts["candidate_ids"]
-        model.wanted_ = sparse.csr_array(
-            (parts["data"], parts["indices"], parts["indptr"]),
-            shape=(len(model.candidate_ids_), len(model.job_ids_)),
-        )
+        model.candidate_ids_ = files["model"]["candidate_ids"]
+        shape = (len(model.candidate_ids_), len(model.job_ids_))
+        model._others(_whole(files["model"], shape))
         return model
 
 
 def nearest(rows: sparse.csr_array, n_neighbours: int) -> sparse.csr_array:
     """Products of each row with the most similar other ones, shape (N, N), sparse."""
-    found, columns = [], sparse.csc_array(rows.T)
-    for part in blocks(np.arange(rows.shape[0]), JOBS_AT_ONCE):
-        likeness = sparse.csr_array(rows[part] @ columns)
-        for place in range(len(part)):
-            found.append(_best(likeness, place, int(part[place]), n_neighbours))
-    sizes = [len(columns) for columns, _ in found]
-    bounds = np.r_[0, np.cumsum(sizes)].astype(np.int64)
-    jobs = np.concatenate([np.empty(0, np.int32), *(columns for columns, _ in found)])
-    values = np.concatenate([np.empty(0, np.float32), *(values for _, values in found)])
-    shape = (rows.shape[0], rows.shape[0])
-    return sparse.csr_array((values, jobs.astype(np.int32), bounds), shape=shape)
+    n = rows.shape[0]
+    found, others = [], sparse.csr_array(rows.T)
+    for part in blocks(np.arange(n), max(SCORES_AT_ONCE // n, 1)):
+        likeness = sparse.csr_array(rows[part] @ others)
+        found += [_best(likeness, row, int(own), n_neighbours) for row, own in enumerate(part)]
+    bounds = np.r_[0, np.cumsum([len(columns) for columns, _ in found])]
+    jobs, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    return sparse.csr_array((values, jobs, bounds), shape=(n, n))
 
 
 def _best(likeness: sparse.csr_array, place: int, own: int, n: int) -> tuple[Any, Any]:
@@ -178,6 +169,14 @@ def _best(likeness: sparse.csr_array, place: int, own: int, n: int) -> tuple[Any
         top = np.sort(np.argpartition(-values, n - 1)[:n])
         columns, values = columns[top], values[top]
     return columns, values
+
+
+def _parts(matrix: sparse.csr_array) -> dict[str, Any]:
+    return {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+
+
+def _whole(parts: Arrays, shape: tuple[int, int]) -> sparse.csr_array:
+    return sparse.csr_array((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
 
 
 def _cosine(rows: sparse.csr_array, config: NeighbourConfig) -> sparse.csr_array:
