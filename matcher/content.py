@@ -68,8 +68,8 @@ class CodeSimilarity(HistoryMatcher):
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
         resume = (self.config or ContentConfig()).resume
         history = _unit(np.asarray(known @ self.kept_keys(data), np.float32))
-        own = unit_codes(data.candidates, self.mean_)
-        return history if own is None else _unit(history + resume * own[candidates])
+        own = unit_codes(data.candidates, self.mean_, candidates)
+        return history if own is None else _unit(history + resume * own)
 
     def keys(self, data: MatchData) -> npt.NDArray[np.float32]:
         codes = unit_codes(data.jobs, self.mean_)
@@ -87,8 +87,12 @@ class CodeSimilarity(HistoryMatcher):
         return model
 
 
-def unit_codes(profiles: Profiles, mean: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+def unit_codes(
+    profiles: Profiles, mean: npt.NDArray[np.float32], rows: IntArray | slice = slice(None)
+) -> npt.NDArray[np.float32] | None:
     """Centred codes of length 1, zeros where there is no text; None if there are no codes.
+
+    Of some rows, or of all: shape (rows, D).
 
     Raises
     ------
@@ -103,8 +107,8 @@ def unit_codes(profiles: Profiles, mean: npt.NDArray[np.float32]) -> npt.NDArray
             f"the model was trained on codes of {len(mean)} numbers, got {codes.shape[1]}: "
             "train it again, or make the codes with the model of then"
         )
-    has_text = np.asarray(codes.any(axis=1))
-    return _unit((codes - mean) * has_text[:, None])
+    codes = codes[rows]
+    return _unit((codes - mean) * codes.any(axis=1, keepdims=True))
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ from matcher.base import Pairs
 from matcher.counts import Counts
 from matcher.data import BoolArray, FloatArray, IntArray, MatchData
 from matcher.fields import FieldEncoder, Kind, Role
+from matcher.splits import first_of
 from tagger.errors import ModelError
 
 Numbers = dict[str, FloatArray]
@@ -89,10 +90,10 @@ class Known:
             for side in SIDES
         }
         self.first = {name: first_events(data, level) for name, level in learned.levels.items()}
-        self.pairs = {
+        keys = {
             name: data.pair_keys(people, jobs) for name, (people, jobs, _) in self.first.items()
         }
-        self.sorted_pairs = {name: np.sort(keys) for name, keys in self.pairs.items()}
+        self.sorted_pairs = {name: np.sort(of) for name, of in keys.items()}
         self.by_job = {
             name: Counts(self.group[jobs], times, len(data.jobs))
             for name, (_, jobs, times) in self.first.items()
@@ -101,6 +102,9 @@ class Known:
             name: Counts(people, times, len(data.candidates))
             for name, (people, _, times) in self.first.items()
         }
+        place = np.argsort(self.by_candidate["yes"].order_)
+        self.places = place[np.argsort(keys["yes"])]
+        """Of each of the sorted pairs, in the histories of yes."""
         self.everyone = Counts(np.zeros_like(self.first["yes"][1]), self.first["yes"][2], 1)
 
     def question(self, pairs: Pairs) -> Question:
@@ -127,21 +131,18 @@ class Known:
 
     def hidden_history(self, asked: Question) -> IntArray:
         """Place of each hidden yes in `by_candidate["yes"].order_`, -1 for none."""
-        keys = self.sorted_pairs["yes"]
-        if not len(keys):
-            return np.full(len(asked.jobs), -1)
-        wanted = self.data.pair_keys(asked.candidates, asked.jobs)
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        place = np.empty(len(keys), np.intp)
-        place[self.by_candidate["yes"].order_] = np.arange(len(keys))
-        return np.where(asked.hides["yes"] > 0, place[np.argsort(self.pairs["yes"])[at]], -1)
+        found = np.full(len(asked.jobs), -1)
+        hidden = np.flatnonzero(asked.hides["yes"])
+        keys = self.data.pair_keys(asked.candidates[hidden], asked.jobs[hidden])
+        found[hidden] = self.places[np.searchsorted(self.sorted_pairs["yes"], keys)]
+        return found
 
 
 def first_events(data: MatchData, level: int) -> First:
     """Of each pair, with an action of a level or above."""
     events = data.events.take(data.events.actions >= level)
     keys = data.pair_keys(events.candidates, events.jobs)
-    rows = np.sort(np.unique(keys, return_index=True)[1])
+    rows = first_of(keys)
     return events.candidates[rows], events.jobs[rows], events.times[rows]
 
 
