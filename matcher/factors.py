@@ -3,7 +3,8 @@
 Letters for axes: R rows (candidates, or jobs), S columns (jobs, or candidates), K factors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ import numpy.typing as npt
 from scipy import sparse
 from tqdm import tqdm
 
+from matcher.data import IntArray
+
+CELLS_AT_ONCE = 2**18
+"""Cells whose factors are held at once: 128 MB of 128 factors."""
 Factors = npt.NDArray[np.float32]
 Prior = Callable[[Factors], Factors]
 """From the factors of all rows, what each would be without events; both of shape (R, K)."""
@@ -56,6 +61,32 @@ def solve(
     Collaborative Filtering, 2011.
     """
     gram = other.T @ other if gram is None else gram
+    found = start.copy()
+    for rows in _row_blocks(wanted.indptr):
+        pull = None if prior is None else penalty[rows, None] * prior[rows]
+        _descend(found[rows], wanted[rows], other, weight, penalty[rows], pull, gram, n_steps)
+    return found
+
+
+def _row_blocks(bounds: IntArray) -> Iterator[slice]:
+    """Rows with about so many cells at once, however many there are in all."""
+    n_rows, n_cells = len(bounds) - 1, int(bounds[-1])
+    cuts = np.searchsorted(bounds, np.arange(CELLS_AT_ONCE, n_cells, CELLS_AT_ONCE))
+    edges = np.unique(np.r_[0, cuts, n_rows]).tolist()
+    return (slice(first, end) for first, end in pairwise(edges))
+
+
+def _descend(
+    found: Factors,
+    wanted: sparse.csr_array,
+    other: Factors,
+    weight: float,
+    penalty: Factors,
+    pull: Factors | None,
+    gram: Factors,
+    n_steps: int,
+) -> None:
+    """Steps of conjugate gradient for some rows, which `found` takes."""
     rows = np.repeat(np.arange(wanted.shape[0]), np.diff(wanted.indptr))
     at = other[wanted.indices]  # factors of the column of each cell
     cell = wanted.copy()
@@ -64,11 +95,10 @@ def solve(
         cell.data = weight * wanted.data * np.einsum("ek,ek->e", x[rows], at)
         return np.asarray(x @ gram + cell @ other + penalty[:, None] * x, np.float32)
 
-    found = start.copy()
     cell.data = np.asarray((wanted.data > 0) + weight * wanted.data, np.float32)
     aim: npt.NDArray[Any] = cell @ other
-    if prior is not None:
-        aim = aim + penalty[:, None] * prior
+    if pull is not None:
+        aim = aim + pull
     rest = np.asarray(aim - apply(found), np.float32)
     step: npt.NDArray[Any] = rest.copy()
     size = _squares(rest)
@@ -80,7 +110,6 @@ def solve(
         new_size = _squares(rest)
         step = rest + (new_size / np.maximum(size, 1e-20))[:, None] * step
         size = new_size
-    return found
 
 
 def factorise(
