@@ -17,9 +17,11 @@ import numpy as np
 from scipy import sparse
 
 from matcher.base import Arrays
-from matcher.data import DAY, Profiles
+from matcher.data import DAY, Profiles, seconds
 from tagger.errors import DataError
 
+MOST = 0.95
+"""A field of numbers may hold so many others, which count as missing: `on request`, `n/a`."""
 NO_VALUE = ""
 """In `Column.value`: the column stands for no value of its own."""
 
@@ -28,13 +30,14 @@ class Kind(StrEnum):
     """What a field holds."""
 
     NUMBER = "number"
-    """Amounts, dates (in days) and strings that are all numbers; also as categories where few
-    values differ, because a code written as a number can't be told from an amount."""
+    """Amounts, dates (in days) and strings that are numbers, nearly all of them; also as categories
+    where few values differ, because a code written as a number can't be told from an amount."""
     CATEGORY = "category"
     LIST = "list"
     """Lists, JSON lists and strings with semicolons."""
     WORDS = "words"
-    """Strings of several words that hardly repeat: each counts as the list of its words."""
+    """Strings of several words that hardly repeat, a semicolon here and there or not: each counts
+    as the list of its words."""
 
 
 class Role(StrEnum):
@@ -47,7 +50,7 @@ class Role(StrEnum):
     OTHER = "other"
     """1 where the field has (or its list holds) a value without a column of its own."""
     MISSING = "missing"
-    """1 where the field is empty."""
+    """1 where the field is empty, or holds no number where it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +145,14 @@ class FieldEncoder:
         for row, value in enumerate(values):
             pieces = _pieces(value, columns[0].kind)
             cells = {place.get(piece, role.get(Role.OTHER, -1)): 1.0 for piece in pieces}
+            cells.pop(-1, None)
+            amount = math.nan
             if Role.AMOUNT in role:
                 amount = self._standard(_number(value), columns[role[Role.AMOUNT]])
-                cells = {} if math.isnan(amount) else {**cells, role[Role.AMOUNT]: amount}
-            cells.pop(-1, None)
-            cells = cells or {role[Role.MISSING]: 1.0}
+                if not math.isnan(amount):
+                    cells[role[Role.AMOUNT]] = amount
+            if not cells or (Role.AMOUNT in role and math.isnan(amount)):
+                cells[role[Role.MISSING]] = 1.0
             rows += [row] * len(cells)
             at += cells
             found += cells.values()
@@ -213,15 +219,16 @@ def _kind(values: Sequence[Any], config: FieldConfig) -> Kind | None:
     known = [value for value in values if not _is_missing(value)]
     if not known:
         return None
-    if any(_is_list(value) for value in known):
-        return Kind.LIST
-    if all(math.isfinite(_number(value)) for value in known):
+    is_list = any(_is_list(value) for value in known)
+    n_numbers = sum(math.isfinite(_number(value)) for value in known)
+    if not is_list and n_numbers >= MOST * len(known):
         return Kind.NUMBER
-    texts = [str(value) for value in known]
-    n_words = sum(len(text.split()) for text in texts)
-    if len(set(texts)) > max(len(texts) / 2, config.max_values) and n_words > 1.5 * len(texts):
-        return Kind.WORDS
-    return Kind.CATEGORY
+    if all(isinstance(value, str) or not isinstance(value, Iterable) for value in known):
+        texts = [text for value in known for text in _pieces(value, Kind.LIST)]
+        n_words = sum(len(text.split()) for text in texts)
+        if len(set(texts)) > max(len(texts) / 2, config.max_values) and n_words > 1.5 * len(texts):
+            return Kind.WORDS
+    return Kind.LIST if is_list else Kind.CATEGORY
 
 
 def _is_missing(value: Any) -> bool:
@@ -249,7 +256,7 @@ def _json_list(text: str) -> list[Any] | None:
 def _number(value: Any) -> float:
     """nan for what is no number; a time is its days since 1970."""
     if isinstance(value, datetime):
-        return value.timestamp() / DAY
+        return seconds(value) / DAY
     if isinstance(value, date):
         return float((value - date(1970, 1, 1)).days)
     if isinstance(value, str) and "_" in value:  # float() would read 1_000
@@ -271,7 +278,7 @@ def _pieces(value: Any, kind: Kind) -> list[str]:
 
 def _cut(value: Any, kind: Kind) -> Iterable[Any]:
     if kind == Kind.WORDS:
-        return str(value).lower().split()
+        return [word for piece in _cut(value, Kind.LIST) for word in str(piece).lower().split()]
     if kind == Kind.LIST and isinstance(value, str):
         listed = _json_list(value)
         return value.split(";") if listed is None else listed

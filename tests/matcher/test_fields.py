@@ -1,5 +1,6 @@
+import time
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pytest
@@ -47,6 +48,32 @@ def test_a_date_counts_in_days() -> None:
     assert "since" in columns
 
 
+def test_a_moment_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        days = profiles(since=[date(2020, 1, 1), date(2020, 1, 3)])
+        assert encoded(days, profiles(since=[datetime(2020, 1, 3)]))["since"] == [1]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_few_cells_that_are_no_number_are_missing_and_the_others_stay_numbers() -> None:
+    pay = profiles(pay=[*range(1000, 1040), "on request"])
+    columns = encoded(pay, profiles(pay=["on request", 1039, None]))
+    assert columns["pay"][0] == columns["pay"][2] == 0
+    assert columns["pay"][1] > 1.5
+    assert columns["pay: missing"] == [1, 0, 1]
+
+
+def test_a_frequent_cell_that_is_no_number_has_a_column_beside_missing() -> None:
+    level = profiles(level=[*([1, 2] * 30), "none", "none"])
+    columns = encoded(level, profiles(level=["none", 2]))
+    assert columns["level=none"] == [1, 0]
+    assert columns["level: missing"] == [1, 0]
+
+
 def test_an_unseen_category_is_other_and_an_empty_one_missing() -> None:
     columns = encoded(profiles(city=["Oslo", "Oslo"]), profiles(city=["Oslo", "Bodø", " "]))
     assert columns == {"city=Oslo": [1, 0, 0], "city: other": [0, 1, 0], "city: missing": [0, 0, 1]}
@@ -65,6 +92,16 @@ def test_long_strings_that_do_not_repeat_are_cut_into_words() -> None:
     assert encoder.columns_[0].kind == Kind.WORDS
     row = encoder.transform(profiles(title=["Day nurse"])).toarray()[0]
     assert dict(zip(encoder.names_, row, strict=True))["title=nurse"] == 1
+
+
+def test_a_semicolon_in_a_title_does_not_make_titles_a_list() -> None:
+    titles = [f"Night nurse {n}" for n in range(9)]
+    columns = encoded(
+        profiles(title=[*titles, "Day nurse; driver"]),
+        profiles(title=["nurse;driver of a bus"]),
+        max_values=3,
+    )
+    assert columns["title=nurse"] == [1]
 
 
 def test_the_cap_keeps_the_most_frequent_values() -> None:
