@@ -7,11 +7,11 @@ scales are frozen then. Letters for axes: N rows, F features.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -20,8 +20,10 @@ from matcher.base import Arrays
 from matcher.data import DAY, Profiles, seconds
 from tagger.errors import DataError
 
+T = TypeVar("T")
 MOST = 0.95
 """A field of numbers may hold so many others, which count as missing: `on request`, `n/a`."""
+MAX_KEPT = 10_000
 NO_VALUE = ""
 """In `Column.value`: the column stands for no value of its own."""
 
@@ -142,7 +144,9 @@ class FieldEncoder:
         rows: list[int] = []
         at: list[int] = []
         found: list[float] = []
-        for row, value in enumerate(values):
+
+        @_kept
+        def cells_of(value: Any) -> dict[int, float]:
             pieces = _pieces(value, columns[0].kind)
             cells = {place.get(piece, role.get(Role.OTHER, -1)): 1.0 for piece in pieces}
             cells.pop(-1, None)
@@ -153,6 +157,10 @@ class FieldEncoder:
                     cells[role[Role.AMOUNT]] = amount
             if not cells or (Role.AMOUNT in role and math.isnan(amount)):
                 cells[role[Role.MISSING]] = 1.0
+            return cells
+
+        for row, value in enumerate(values):
+            cells = cells_of(value)
             rows += [row] * len(cells)
             at += cells
             found += cells.values()
@@ -203,7 +211,8 @@ def _columns_of(field: str, values: Sequence[Any], config: FieldConfig) -> list[
         numbers = numbers[np.isfinite(numbers)]
         scale = float(numbers.std()) or 1.0
         columns.append(Column(field, kind, Role.AMOUNT, mean=float(numbers.mean()), scale=scale))
-    counts = Counter(piece for value in values for piece in set(_pieces(value, kind)))
+    pieces = _kept(lambda value: _pieces(value, kind))
+    counts = Counter(piece for value in values for piece in pieces(value))
     n_known = sum(not _is_missing(value) for value in values)
     if kind != Kind.NUMBER or len(counts) <= min(config.max_values, n_known // 2):
         # by count, then by value: the same columns whatever the order of the rows
@@ -219,16 +228,34 @@ def _kind(values: Sequence[Any], config: FieldConfig) -> Kind | None:
     known = [value for value in values if not _is_missing(value)]
     if not known:
         return None
-    is_list = any(_is_list(value) for value in known)
-    n_numbers = sum(math.isfinite(_number(value)) for value in known)
+    is_list = any(map(_kept(_is_list), known))
+    n_numbers = sum(map(math.isfinite, map(_kept(_number), known)))
     if not is_list and n_numbers >= MOST * len(known):
         return Kind.NUMBER
     if all(isinstance(value, str) or not isinstance(value, Iterable) for value in known):
-        texts = [text for value in known for text in _pieces(value, Kind.LIST)]
+        pieces = _kept(lambda value: _pieces(value, Kind.LIST))
+        texts = [text for value in known for text in pieces(value)]
         n_words = sum(len(text.split()) for text in texts)
         if len(set(texts)) > max(len(texts) / 2, config.max_values) and n_words > 1.5 * len(texts):
             return Kind.WORDS
     return Kind.LIST if is_list else Kind.CATEGORY
+
+
+def _kept(of: Callable[[Any], T]) -> Callable[[Any], T]:
+    """The same function, asked once for each string: most fields hold few different ones."""
+    kept: dict[str, T] = {}
+
+    def found(value: Any) -> T:
+        if not isinstance(value, str):
+            return of(value)
+        if value in kept:
+            return kept[value]
+        answer = of(value)
+        if len(kept) < MAX_KEPT:
+            kept[value] = answer
+        return answer
+
+    return found
 
 
 def _is_missing(value: Any) -> bool:
