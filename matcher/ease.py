@@ -46,10 +46,9 @@ class Ease(HistoryMatcher):
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         config = self.config or EaseConfig()
-        wanted = self._begin(data)
+        wanted = self._begin_with_wanted(data)
         counts = np.asarray(wanted.sum(axis=0)).ravel()
         chosen = np.sort(np.argsort(-counts, kind="stable")[: config.max_jobs])
-        chosen = chosen[counts[chosen] > 0]
         self.job_ids_ = self.job_ids_[chosen]
         wanted = sparse.csr_array(wanted[:, chosen])
         gram = (wanted.T @ wanted).toarray().astype(np.float32)

@@ -107,14 +107,23 @@ class HistoryMatcher(Matcher):
 
     decay: float = 1.0
     """As in `histories`."""
+    _keys_of: Profiles | None = None
+    _rows_of: Profiles | None = None
 
     def _begin(self, data: MatchData) -> sparse.csr_array:
         """Remember jobs and target; the histories to learn from, shape (C, J)."""
-        self._keys_of: Profiles | None = None
-        self._rows_of: Profiles | None = None
+        self._keys_of = self._rows_of = None
         self.job_ids_ = np.array(data.jobs.ids, np.str_)
         self.target_ = data.target
         return histories(data, np.arange(len(data.candidates)), self.target_, decay=self.decay)
+
+    def _begin_with_wanted(self, data: MatchData) -> sparse.csr_array:
+        """The same without the jobs that nobody wanted: a repost among them is the job it repeats,
+        any other scores as a new one."""
+        wanted = self._begin(data)
+        jobs = np.unique(wanted.indices)
+        self.job_ids_ = self.job_ids_[jobs]
+        return sparse.csr_array(wanted[:, jobs])
 
     @abstractmethod
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
@@ -162,15 +171,21 @@ class HistoryMatcher(Matcher):
 
     def kept_keys(self, data: MatchData) -> Matrix:
         """Keys, made once for the same jobs: a candidate among 100,000 is answered at once."""
-        if getattr(self, "_keys_of", None) is not data.jobs:
+        if self._keys_of is not data.jobs:
             self._keys, self._keys_of = self.keys(data), data.jobs
         return self._keys
 
     def known_rows(self, data: MatchData) -> IntArray:
-        """Row of each job of `data` in what was learned, -1 for a new one; shape (J,)."""
-        if getattr(self, "_rows_of", None) is not data.jobs:
+        """Row of each job of `data` in what was learned, -1 for a new one; shape (J,).
+
+        A repost that was not learned has the row of a job that it repeats.
+        """
+        if self._rows_of is not data.jobs:
             row = {id: number for number, id in enumerate(self.job_ids_.tolist())}
-            self._rows = np.array([row.get(id, -1) for id in data.jobs.ids], np.intp)
+            own = np.array([row.get(id, -1) for id in data.jobs.ids], np.intp)
+            repeated = np.full(len(own), -1)
+            np.maximum.at(repeated, data.groups, own)
+            self._rows = np.where(own < 0, repeated[data.groups], own)
             self._rows_of = data.jobs
         return self._rows
 
@@ -208,11 +223,13 @@ def places(rows: IntArray, n_learned: int) -> sparse.csr_array:
 
 def columns_by_jobs(known: sparse.csr_array, rows: IntArray, n_learned: int) -> sparse.csr_array:
     """Histories in the jobs that were learned, shape (B, n_learned); others drop out."""
-    found = known.tocoo()
-    place = rows[found.coords[1]]
+    cells = known.tocoo()
+    place = rows[cells.coords[1]]
     keep = place >= 0
     shape = (known.shape[0], n_learned)
-    return sparse.csr_array((found.data[keep], (found.coords[0][keep], place[keep])), shape=shape)
+    found = sparse.csr_array((cells.data[keep], (cells.coords[0][keep], place[keep])), shape=shape)
+    found.data = np.minimum(found.data, 1)  # a job and a repost of it are one
+    return found
 
 
 def check_positive(**values: float) -> None:

@@ -55,7 +55,7 @@ class ItemNeighbours(HistoryMatcher):
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         config = self._config()
-        wanted_by = sparse.csr_array(self._begin(data).T)  # (J, C)
+        wanted_by = sparse.csr_array(self._begin_with_wanted(data).T)  # (J, C)
         weigh = _bm25 if config.weighting == "bm25" else _cosine
         self.likeness_ = nearest(weigh(wanted_by, config), config.n_neighbours)
         return self
@@ -113,7 +113,7 @@ class UserNeighbours(HistoryMatcher):
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        wanted = self._begin(data)
+        wanted = self._begin_with_wanted(data)
         people = np.flatnonzero(np.diff(wanted.indptr))
         self.candidate_ids_ = np.array(data.candidates.ids, np.str_)[people]
         self._others(sparse.csr_array(wanted[people]))

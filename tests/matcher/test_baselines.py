@@ -72,6 +72,21 @@ def test_a_new_event_counts_at_once_and_new_jobs_have_a_finite_score(name, data)
     assert not np.array_equal(scores, model.score_jobs(nothing, np.arange(70)))
 
 
+def test_a_new_repost_is_scored_as_the_job_that_it_repeats(name, data):
+    model = registry.find(name)().fit(data)
+    twins = np.r_[np.arange(40), 7]
+    jobs = replace(
+        data.jobs,
+        ids=(*data.jobs.ids, "again"),
+        codes=data.jobs.codes[twins],
+        fields={name: [v[row] for row in twins] for name, v in data.jobs.fields.items()},
+        known_from=None,
+        groups=twins,
+    )
+    scores = model.score_jobs(replace(data, jobs=jobs), np.arange(60))
+    np.testing.assert_allclose(scores[:, 40], scores[:, 7], atol=1e-5)
+
+
 def test_jobs_are_known_by_id_not_by_row(name, data):
     model = registry.find(name)().fit(data)
     order = np.random.default_rng(0).permutation(40)

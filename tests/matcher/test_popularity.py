@@ -23,6 +23,12 @@ def test_newer_data_with_other_jobs_in_another_order_are_answered_by_id():
     assert scores(model, later) == [[0, 2, 1]] * 2
 
 
+def test_a_new_repost_is_as_popular_as_the_job_that_it_repeats():
+    model = Popularity().fit(build(None, JOBS, APPLIES, until=None))
+    jobs = Profiles(ids=("a", "b", "c", "b again"), groups=np.array([0, 1, 2, 1]))
+    assert scores(model, build(None, jobs, APPLIES, until=None)) == [[1, 2, 0, 2]] * 2
+
+
 def test_fitting_again_forgets():
     data = build(None, JOBS, APPLIES, until=None)
     model = Popularity().fit(
