@@ -14,6 +14,7 @@ from scipy import sparse
 from matcher.base import Arrays
 from matcher.data import IntArray, MatchData, Profiles
 from matcher.histories import HistoryMatcher, Matrix
+from matcher.job_vectors import unit
 from tagger.errors import DataError, ModelError
 
 
@@ -67,9 +68,9 @@ class CodeSimilarity(HistoryMatcher):
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
         resume = (self.config or ContentConfig()).resume
-        history = _unit(np.asarray(known @ self.kept_keys(data), np.float32))
+        history = unit(np.asarray(known @ self.kept_keys(data)))
         own = unit_codes(data.candidates, self.mean_, candidates)
-        return history if own is None else _unit(history + resume * own)
+        return history if own is None else unit(history + resume * own)
 
     def keys(self, data: MatchData) -> npt.NDArray[np.float32]:
         codes = unit_codes(data.jobs, self.mean_)
@@ -108,9 +109,4 @@ def unit_codes(
             "train it again, or make the codes with the model of then"
         )
     codes = codes[rows]
-    return _unit((codes - mean) * codes.any(axis=1, keepdims=True))
-
-
-def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
-    return np.asarray(rows / np.maximum(length, 1e-12), np.float32)
+    return unit((codes - mean) * codes.any(axis=1, keepdims=True))

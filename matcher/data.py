@@ -49,6 +49,12 @@ TARGETS = (Action.APPLY, Action.REPLY, Action.SAVE, Action.VIEW)
 """What is predicted: the first of these that occurs in the events."""
 
 
+def rows_of(ids: Iterable[str], known: Iterable[str]) -> IntArray:
+    """Where each id stands among the known ones, -1 for an unknown one; shape (len(ids),)."""
+    row = {id: number for number, id in enumerate(known)}
+    return np.array([row.get(id, -1) for id in ids], np.intp)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Profiles:
     """What is known of jobs, or of candidates, besides events. N rows."""
@@ -87,8 +93,7 @@ class Profiles:
 
     def rows_of(self, ids: Sequence[str]) -> IntArray:
         """Row of each id, -1 for an unknown one; shape (len(ids),)."""
-        row = {id: number for number, id in enumerate(self.ids)}
-        return np.array([row.get(id, -1) for id in ids], np.intp)
+        return rows_of(ids, self.ids)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

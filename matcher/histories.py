@@ -14,7 +14,7 @@ from scipy import sparse
 
 from matcher.base import Arrays, Matcher, Pairs, blocks
 from matcher.counts import Counts
-from matcher.data import Action, Events, FloatArray, IntArray, MatchData, Profiles
+from matcher.data import Action, Events, FloatArray, IntArray, MatchData, Profiles, rows_of
 from matcher.known import is_in, ranges
 from tagger.errors import DataError
 
@@ -181,8 +181,7 @@ class HistoryMatcher(Matcher):
         A repost that was not learned has the row of a job that it repeats.
         """
         if self._rows_of is not data.jobs:
-            row = {id: number for number, id in enumerate(self.job_ids_.tolist())}
-            own = np.array([row.get(id, -1) for id in data.jobs.ids], np.intp)
+            own = rows_of(data.jobs.ids, self.job_ids_.tolist())
             repeated = np.full(len(own), -1)
             np.maximum.at(repeated, data.groups, own)
             self._rows = np.where(own < 0, repeated[data.groups], own)
@@ -211,7 +210,7 @@ def by_jobs(values: Any, rows: IntArray) -> Any:
             shape=(len(rows), values.shape[0]),
         )
         return sparse.csr_array(chosen @ values)
-    return np.where((rows >= 0)[:, None], values[rows], np.float32(0)) if len(values) else values
+    return np.where((rows >= 0)[:, None], values[rows], np.float32(0))
 
 
 def places(rows: IntArray, n_learned: int) -> sparse.csr_array:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from matcher.base import Pairs
 from matcher.counts import Counts
-from matcher.data import BoolArray, FloatArray, IntArray, MatchData
+from matcher.data import BoolArray, FloatArray, IntArray, MatchData, rows_of
 from matcher.fields import FieldEncoder, Kind, Role
 from matcher.splits import first_of
 from tagger.errors import ModelError
@@ -210,8 +210,7 @@ def _with_ids(
     fields: sparse.csr_array, ids: Sequence[str], known: Sequence[str]
 ) -> sparse.csr_array:
     """A column for each known id behind the fields."""
-    place = {id: number for number, id in enumerate(known)}
-    at = np.array([place.get(id, -1) for id in ids], np.intp)
+    at = rows_of(ids, known)
     rows = np.flatnonzero(at >= 0)
     cells: Any = (np.ones(len(rows), np.float32), (rows, at[rows]))
     own = sparse.csr_array(cells, shape=(len(ids), len(known)))
