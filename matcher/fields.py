@@ -209,7 +209,7 @@ def _columns_of(field: str, values: Sequence[Any], config: FieldConfig) -> list[
     if kind == Kind.NUMBER:
         numbers = np.array([_number(value) for value in values])
         numbers = numbers[np.isfinite(numbers)]
-        scale = float(numbers.std()) or 1.0
+        scale = float(numbers.std()) if np.ptp(numbers) else 1.0
         columns.append(Column(field, kind, Role.AMOUNT, mean=float(numbers.mean()), scale=scale))
     pieces = _kept(lambda value: _pieces(value, kind))
     counts = Counter(piece for value in values for piece in pieces(value))

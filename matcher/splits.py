@@ -139,7 +139,8 @@ def _asked(data: MatchData, rows: IntArray, is_train: BoolArray, is_known: BoolA
             f"{len(events):,} events give {len(rows)} questions and {int(is_train.sum())} events "
             f"to learn from, {n_target} of them {data.target}: there are too few to hold some out"
         )
-    train, known = (data.with_events(events.take(part)) for part in (is_train, is_known))
+    train = data.with_events(events.take(is_train))
+    known = train if is_known is is_train else data.with_events(events.take(is_known))
     times = data.met_at[rows]
     is_seen = np.isin(group, group[train.events.jobs])
     is_met = np.isin(np.arange(len(data.candidates)), known.events.candidates)
