@@ -4,10 +4,11 @@ Letters for axes: B candidates of a block, C candidates, J jobs.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from matcher.base import Matcher, Pairs, blocks, candidates_at_once, top_jobs
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData, Profiles
@@ -53,16 +54,16 @@ def iter_jobs_for(
     ------
     Candidates of a block, and their places in order.
     """
-    done = _done(data)
-    groups = data.jobs.groups
+    done = None if wanted.with_done else _done(data)
+    reposts = _Reposts(data.groups)
     for block in blocks(candidates, candidates_at_once(data)):
         scores = _scores(model, data, block)
         if wanted.jobs is not None:
             scores[:, ~wanted.jobs] = -np.inf
-        if not wanted.with_done:
-            for row, candidate in enumerate(block):
-                scores[row, done.get(int(candidate), [])] = -np.inf
-        yield block, list(_listed(scores, block, groups, wanted.k))
+        best = reposts.best(scores)
+        if done is not None:
+            best[done[block].nonzero()] = -np.inf
+        yield block, list(_listed(scores, best, reposts, block, wanted.k))
 
 
 def candidates_for(model: Matcher, data: MatchData, job: int, wanted: Wanted) -> list[Place]:
@@ -73,8 +74,7 @@ def candidates_for(model: Matcher, data: MatchData, job: int, wanted: Wanted) ->
     """
     people = np.arange(len(data.candidates))
     if not wanted.with_done:
-        done = _done(data)
-        people = people[[job not in done.get(int(one), ()) for one in people]]
+        people = people[_done(data)[:, [data.groups[job]]].toarray().ravel() == 0]
     if model.gives_probability:
         n = len(people)
         scores = model.score_pairs(data, Pairs(people, np.full(n, job), np.full(n, np.nan)))
@@ -108,36 +108,39 @@ def _shares(scores: FloatArray, job: int) -> FloatArray:
     return np.asarray(ahead / max(scores.shape[1] - 1, 1))
 
 
+class _Reposts:
+    """Jobs by what they repeat; G groups, most of them of one job."""
+
+    def __init__(self, groups: IntArray) -> None:
+        self._order = np.argsort(groups, kind="stable")
+        self._starts = np.flatnonzero(np.r_[True, np.diff(groups[self._order]) != 0])
+        self._ends = np.r_[self._starts[1:], len(groups)]
+
+    def best(self, scores: FloatArray) -> FloatArray:
+        """The highest score of each group: from shape (B, J) to a copy of shape (B, G)."""
+        if len(self._starts) == len(self._order):
+            return np.asarray(scores[:, self._order])
+        return np.asarray(np.maximum.reduceat(scores[:, self._order], self._starts, axis=1))
+
+    def first(self, group: int, scores: FloatArray) -> int:
+        """The job of a group that has its highest score; scores of shape (J,)."""
+        jobs = self._order[self._starts[group] : self._ends[group]]
+        return int(jobs[scores[jobs].argmax()])
+
+
 def _listed(
-    scores: FloatArray, candidates: IntArray, groups: IntArray | None, k: int
+    scores: FloatArray, best: FloatArray, reposts: _Reposts, candidates: IntArray, k: int
 ) -> Iterator[Place]:
-    """Places of each row, best first; left out: -inf, and what repeats a job above."""
-    spare = 1 if groups is None else 5  # reposts that may stand above
-    tops = top_jobs(scores, k * spare)
-    for row, candidate in enumerate(candidates):
-        jobs = tops[row][np.isfinite(scores[row, tops[row]])]
-        if groups is not None:
-            jobs = jobs[np.sort(np.unique(groups[jobs], return_index=True)[1])]
-        for rank, job in enumerate(jobs[:k].tolist(), start=1):
-            yield Place(int(candidate), job, float(scores[row, job]), rank)
+    """Places of each row, best first; what has -inf is left out."""
+    for row, groups in enumerate(top_jobs(best, k)):
+        groups = groups[np.isfinite(best[row, groups])]
+        for rank, group in enumerate(groups.tolist(), start=1):
+            job = reposts.first(group, scores[row])
+            yield Place(int(candidates[row]), job, float(scores[row, job]), rank)
 
 
-def _done(data: MatchData) -> dict[int, list[int]]:
-    """Jobs that each candidate has applied to, and their reposts."""
+def _done(data: MatchData) -> sparse.csr_array:
+    """Which groups of reposts each candidate has applied to a job of: shape (C, G)."""
     events = data.events.of(*DONE)
-    pairs = np.unique(np.stack([events.candidates, events.jobs]), axis=1)
-    members = _members(data.jobs.groups, len(data.jobs))
-    found: dict[int, list[int]] = {}
-    for candidate, job in pairs.T.tolist():
-        found.setdefault(candidate, []).extend(members.get(job, [job]))
-    return found
-
-
-def _members(groups: IntArray | None, n_jobs: int) -> dict[int, list[int]]:
-    """Job -> all jobs of its group, for those that are not alone in it."""
-    if groups is None:
-        return {}
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.diff(groups[order])) + 1
-    parts = [part.tolist() for part in np.split(order, starts) if len(part) > 1]
-    return {job: part for part in parts for job in part}
+    groups = replace(events, jobs=data.groups[events.jobs])
+    return groups.matrix(len(data.candidates), int(data.groups.max(initial=-1)) + 1)

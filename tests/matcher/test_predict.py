@@ -73,6 +73,17 @@ def test_of_reposts_the_best_stands_in_a_list_and_none_of_one_applied_to():
     assert lists(data, Wanted(k=3)) == {0: [(5, 1), (3, 2), (2, 3)], 1: [(2, 1), (3, 2), (4, 3)]}
 
 
+def test_a_job_posted_again_and_again_does_not_shorten_the_list():
+    n = 20
+    jobs = Profiles(ids=tuple(f"j{row}" for row in range(n)), groups=np.array([7] * 18 + [2, 3]))
+    data = build(Profiles(ids=("p",)), jobs, [RawEvent("p", "j18", "view")], until=None)
+    scores = [[*range(5, 23), 3, 2]]
+    assert lists(data, Wanted(k=3), scores=scores, people=(0,))[0] == [(17, 1), (18, 2), (19, 3)]
+    young = np.arange(n) % 3 != 2
+    found = lists(data, Wanted(k=3, jobs=young), scores=scores, people=(0,))
+    assert found[0] == [(16, 1), (18, 2), (19, 3)]
+
+
 def test_only_some_jobs_to_choose_from():
     data, only = known(("p", "j0", "view")), np.array([1, 1, 0, 0, 0, 0], bool)
     assert lists(data, Wanted(k=5, jobs=only)) == {0: [(1, 1), (0, 2)], 1: [(0, 1), (1, 2)]}
