@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.columns import ListOf
 from db.engine import now
 from db.errors import StoreError
 from db.live import META
@@ -139,7 +138,7 @@ def summary(session: Session) -> dict[str, Any] | None:
         "name": model.name,
         "folder": model.folder,
         "trained_at": model.trained_at.isoformat(),
-        "candidates_with_list": len(listed(session, model.id, ListOf.CANDIDATE)),
+        "candidates_with_list": len(listed(session, model.id)),
         "newer_events": session.scalar(
             select(func.count()).select_from(Event).where(Event.id > model.last_event)
         ),

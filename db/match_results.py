@@ -1,6 +1,7 @@
 """What matching models say: lists of recommendations, vectors of candidates in versions."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,40 +62,44 @@ def store_places(
     return len(rows)
 
 
-def listed(session: Session, model_id: int, list_of: ListOf) -> set[int]:
-    """Primary keys of those who have a list of a model."""
-    owner = Recommendation.candidate_id if list_of == ListOf.CANDIDATE else Recommendation.job_id
-    query = select(owner).where(
-        Recommendation.model_id == model_id, Recommendation.list_of == list_of
+def listed(session: Session, model_id: int, *, since: datetime | None = None) -> set[int]:
+    """Primary keys of the candidates who have a list of a model, or one computed since then."""
+    query = select(Recommendation.candidate_id).where(
+        Recommendation.model_id == model_id, Recommendation.list_of == ListOf.CANDIDATE
     )
+    if since is not None:
+        query = query.where(Recommendation.computed_at >= since)
     return set(session.scalars(query.distinct()))
 
 
 # ---- vectors
 
 
+def find_version(session: Session, name: str, model_id: int) -> EmbeddingVersion | None:
+    """The version of a name and a model, if it is there."""
+    same = EmbeddingVersion.name == name, EmbeddingVersion.model_id == model_id
+    return session.scalar(select(EmbeddingVersion).where(*same))
+
+
 def embedding_version(
     session: Session, name: str, model_id: int, n_numbers: int
 ) -> EmbeddingVersion:
-    """The version of a name and a model, made if it isn't there. Does not commit."""
+    """The same, made if it isn't there. Does not commit."""
     take_turns(session)
-    same = EmbeddingVersion.name == name, EmbeddingVersion.model_id == model_id
-    version = session.scalar(select(EmbeddingVersion).where(*same))
+    version = find_version(session, name, model_id)
     if version is None:
         version = EmbeddingVersion(
-            name=name, model_id=model_id, n_numbers=n_numbers, created_at=now(session)
+            name=name, model_id=model_id, n_numbers=n_numbers, vectors_since=now(session)
         )
         session.add(version)
         session.flush()
     return version
 
 
-def embedded(session: Session, name: str, model_id: int) -> set[int]:
-    """Primary keys of the candidates who have a vector of a name and a model."""
-    query = (
-        select(Embedding.candidate_id)
-        .join(EmbeddingVersion, EmbeddingVersion.id == Embedding.version_id)
-        .where(EmbeddingVersion.name == name, EmbeddingVersion.model_id == model_id)
+def embedded(session: Session, version: EmbeddingVersion) -> set[int]:
+    """Primary keys of the candidates who have a vector of the latest run of a version."""
+    query = select(Embedding.candidate_id).where(
+        Embedding.version_id == version.id, Embedding.computed_at >= version.vectors_since
     )
     return set(session.scalars(query))
 

@@ -144,12 +144,19 @@ class MatchStore:
 
     # ---- results
 
-    def listed(self, model: int, list_of: str) -> npt.NDArray[np.intp]:
-        """Rows of the candidates, or jobs, who have a list of a model."""
-        side = self._known.candidates if list_of == ListOf.CANDIDATE else self._known.jobs
-        with reading(self.engine) as session:
-            keys = match_results.listed(session, model, ListOf(list_of))
-        return np.flatnonzero(np.isin(side.keys, list(keys)))
+    def begin_lists(self, model: int, *, resume: bool) -> npt.NDArray[np.intp]:
+        """Begin a run for every candidate, or go on with the latest one.
+
+        Returns
+        -------
+        Rows of the candidates who have a list of that run.
+        """
+        with writing(self.engine) as session:
+            row = match_models.find_model(session, str(model))
+            if row.lists_since is None or not resume:
+                row.lists_since = now(session)
+            keys = match_results.listed(session, model, since=row.lists_since)
+        return np.flatnonzero(np.isin(self._known.candidates.keys, list(keys)))
 
     def put_lists(
         self,
@@ -175,10 +182,13 @@ class MatchStore:
                 session, model, ListOf(list_of), [int(side[row]) for row in owners], found
             )
 
-    def embedded(self, model: int, name: str) -> npt.NDArray[np.intp]:
-        """Rows of the candidates who have a vector of a version."""
-        with reading(self.engine) as session:
-            keys = match_results.embedded(session, name, model)
+    def begin_vectors(self, model: int, name: str, *, resume: bool) -> npt.NDArray[np.intp]:
+        """Likewise for vectors of a version."""
+        with writing(self.engine) as session:
+            version = match_results.find_version(session, name, model)
+            if version is not None and not resume:
+                version.vectors_since = now(session)
+            keys = set() if version is None else match_results.embedded(session, version)
         return np.flatnonzero(np.isin(self._known.candidates.keys, list(keys)))
 
     def put_vectors(

@@ -36,6 +36,8 @@ class MatchModel(Base):
     events_until: Mapped[datetime | None]
     """When the latest event it learned from happened; None if that isn't known."""
     trained_at: Mapped[datetime]
+    lists_since: Mapped[datetime | None]
+    """When the latest run for every candidate began; older lists are not of it. None: none did."""
 
 
 class Recommendation(Base):
@@ -73,7 +75,8 @@ class EmbeddingVersion(Base):
     name: Mapped[str] = mapped_column(String(MAX_NAME))
     model_id: Mapped[int] = belongs("match_models.id", index=True)
     n_numbers: Mapped[int]
-    created_at: Mapped[datetime]
+    vectors_since: Mapped[datetime]
+    """When the latest run for every candidate began; older vectors are not of it."""
 
 
 class Embedding(Base):

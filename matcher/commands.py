@@ -14,7 +14,6 @@ from matcher.options import Named, Source, opened, print_json
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from matcher.data import IntArray
     from matcher.fitting import Loaded
 
 app = typer.Typer(
@@ -54,12 +53,12 @@ def train(
     """
     from matcher.configs import make, read_config
 
+    if model and not where.events:
+        raise typer.BadParameter("with a database the model goes into its store: no --model")
     made = make(name, read_config(config, name), seed=seed)
     with opened(context, where) as source:
         from matcher.fitting import fit_and_save
 
-        if source.store and model:
-            raise typer.BadParameter("with a database the model goes into its store: no --model")
         done = fit_and_save(made, source.known, source.store or model or DEFAULT, seed=seed)
         if as_json:
             return print_json({**done, "rejected": source.n_rejected})
@@ -137,13 +136,13 @@ def evaluate(
         )
         ks = {"ks": tuple(sorted(k))} if k else {}
         found = evaluate(models, data, held, seed=seed, show_progress=True, work=work, **ks)
+        if as_json:
+            print_json(found.to_json())
+        else:
+            typer.echo(as_text(found))
         if report:
             write_report(report, found)
-        if as_json:
-            return print_json(found.to_json())
-        typer.echo(as_text(found))
-        if report:
-            typer.echo(f"\nReport: {report}")
+            typer.echo(f"\nReport: {report}", err=as_json)
 
 
 @app.command()
@@ -183,10 +182,14 @@ def predict(
     """
     if [bool(candidate), everyone, job is not None].count(True) != 1:
         raise typer.BadParameter("say for whom: --candidate ID, --all, or --job ID")
-    if where.events and (save or resume):
-        raise typer.BadParameter("--save and --resume need a database")
+    if (save or resume) and (where.events or output):
+        raise typer.BadParameter("--save and --resume are for lists that go into a database")
+    if resume and not everyone:
+        raise typer.BadParameter("--resume goes with --all")
     if where.events and everyone and not output:
         raise typer.BadParameter("with --all and files name the --output FILE")
+    if explain and everyone and not output:
+        raise typer.BadParameter("a database keeps no reasons: with --explain name the --output")
     with opened(context, where) as source:
         from matcher.predict import Wanted
         from matcher.recommending import Lister, young_enough
@@ -194,15 +197,19 @@ def predict(
         found = _loaded(source, model)
         wanted = Wanted(k=k, with_done=with_applied, jobs=young_enough(found.data, max_age))
         lister = Lister(found, wanted, explains=explain)
-        if job is not None:
-            places = lister.for_job(job, save=save)
-        elif output or everyone:
-            people = lister.people(candidate, resume=resume)
-            n = lister.write(output, people) if output else lister.store(people)
-            return _print_count(n, "places", people, output or source.store, as_json)
-        else:
-            places = lister.for_candidates(lister.people(candidate, resume=resume), save=save)
-        _print_places(lister.rows(places), as_json)
+        if everyone and not output:
+            n_lists, n = lister.save_all(resume=resume)
+            return _print_count(n, "places", n_lists, source.store, as_json)
+        lists = lister.for_candidates(candidate) if job is None else lister.for_job(job)
+        if output:
+            n_lists, n = lister.write(output, lists)
+            n_people = n_lists if job is None else n
+            return _print_count(n, "places", n_people, output, as_json)
+        found_lists = list(lists)
+        if save:
+            for owners, places in found_lists:
+                lister.save("candidate" if job is None else "job", owners, places)
+        _print_places([row for _, places in found_lists for row in lister.rows(places)], as_json)
 
 
 @app.command()
@@ -222,8 +229,8 @@ def embed(
 
     Vectors of several versions, a name and a trained model each, stand side by side.
     """
-    if where.events and resume:
-        raise typer.BadParameter("--resume needs a database")
+    if resume and (where.events or output):
+        raise typer.BadParameter("--resume is for vectors that go into a database")
     if where.events and not output:
         raise typer.BadParameter("with files name the --output FILE")
     with opened(context, where) as source:
@@ -231,7 +238,8 @@ def embed(
 
         found = _loaded(source, model)
         people, n = publish(found, name, output, resume=resume)
-        _print_count(n, f"vectors of version {name}", people, output or source.store, as_json)
+        where_to = output or source.store
+        _print_count(n, f"vectors of version {name}", len(people), where_to, as_json)
 
 
 @app.command()
@@ -311,16 +319,16 @@ def tune(
             seed=seed,
             show_progress=True,
         )
+        if as_json:
+            print_json(done.to_json())
+        else:
+            typer.echo(
+                f"{done.metric} {done.value:.4f} is the best of {done.n_finished} trials, "
+                f"{done.n_pruned} more were given up: {done.config}"
+            )
         if output:
             write_config(output, done.to_json())
-        if as_json:
-            return print_json(done.to_json())
-        typer.echo(
-            f"{done.metric} {done.value:.4f} is the best of {done.n_finished} trials, "
-            f"{done.n_pruned} more were given up: {done.config}"
-        )
-        if output:
-            typer.echo(f"Configuration: {output}")
+            typer.echo(f"Configuration: {output}", err=as_json)
 
 
 @app.command()
@@ -360,10 +368,10 @@ def _study_storage(
     return host.study_storage(study or "match-tuning.db")
 
 
-def _print_count(n: int, what: str, people: "IntArray", where: object, as_json: bool) -> None:
+def _print_count(n: int, what: str, n_people: int, where: object, as_json: bool) -> None:
     if as_json:
-        return print_json({"candidates": len(people), "rows": n, "output": str(where)})
-    typer.echo(f"{n:,} {what} for {len(people):,} candidates: {where}")
+        return print_json({"candidates": n_people, "rows": n, "output": str(where)})
+    typer.echo(f"{n:,} {what} for {n_people:,} candidates: {where}")
 
 
 def _print_places(rows: "list[dict[str, Any]]", as_json: bool) -> None:

@@ -116,7 +116,7 @@ Output = Annotated[
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on after a stop: leave out whom this model has done."),
+    typer.Option("--resume", help="Go on after a stop: leave out whom the latest run has done."),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from tqdm import tqdm
 
 from matcher.base import Matcher, Pairs, blocks, candidates_at_once, top_jobs
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData, Profiles
@@ -66,7 +67,9 @@ def iter_jobs_for(
         yield block, list(_listed(scores, best, reposts, block, wanted.k))
 
 
-def candidates_for(model: Matcher, data: MatchData, job: int, wanted: Wanted) -> list[Place]:
+def candidates_for(
+    model: Matcher, data: MatchData, job: int, wanted: Wanted, *, show_progress: bool = False
+) -> list[Place]:
     """The candidates to whom a job suits best, best first.
 
     A probability can be compared between candidates. Other scores can't: there, a candidate's
@@ -79,8 +82,13 @@ def candidates_for(model: Matcher, data: MatchData, job: int, wanted: Wanted) ->
         n = len(people)
         scores = model.score_pairs(data, Pairs(people, np.full(n, job), np.full(n, np.nan)))
     else:
-        parts = blocks(people, candidates_at_once(data))
-        scores = np.concatenate([_shares(_scores(model, data, part), job) for part in parts])
+        scores = np.empty(len(people))
+        with tqdm(
+            total=len(people), desc="candidates", disable=None if show_progress else True
+        ) as bar:
+            for rows in blocks(np.arange(len(people)), candidates_at_once(data)):
+                scores[rows] = _shares(_scores(model, data, people[rows]), job)
+                bar.update(len(rows))
     best = np.argsort(-scores, kind="stable")[: wanted.k]
     return [
         Place(int(people[row]), job, float(scores[row]), rank)

@@ -50,7 +50,7 @@ def publish(
     Parameters
     ----------
     resume
-        Leave out the candidates who have one of this name and model in the database.
+        Go on with the latest run of this name and model in the database, which was stopped.
     """
     embedder = embedder_of(loaded.model)
     people = np.arange(len(loaded.data.candidates))
@@ -58,8 +58,8 @@ def publish(
         return people, _write(loaded, embedder, name, output, people)
     if loaded.store is None:
         raise DataError("name a file to write the vectors to")
-    if resume:
-        people = people[~np.isin(people, loaded.store.embedded(loaded.number, name))]
+    done = loaded.store.begin_vectors(loaded.number, name, resume=resume)
+    people = people[~np.isin(people, done)]
     return people, _store(loaded, loaded.store, embedder, name, people)
 
 

@@ -13,6 +13,7 @@ from matcher.data import DAY, BoolArray, IntArray, MatchData
 from matcher.explain import Explainer
 from matcher.fitting import Loaded
 from matcher.predict import Place, Wanted, candidates_for, iter_jobs_for, row_of
+from matcher.sources import Store
 from tagger.errors import DataError
 from tagger.writing import RowWriter
 
@@ -26,8 +27,10 @@ COLUMNS = {
     "reasons": "texts",
 }
 """Of a file of recommendations, and what they hold."""
-AT_ONCE = 512
-"""Candidates whose lists are stored in one transaction."""
+
+
+Lists = Iterator[tuple[IntArray, list[Place]]]
+"""Rows of those whose lists they are, candidates or jobs, and the places in them."""
 
 
 class Lister:
@@ -37,32 +40,26 @@ class Lister:
         self.loaded, self.data, self.wanted = loaded, loaded.data, wanted
         self.explainer = Explainer(loaded.model, loaded.data) if explains else None
 
-    def people(self, ids: Sequence[str] | None, *, resume: bool = False) -> IntArray:
-        """Rows of candidates, all without `ids`; with `resume` those who have no list yet."""
-        if ids:
-            rows = np.array([row_of(self.data.candidates, id, "candidate") for id in ids], np.intp)
-        else:
-            rows = np.arange(len(self.data.candidates))
-        if resume and self.loaded.store:
-            done = self.loaded.store.listed(self.loaded.number, "candidate")
-            rows = rows[~np.isin(rows, done)]
-        return rows
+    def for_candidates(self, ids: Sequence[str] | None) -> Lists:
+        """Lists of some candidates, each once; without `ids` of all."""
+        if not ids:
+            return self._for(np.arange(len(self.data.candidates)))
+        rows = [row_of(self.data.candidates, id, "candidate") for id in ids]
+        return self._for(np.array(list(dict.fromkeys(rows)), np.intp))
 
-    def for_candidates(self, people: IntArray, *, save: bool = False) -> list[Place]:
-        """Places in the lists of some candidates."""
-        found = iter_jobs_for(self.loaded.model, self.data, people, self.wanted)
-        places = [place for _, block in found for place in block]
-        if save:
-            self._save("candidate", people.tolist(), places)
-        return places
-
-    def for_job(self, id: str, *, save: bool = False) -> list[Place]:
-        """Places in the list of a job."""
+    def for_job(self, id: str) -> Lists:
+        """The list of a job."""
         job = row_of(self.data.jobs, id, "job")
-        places = candidates_for(self.loaded.model, self.data, job, self.wanted)
-        if save:
-            self._save("job", [job], places)
-        return places
+        places = candidates_for(self.loaded.model, self.data, job, self.wanted, show_progress=True)
+        yield np.array([job]), places
+
+    def _for(self, people: IntArray) -> Lists:
+        found = iter_jobs_for(self.loaded.model, self.data, people, self.wanted)
+        some = None if len(people) > 1 else True
+        with tqdm(total=len(people), desc="candidates", disable=some) as bar:
+            for block, places in found:
+                yield block, places
+                bar.update(len(block))
 
     def rows(self, places: Iterable[Place]) -> list[dict[str, Any]]:
         """Places as rows to write or print."""
@@ -81,39 +78,48 @@ class Lister:
             row["reasons"] = self.explainer.sentences(place.candidate, place.job)
         return row
 
-    def write(self, path: Path, people: IntArray) -> int:
-        """Lists into a file, which appears when it is whole; how many rows."""
+    def write(self, path: Path, lists: Lists) -> tuple[int, int]:
+        """Lists into a file, which appears when it is whole: how many, and how many places."""
+        n_lists = 0
         names = [name for name in COLUMNS if self.explainer or name != "reasons"]
         with RowWriter(path, {name: COLUMNS[name] for name in names}) as writer:
-            for _, places in self._with_bar(people):
+            for owners, places in lists:
+                n_lists += len(owners)
                 for row in self.rows(places):
                     writer.write(row)
-        return writer.n_rows
+        return n_lists, writer.n_rows
 
-    def store(self, people: IntArray) -> int:
-        """Lists into the database; how many places. What is stored stays."""
+    def save(self, list_of: str, owners: IntArray, places: list[Place]) -> int:
+        """Lists into the database, in the place of older ones; how many places.
+
+        `list_of` says whether the owners are candidates ("candidate") or jobs ("job").
+        """
+        return self._store.put_lists(self.loaded.number, list_of, owners.tolist(), places)
+
+    def save_all(self, *, resume: bool = False) -> tuple[int, int]:
+        """Everybody's lists into the database: how many, and how many places they have.
+
+        What is stored stays; with `resume` the latest such run goes on, which was stopped.
+        """
+        people = np.arange(len(self.data.candidates))
+        done = self._store.begin_lists(self.loaded.number, resume=resume)
         n_done, n_places = 0, 0
         try:
-            for block, places in self._with_bar(people):
-                n_places += self._save("candidate", block.tolist(), places)
+            for block, places in self._for(people[~np.isin(people, done)]):
+                n_places += self.save("candidate", block, places)
                 n_done += len(block)
         except BaseException as error:
             error.add_note(
                 f"lists of {n_done:,} candidates are stored; run it again with --resume to go on"
             )
             raise
-        return n_places
+        return n_done, n_places
 
-    def _save(self, list_of: str, owners: list[int], places: list[Place]) -> int:
-        store = self.loaded.store
-        return store.put_lists(self.loaded.number, list_of, owners, places) if store else 0
-
-    def _with_bar(self, people: IntArray) -> Iterator[tuple[IntArray, list[Place]]]:
-        found = iter_jobs_for(self.loaded.model, self.data, people, self.wanted)
-        with tqdm(total=len(people), desc="candidates", disable=None) as bar:
-            for block, places in _small_blocks(found):
-                yield block, places
-                bar.update(len(block))
+    @property
+    def _store(self) -> Store:
+        if self.loaded.store is None:
+            raise DataError("lists can be stored in a database alone")
+        return self.loaded.store
 
 
 def young_enough(data: MatchData, days: float | None) -> BoolArray | None:
@@ -124,16 +130,3 @@ def young_enough(data: MatchData, days: float | None) -> BoolArray | None:
     if posted is None or np.isnan(posted).all():
         raise DataError("no job has a date (posted_at), so none can be told to be too old")
     return np.asarray(~(posted < time() - days * DAY))
-
-
-def _small_blocks(
-    found: Iterable[tuple[IntArray, list[Place]]],
-) -> Iterator[tuple[IntArray, list[Place]]]:
-    """Blocks of at most `AT_ONCE` candidates."""
-    for block, places in found:
-        of: dict[int, list[Place]] = {int(one): [] for one in block}
-        for place in places:
-            of[place.candidate].append(place)
-        for first in range(0, len(block), AT_ONCE):
-            part = block[first : first + AT_ONCE]
-            yield part, [place for one in part for place in of[int(one)]]

@@ -194,6 +194,12 @@ def test_candidates_to_invite_for_a_job(trained):
     assert len({row["candidate"] for row in found}) == 4
 
 
+def test_the_list_of_a_job_goes_into_a_file_too(trained):
+    done = match("predict", "--job", "j3", "-k", 4, "-o", "invite.csv", *trained)
+    assert (done.exit_code, done.stdout) == (0, "4 places for 4 candidates: invite.csv\n")
+    assert len(Path("invite.csv").read_text().splitlines()) == 5
+
+
 def test_lists_of_everyone_go_into_a_file(trained):
     done = match("predict", "--all", "-k", "2", "-o", "lists.parquet", "--explain", *trained)
     assert (done.exit_code, done.stdout) == (0, "120 places for 60 candidates: lists.parquet\n")
@@ -227,7 +233,9 @@ def test_only_young_jobs_with_a_limit_of_age():
         ((), 2, "say for whom"),
         (("--all", "--job", "j1"), 2, "say for whom"),
         (("--all",), 2, "name the --output FILE"),
-        (("--candidate", "c1", "--save"), 2, "need a database"),
+        (("--candidate", "c1", "--save"), 2, "go into a database"),
+        (("--candidate", "c1", "-o", "x.csv", "--save"), 2, "go into a database"),
+        (("--job", "j1", "--resume"), 2, "go into a database"),
         (("--candidate", "c1", "-m", "none"), 1, "there is no model none"),
     ],
 )

@@ -140,14 +140,14 @@ def test_one_list_is_stored_only_if_asked(filled, where):
     told("predict", "--candidate", "c1", *where)
     assert n_rows(filled, Recommendation) == 0
     told("predict", "--job", "j1", "-k", 2, "--save", *where)
-    told("predict", "--candidate", "c1", "-k", 2, "--save", *where)
+    told("predict", "--candidate", "c1", "--candidate", "c1", "-k", 2, "--save", *where)
     assert n_rows(filled, Recommendation) == 4
 
 
 def test_an_interrupted_run_says_so_and_goes_on(filled, where, monkeypatch):
     told("train", "popularity", *where)
-    monkeypatch.setattr(recommending, "AT_ONCE", 8)
-    real, calls = recommending.Lister._save, []
+    monkeypatch.setattr("matcher.predict.candidates_at_once", lambda data: 8)
+    real, calls = recommending.Lister.save, []
 
     def stops(self, *args):
         calls.append(args)
@@ -156,12 +156,17 @@ def test_an_interrupted_run_says_so_and_goes_on(filled, where, monkeypatch):
         return real(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recommending.Lister, "_save", stops)
+        patch.setattr(recommending.Lister, "save", stops)
         done = match("predict", "--all", "-k", 1, *where)
     assert done.exit_code == 130
     assert "lists of 8 candidates are stored; run it again with --resume to go on" in done.stderr
     assert told("predict", "--all", "-k", 1, "--resume", *where)["candidates"] == 12
     assert n_rows(filled, Recommendation) == 20
+    with monkeypatch.context() as patch:
+        calls.clear()
+        patch.setattr(recommending.Lister, "save", stops)
+        match("predict", "--all", "-k", 1, *where)
+    assert told("predict", "--all", "-k", 1, "--resume", *where)["candidates"] == 12
 
 
 @pytest.mark.usefixtures("tagged")

@@ -98,8 +98,6 @@ def test_lists_of_a_job_and_of_a_candidate_do_not_mix(store: MatchStore):
     store.put_lists(model, "candidate", [0], [(0, 1, 2.5, 1)])
     store.put_lists(model, "job", [1], [(0, 1, 0.5, 2), (1, 1, 0.9, 1)])
     assert lists(store) == [("p", "b", 2.5, 1), ("p", "b", 0.5, 2), ("q", "b", 0.9, 1)]
-    assert store.listed(model, "candidate").tolist() == [0]
-    assert store.listed(model, "job").tolist() == [1]
 
 
 def test_an_empty_list_removes_the_older_one(store: MatchStore):
@@ -139,8 +137,28 @@ def test_vectors_of_several_versions_stand_side_by_side(store: MatchStore):
         *(("decay", one, 2), ("decay", one, 2)),
         *(("mean", two, 3), ("mean", two, 3)),
     ]
-    assert store.embedded(one, "mean").tolist() == [0, 1]
-    assert store.embedded(two, "decay").tolist() == []
+
+
+def test_a_run_that_goes_on_leaves_out_only_what_it_has_done_itself(store: MatchStore):
+    model = add_model(store)
+    assert store.begin_lists(model, resume=True).tolist() == []
+    store.put_lists(model, "candidate", [0, 1], [(0, 1, 2.5, 1), (1, 1, 0.5, 1)])
+    store.put_lists(model, "job", [1], [(0, 1, 0.5, 1)])
+    assert store.begin_lists(model, resume=True).tolist() == [0, 1]
+    assert store.begin_lists(model, resume=False).tolist() == []
+    store.put_lists(model, "candidate", [1], [(1, 2, 0.5, 1)])
+    assert store.begin_lists(model, resume=True).tolist() == [1]
+
+
+def test_vectors_of_an_earlier_run_are_made_again(store: MatchStore):
+    model = add_model(store)
+    assert store.begin_vectors(model, "mean", resume=True).tolist() == []
+    store.put_vectors(model, "mean", np.arange(2), np.ones((2, 3)))
+    assert store.begin_vectors(model, "mean", resume=True).tolist() == [0, 1]
+    assert store.begin_vectors(model, "other", resume=True).tolist() == []
+    assert store.begin_vectors(model, "mean", resume=False).tolist() == []
+    store.put_vectors(model, "mean", np.array([0]), np.ones((1, 3)))
+    assert store.begin_vectors(model, "mean", resume=True).tolist() == [0]
 
 
 def test_pruning_keeps_the_newest_of_each_kind(store: MatchStore):
@@ -167,7 +185,8 @@ def test_forgetting_takes_what_was_derived_and_names_the_models(store: MatchStor
         assert [seen.id for seen in found.match_models] == [model]
         assert find_candidate(session, "later").match_models == ()
         remove(session, found)
-    assert (lists(store), store.embedded(model, "mean").tolist()) == ([("q", "b", 2.5, 1)], [1])
+    vectors = store.begin_vectors(model, "mean", resume=True).tolist()
+    assert (lists(store), vectors) == ([("q", "b", 2.5, 1)], [1])
     with writing(store.engine) as session:
         found = find_job(session, "b")
         assert (found.counts["recommendations"], len(found.match_models)) == (1, 1)

@@ -418,6 +418,7 @@ def upgrade() -> None:
         sa.Column("last_event", KEY, nullable=False),
         sa.Column("events_until", INSTANT, nullable=True),
         sa.Column("trained_at", INSTANT, nullable=False),
+        sa.Column("lists_since", INSTANT, nullable=True),
         sa.ForeignKeyConstraint(
             ["code_version_id"],
             ["code_versions.id"],
@@ -490,7 +491,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("model_id", KEY, nullable=False),
         sa.Column("n_numbers", sa.Integer(), nullable=False),
-        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("vectors_since", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["model_id"],
             ["match_models.id"],
