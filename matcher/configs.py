@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
@@ -79,20 +81,39 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
         if get_origin(option) is tuple and isinstance(value, list):
             inner = get_args(option)[0]
             return tuple(_typed(inner, one, name) for one in value)
+        if _is_choice(option) and value in list(option):
+            return option(value)
     wanted = {get_origin(option) or option for option in options}
-    if isinstance(value, bool) and bool not in wanted:
-        raise DataError(f"{name} must be {hint_name(hint)}, got {value}")
-    if isinstance(value, int) and float in wanted and int not in wanted:
-        return float(value)
-    plain = wanted & {int, float, str, bool, type(None)}
-    if plain == wanted and type(value) not in plain:
+    fits = isinstance(value, tuple(wanted)) and (not isinstance(value, bool) or bool in wanted)
+    if type(value) is int and float in wanted and not fits:
+        value, fits = float(value), True
+    if not fits or (isinstance(value, float) and not isfinite(value)):
         raise DataError(f"{name} must be {hint_name(hint)}, got {value!r:.60}")
     return value
 
 
+def _is_choice(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, StrEnum)
+
+
 def hint_name(hint: Any) -> str:
-    """A type as people write it."""
-    return hint.__name__ if isinstance(hint, type) else str(hint)
+    """A type as people write it in JSON.
+
+    Examples
+    --------
+    >>> hint_name(float | None), hint_name(tuple[int, ...]), hint_name(Mapping[str, float])
+    ('float or null', 'a list', 'an object')
+    """
+    if isinstance(hint, UnionType):
+        return " or ".join(hint_name(one) for one in get_args(hint))
+    if _is_choice(hint):
+        return f"one of {', '.join(hint)}"
+    kind = get_origin(hint) or hint
+    if kind is tuple:
+        return "a list"
+    if kind is type(None):
+        return "null"
+    return "an object" if is_dataclass(kind) or kind is Mapping else str(kind.__name__)
 
 
 def plain(model: Matcher) -> dict[str, Any]:
@@ -119,6 +140,8 @@ def read_config(path: Path | None, name: str) -> dict[str, Any]:
     found = _read(path)
     if "config" not in found:
         return found
+    if not isinstance(found["config"], dict):
+        raise DataError(f"{path} must hold an object in config, as jobtool match tune writes it")
     if found.get("model", name) != name:
         raise DataError(f"{path} is a configuration of {found['model']}, not of {name}")
     return dict(found["config"])

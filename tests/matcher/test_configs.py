@@ -4,6 +4,7 @@ import pytest
 
 from matcher import registry
 from matcher.configs import config_of, make, named_configs, plain, read_config, write_config
+from matcher.examples import Stage
 from tagger.errors import DataError
 from tests.matcher.leaning import Leaning
 
@@ -36,11 +37,23 @@ def test_lists_become_tuples_and_objects_the_dataclasses_within():
         ({"weight": "much"}, "leaning.weight must be float, got 'much'"),
         ({"steps": True}, "leaning.steps must be int, got True"),
         ({"twist": {"force": 1}}, "leaning.twist has no option 'force'"),
+        ({"twist": 3}, "leaning.twist must be an object, got 3"),
+        ({"sizes": 5}, "leaning.sizes must be a list, got 5"),
+        ({"sizes": [4, "x"]}, "leaning.sizes must be int, got 'x'"),
+        ({"weight": float("nan")}, "leaning.weight must be float, got nan"),
+        ({"end": "never"}, "leaning.end must be int or null, got 'never'"),
     ],
 )
 def test_a_wrong_option_is_one_clear_error(options, problem):
     with pytest.raises(DataError, match=problem):
         make("leaning", options)
+
+
+def test_a_choice_is_one_of_its_values():
+    model = make("lr-ftrl", {"examples": {"stage": "click"}})
+    assert model.config.examples.stage is Stage.CLICK
+    with pytest.raises(DataError, match="stage must be one of target, click, apply, reply, got"):
+        make("lr-ftrl", {"examples": {"stage": "banana"}})
 
 
 def test_a_model_without_options_takes_none():
@@ -66,7 +79,7 @@ def test_a_bare_configuration_is_read_as_it_is(tmp_path):
     assert read_config(None, "leaning") == {}
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", "\xff"])
+@pytest.mark.parametrize("text", ["", "[1]", "{", "\xff", '{"config": 3}'])
 def test_what_is_no_configuration_is_one_clear_error(tmp_path, text):
     (tmp_path / "x.json").write_text(text, encoding="latin-1")
     with pytest.raises(DataError, match=r"x\.json"):
