@@ -56,7 +56,8 @@ def find_model(session: Session, name: str | None) -> MatchModel:
         If there is none.
     """
     newest = select(MatchModel).order_by(MatchModel.id.desc()).limit(1)
-    found = session.get(MatchModel, int(name)) if name and name.isdecimal() else None
+    number = int(name) if name and name.isdecimal() else 0
+    found = session.get(MatchModel, number) if 0 < number < 2**63 else None
     if found is None and name:
         found = session.scalar(newest.where(MatchModel.folder == name))
         found = found or session.scalar(newest.where(MatchModel.name == name))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from matcher.data import FloatArray, IntArray, Profiles, RawEvent, join, seconds, to_events
 from matcher.sources import Encoder, Known, Watch
@@ -129,10 +131,14 @@ def _encoded(encoder: Encoder, texts: list[tuple[str, str]]) -> FloatArray:
 
 
 def _group_rows(ids: list[str], originals: list[str]) -> IntArray:
-    """Equal numbers for a job and what repeats it."""
-    number: dict[str, int] = {}
-    names = [original or id for id, original in zip(ids, originals, strict=True)]
-    return np.array([number.setdefault(name, len(number)) for name in names], np.intp)
+    """Equal numbers for a job and what repeats it, directly or over another repost."""
+    row: dict[str, int] = {}  # ids, and originals that are not there
+    both = [
+        [row.setdefault(name, len(row)) for name in names]
+        for names in (ids, [one or id for id, one in zip(ids, originals, strict=True)])
+    ]
+    links = sparse.coo_array((np.ones(len(ids)), both), shape=(len(row), len(row)))
+    return np.asarray(connected_components(links, directed=False)[1][: len(ids)], np.intp)
 
 
 def _fields_of(others: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ on those it asks about, and is given up when it falls behind the median of the o
 says is kept in the study: several processes may search together, and a search may go on later.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from time import monotonic
@@ -23,6 +24,8 @@ from tagger.errors import DataError, JobtoolError
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+
+logger = logging.getLogger(__name__)
 
 N_STARTUP = 5
 """Trials before any is given up or the search looks at what came before."""
@@ -54,7 +57,7 @@ class SearchConfig:
     n_splits: int = 3
     """Windows of time, or draws of leave-one-out, of which each trial is judged by the mean."""
     max_questions: int = 2000
-    """Questions of each split."""
+    """Questions of each split, drawn at random where there are more."""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -137,7 +140,16 @@ def search(
         sampler=optuna.samplers.TPESampler(n_startup_trials=N_STARTUP),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=N_STARTUP),
     )
-    _check_same(study, name, space, config)
+    about = {
+        "model": name,
+        "options": sorted(space),
+        "fixed": dict(fixed or {}),
+        "splits": config.n_splits,
+        "questions": config.max_questions,
+        "metric": label,
+        "seed": seed,
+    }
+    _check_same(study, about, data)
 
     def judge(trial: "Trial") -> float:
         drawn = {option: choice.suggest(trial, option) for option, choice in space.items()}
@@ -170,21 +182,30 @@ def search(
     )
 
 
-def _check_same(study: "Study", name: str, space: Space, config: SearchConfig) -> None:
-    """A study of another model or question would mix what can't be compared."""
-    about = {
-        "model": name,
-        "options": sorted(space),
-        "splits": config.n_splits,
-        "metric": f"{config.metric}@{config.k}",
-    }
+def _check_same(study: "Study", about: Mapping[str, Any], data: MatchData) -> None:
+    """A study of another model or question would mix what can't be compared; data may grow."""
+    events = (
+        f"{len(data.events):,} events of {len(data.candidates):,} candidates with "
+        f"{len(data.jobs):,} jobs"
+    )
     found = study.user_attrs.get("about")
     if found is None:
         study.set_user_attr("about", about)
-    elif found != about:
-        raise DataError(
-            f"the search {study.study_name!r} is of {found}, not of {about}: name another one "
-            "with --name"
+        study.set_user_attr("data", events)
+        return
+    for what, value in about.items():
+        if found.get(what) != value:
+            raise DataError(
+                f"the search {study.study_name!r} has {what} {found.get(what)}, not {value}: name "
+                "another one with --name"
+            )
+    if study.user_attrs.get("data") != events:
+        logger.warning(
+            "the search %r began with %s, now there are %s: if these are other data, name another "
+            "one with --name",
+            study.study_name,
+            study.user_attrs.get("data"),
+            events,
         )
 
 
@@ -241,7 +262,8 @@ def _judge(
 
 def _value(model: Any, one: Split, config: SearchConfig) -> float:
     """The metric over the questions of a split, all of them or some."""
-    rows = np.arange(len(one))[: config.max_questions]
+    drawn = np.random.default_rng(0).permutation(len(one))  # the same for each trial
+    rows = np.sort(drawn[: config.max_questions])
     found = []
     for block in blocks(rows, candidates_at_once(one.known)):
         scores = model.score_jobs(one.known, one.candidates[block], one.times[block])
@@ -288,7 +310,11 @@ def _run(
         callbacks: list[Any] = [step]
         if config.n_trials is not None:
             callbacks.append(MaxTrialsCallback(config.n_trials, states=finished))
-        study.optimize(judge, catch=JobtoolError, callbacks=callbacks)
+        try:
+            study.optimize(judge, catch=JobtoolError, callbacks=callbacks)
+        except KeyboardInterrupt as error:
+            error.add_note("what was tried is kept; start it again to go on")
+            raise
 
 
 def _best(study: "Study") -> str:

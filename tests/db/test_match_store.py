@@ -72,6 +72,8 @@ def test_without_a_model_it_says_what_to_do(store: MatchStore):
     add_model(store)
     with pytest.raises(StoreError, match=r"no matching model 'x': known: 1 \(match-popularity-"):
         store.find("x")
+    with pytest.raises(StoreError, match="no matching model '99999999999999999999'"):
+        store.find("9" * 20)
 
 
 def test_a_changed_or_missing_folder_is_refused(store: MatchStore):

@@ -64,6 +64,17 @@ def test_jobs_bring_fields_dates_reposts_and_codes(tmp_path):
     assert known.data.has_times
 
 
+def test_a_repost_of_a_repost_is_one_of_the_first_job(tmp_path):
+    of = {"a": "", "b": "a", "c": "b", "d": "", "e": "gone", "f": "gone", "g": "g"}
+    rows = ({"id": id, "repost_of": first} for id, first in of.items())
+    events = write(tmp_path / "e.jsonl", event("p", "a"))
+    known, _ = read(Files(events=events, jobs=write(tmp_path / "j.jsonl", *rows)))
+    a, b, c, d, e, f, g = known.data.jobs.groups.tolist()
+    assert a == b == c
+    assert e == f
+    assert len({a, d, e, g}) == 4
+
+
 def test_csv_parquet_gzip_and_other_column_names_are_read(tmp_path):
     jobs = tmp_path / "j.csv.gz"
     jobs.write_bytes(gzip.compress(b"nr;pay\n1;3\n2;4\n"))

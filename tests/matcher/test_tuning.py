@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict
 
+import numpy as np
 import optuna
 import pytest
 
@@ -88,8 +89,34 @@ def test_what_is_fixed_does_not_vary(storage):
 def test_a_search_of_something_else_is_refused(storage):
     search("leaning", made_up(), storage, QUICK, study_name="mine")
     other = SearchConfig(n_trials=3, n_splits=2, metric="hit_rate")
-    with pytest.raises(DataError, match=r"the search 'mine' is of .* name another one"):
+    with pytest.raises(DataError, match=r"'mine' has questions 20, not 2000: name another one"):
         search("leaning", made_up(), storage, other, study_name="mine")
+    with pytest.raises(DataError, match=r"'mine' has fixed {}, not {'steps': 3}"):
+        search("leaning", made_up(), storage, QUICK, study_name="mine", fixed={"steps": 3})
+    with pytest.raises(DataError, match=r"'mine' has seed 0, not 1"):
+        search("leaning", made_up(), storage, QUICK, study_name="mine", seed=1)
+
+
+def test_other_data_than_the_search_began_with_are_told_of(storage, caplog):
+    search("leaning", made_up(), storage, QUICK)
+    assert not caplog.text
+    search("leaning", made_up(50), storage, QUICK)
+    assert "of 60 candidates with 40 jobs, now there are" in caplog.text
+
+
+def test_questions_are_drawn_from_the_whole_window():
+    (one,) = judging_splits(made_up(), SearchConfig(n_splits=1), seed=0)
+    asked = []
+
+    class Asked:
+        def score_jobs(self, data, candidates, times):
+            asked.extend(candidates.tolist())
+            return np.zeros((len(candidates), len(data.jobs)))
+
+    tuning._value(Asked(), one, SearchConfig(max_questions=5))
+    assert len(asked) == 5
+    assert asked != one.candidates[:5].tolist()
+    assert set(asked) <= set(one.candidates.tolist())
 
 
 def test_what_an_evaluation_asks_about_is_not_looked_at():
@@ -131,8 +158,9 @@ def test_an_interrupted_search_goes_on(storage, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "_value", stop)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as stopped:
             search("leaning", made_up(), storage, QUICK)
+    assert stopped.value.__notes__ == ["what was tried is kept; start it again to go on"]
     found = search("leaning", made_up(), storage, QUICK)
     assert found.n_finished + found.n_pruned == 3
 
