@@ -4,14 +4,16 @@ What the sentences say is true of the data, whatever the model; only `Parts` com
 itself, where it offers them.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from matcher.base import Matcher
-from matcher.data import ACTIONS, Action, IntArray, MatchData
+from matcher.data import ACTIONS, Action, Events, IntArray, MatchData
 
 PAST = {
     Action.APPLY: "applied to",
@@ -40,44 +42,65 @@ class Parts(Protocol):
         """Part -> what it adds to the score."""
 
 
+Liked = Mapping[int, tuple[Action, float]]
+"""Job -> the most that a candidate did with it, and when last."""
+
+
 class Explainer:
     """Reasons for places in lists, of one model and one state of the data."""
 
     def __init__(self, model: Matcher, data: MatchData) -> None:
         self.model, self.data = model, data
-        self.n_people = np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.intp)
+        self._n_people = np.asarray(data.matrix().sum(axis=0)).ravel().astype(np.intp)
+        self._order = np.argsort(data.events.candidates, kind="stable")
+        counts = np.bincount(data.events.candidates, minlength=len(data.candidates))
+        self._ends = np.cumsum(counts)
+        self._usual = {name: _shares(values) for name, values in data.jobs.fields.items()}
+        self._liked: tuple[int, Liked] = (-1, {})
 
     def sentences(self, candidate: int, job: int) -> list[str]:
         """The strongest reasons first; never empty."""
-        liked = _liked(self.data, candidate)
+        liked = self.liked(candidate)
         found = [
             *_like_earlier_ones(self.data, liked, job),
             *_like_resume(self.data, candidate, job),
-            *_shared_fields(self.data, liked, job),
-            *_wanted_by_others(self.n_people, PAST[self.data.target], job),
+            *_shared_fields(self.data, liked, job, self._usual),
+            *_wanted_by_others(self._n_people, PAST[self.data.target], job),
             *_parts(self.model, self.data, candidate, job),
         ]
         if not liked:
             found.append("nothing is known yet of what this candidate looked at")
         return found
 
+    def liked(self, candidate: int) -> Liked:
+        """What a candidate did; kept, since most come with all places of their list."""
+        if self._liked[0] != candidate:
+            start = self._ends[candidate - 1] if candidate else 0
+            mine = self._order[start : self._ends[candidate]]  # in order of time
+            self._liked = candidate, _most(self.data.events.take(mine))
+        return self._liked[1]
 
-def _liked(data: MatchData, candidate: int) -> dict[int, tuple[Action, float]]:
-    """Job -> the most that the candidate did with it, and when last."""
-    mine = np.flatnonzero(data.events.candidates == candidate)
+
+def _most(events: Events) -> Liked:
+    """Of one candidate's events."""
     rank = {action: place for place, action in enumerate(LIKED)}
     found: dict[int, tuple[Action, float]] = {}
-    for row in mine.tolist():
-        job, action = int(data.events.jobs[row]), ACTIONS[data.events.actions[row]]
-        best = found.get(job)
+    columns = events.jobs.tolist(), events.actions.tolist(), events.times.tolist()
+    for job, number, time in zip(*columns, strict=True):
+        action, best = ACTIONS[number], found.get(job)
         if action in rank and (best is None or rank[action] <= rank[best[0]]):
-            found[job] = (action, float(data.events.times[row]))
+            found[job] = (action, time)
     return found
 
 
-def _like_earlier_ones(
-    data: MatchData, liked: Mapping[int, tuple[Action, float]], job: int
-) -> list[str]:
+def _shares(values: Sequence[Any]) -> Mapping[str, float]:
+    """Value -> share of some jobs that have it."""
+    some = values[:: max(len(values) // N_SAMPLED, 1)]
+    counts = Counter(value for one in some for value in values_of(one))
+    return {value: count / len(some) for value, count in counts.items()}
+
+
+def _like_earlier_ones(data: MatchData, liked: Liked, job: int) -> list[str]:
     """The nearest jobs of the history, by code."""
     others = np.array([one for one in liked if one != job], np.intp)
     if data.jobs.codes is None or not len(others):
@@ -112,22 +135,18 @@ def _cosines(codes: Any, code: Any) -> Any:
 
 
 def _shared_fields(
-    data: MatchData, liked: Mapping[int, tuple[Action, float]], job: int
+    data: MatchData, liked: Liked, job: int, usual: Mapping[str, Mapping[str, float]]
 ) -> list[str]:
     """Values that the job shares with more of their jobs than with jobs at large."""
     others = [one for one in liked if one != job]
     found: list[tuple[float, str]] = []
     for name, values in data.jobs.fields.items():
-        some = values[:: max(len(values) // N_SAMPLED, 1)]
-        for value in values_of(values[job]):
-            n_same = sum(value in values_of(values[one]) for one in others)
-            if not n_same:
-                continue
-            share = n_same / len(others)
-            usual = sum(value in values_of(one) for one in some) / len(some)
-            if share > usual:
-                says = f"{name} is {value[:MAX_SHOWN]}, as in {n_same} of their {len(others)} jobs"
-                found.append((share - usual, says))
+        theirs = Counter(value for one in others for value in values_of(values[one]))
+        for value in sorted(values_of(values[job])):
+            more = theirs[value] / max(len(others), 1) - usual[name].get(value, 0.0)
+            if theirs[value] and more > 0:
+                many = f"{theirs[value]} of their {len(others)} jobs"
+                found.append((more, f"{name} is {value[:MAX_SHOWN]}, as in {many}"))
     return [sentence for _, sentence in sorted(found, key=lambda one: -one[0])[:N_NEAREST]]
 
 
@@ -136,10 +155,10 @@ def values_of(value: Any) -> set[str]:
 
     Examples
     --------
-    >>> sorted(values_of("en; de")), values_of(None), values_of(3)
-    (['de', 'en'], set(), {'3'})
+    >>> sorted(values_of("en; de")), values_of(None), values_of(float("nan")), values_of(3)
+    (['de', 'en'], set(), set(), {'3'})
     """
-    if value is None or value == "":
+    if value is None or (isinstance(value, float) and not isfinite(value)):
         return set()
     if isinstance(value, str):
         return {part.strip() for part in value.split(";") if part.strip()}
@@ -151,7 +170,7 @@ def values_of(value: Any) -> set[str]:
 def _wanted_by_others(n_people: IntArray, did: str, job: int) -> list[str]:
     n, rank = int(n_people[job]), int((n_people > n_people[job]).sum()) + 1
     if not n:
-        return [f"nobody has {did} it yet: it is judged by what it says"]
+        return [f"nobody has {did} it yet"]
     people = "1 candidate" if n == 1 else f"{n:,} candidates"
     return [f"{people} {did} it, the {_nth(rank)} most of {len(n_people):,} jobs"]
 

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from matcher.data import FloatArray, IntArray, Profiles, RawEvent, join, seconds, to_events
-from matcher.sources import Encoder, Known, Watch
+from matcher.sources import Encoder, Known, Watch, textless
 from tagger.errors import DataError
 from tagger.records import iter_values
 from tagger.rejects import Rejects
@@ -57,6 +57,7 @@ def read_files(files: Files, *, encoder: Encoder | None, rejects: Rejects, watch
     candidates = candidates or Profiles(ids=tuple(dict.fromkeys(event.candidate for event in raw)))
     columns = to_events(candidates, jobs, raw)
     data = join(candidates, jobs, columns, until=time.time())
+    data = replace(data, notes=(*data.notes, *textless(data)))
     has_codes = data.jobs.codes is not None or data.candidates.codes is not None
     return Known(data, encoder.identity if encoder and has_codes else None)
 

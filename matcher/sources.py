@@ -129,7 +129,17 @@ def read_store(store: Store, *, watch: Watch) -> Known:
     )
     people, jobs = _profiles(stored.candidates), _profiles(stored.jobs)
     data = join(people, jobs, events, until=stored.now)
-    return Known(replace(data, notes=(*stored.notes, *data.notes)), stored.codes)
+    notes = (*stored.notes, *data.notes, *textless(data))
+    return Known(replace(data, notes=notes), stored.codes)
+
+
+def textless(data: MatchData) -> tuple[str, ...]:
+    """A note on each side that has codes, but no text that they could come from."""
+    return tuple(
+        f"no {name} has a text: there was nothing to make codes of"
+        for name, side in (("candidate", data.candidates), ("job", data.jobs))
+        if side.codes is not None and not side.codes.any()
+    )
 
 
 def _profiles(rows: StoredRows) -> Profiles:

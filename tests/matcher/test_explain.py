@@ -51,9 +51,15 @@ def test_shared_fields_and_popularity_are_told():
 
 def test_a_new_job_for_a_new_candidate_still_has_a_sentence():
     assert sentences(2, 3) == [
-        "nobody has applied to it yet: it is judged by what it says",
+        "nobody has applied to it yet",
         "nothing is known yet of what this candidate looked at",
     ]
+
+
+def test_reasons_do_not_depend_on_whom_was_asked_about_before():
+    explainer = Explainer(Popularity(), known())
+    asked = [(0, 2), (1, 3), (0, 2), (2, 0), (1, 0)]
+    assert [explainer.sentences(*one) for one in asked] == [sentences(*one) for one in asked]
 
 
 def test_without_codes_nothing_is_said_of_texts():

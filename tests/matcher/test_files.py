@@ -88,6 +88,14 @@ def test_csv_parquet_gzip_and_other_column_names_are_read(tmp_path):
     assert (known.data.jobs.ids, known.data.jobs.fields) == (("1", "2"), {"pay": ["3", "4"]})
 
 
+def test_a_file_without_any_text_is_told_of(tmp_path):
+    jobs = write(tmp_path / "j.jsonl", {"id": "a", "text": "Night"})
+    people = write(tmp_path / "p.jsonl", {"id": "p", "resume": "in another column"})
+    events = write(tmp_path / "e.jsonl", event("p", "a"))
+    known, _ = read(Files(events=events, jobs=jobs, candidates=people), encoder=Lengths())
+    assert known.data.notes[1:] == ("no candidate has a text: there was nothing to make codes of",)
+
+
 def test_texts_are_encoded_in_pages(tmp_path, monkeypatch):
     monkeypatch.setattr("matcher.files.PAGE", 2)
     jobs = write(tmp_path / "j.jsonl", *({"id": n, "text": "x" * n} for n in range(5)))
