@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from matcher import options
-from matcher.options import Named, Source, opened, print_json
+from matcher.options import Named, Source, opened, print_json, tell
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,6 +42,12 @@ def train(
         ),
     ] = None,
     config: options.ConfigFile = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep each epoch here, to go on after a stop (sequence-*)."
+        ),
+    ] = None,
     seed: options.Seed = 0,
     listed: options.Listed = False,
     as_json: options.AsJson = False,
@@ -59,7 +65,9 @@ def train(
     with opened(context, where) as source:
         from matcher.fitting import fit_and_save
 
-        done = fit_and_save(made, source.known, source.store or model or DEFAULT, seed=seed)
+        where_to = source.store or model or DEFAULT
+        done = fit_and_save(made, source.known, where_to, seed=seed, work=work)
+        tell(*done["notes"][len(source.known.data.notes) :])
         if as_json:
             return print_json({**done, "rejected": source.n_rejected})
         typer.echo(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,7 +32,13 @@ class Loaded:
 
 
 def fit_and_save(
-    model: Matcher, known: Known, where: Store | Path, *, seed: int, show_progress: bool = True
+    model: Matcher,
+    known: Known,
+    where: Store | Path,
+    *,
+    seed: int,
+    work: Path | None = None,
+    show_progress: bool = True,
 ) -> dict[str, Any]:
     """Fit a model on all that is known and save it, whole or not at all.
 
@@ -39,6 +46,9 @@ def fit_and_save(
     ----------
     where
         A folder; or a store, in which the model becomes the live one.
+    work
+        A folder for the state of the training, so that it can go on after a stop; only models
+        whose `fit` takes a `checkpoint` do.
 
     Returns
     -------
@@ -47,9 +57,16 @@ def fit_and_save(
     folder = where if isinstance(where, Path) else where.new_folder(model.name)
     check_replaceable(folder)
     began = perf_counter()
-    model.fit(known.data, show_progress=show_progress)
+    notes = list(known.data.notes)
+    options: dict[str, Any] = {"show_progress": show_progress}
+    if work and "checkpoint" in signature(model.fit).parameters:
+        options["checkpoint"] = work / model.name
+    elif work:
+        notes.append(f"{model.name} begins anew after a stop: nothing of it is kept in {work}")
+    model.fit(known.data, **options)
     about = {
         **_about(known),
+        "notes": notes + list(getattr(model, "notes_", ())),
         "config": plain(model),
         "seed": seed,
         "seconds": round(perf_counter() - began, 3),
@@ -72,7 +89,6 @@ def _about(known: Known) -> dict[str, Any]:
         "n_jobs": len(data.jobs),
         "codes": known.codes,
         "n_numbers": None if codes is None else codes.shape[1],
-        "notes": list(data.notes),
     }
 
 

@@ -3,7 +3,6 @@
 Letters for axes: P pairs, C candidates, D numbers of a code, K clusters, M networks of an ensemble.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -17,8 +16,6 @@ from matcher.data import BoolArray, FloatArray, IntArray, MatchData, Profiles
 from matcher.examples import ExampleConfig, make_examples
 from matcher.ncf_networks import Inputs, Layers, Steps, fresh, probabilities, train
 from tagger.errors import DataError, ModelError
-
-logger = logging.getLogger(__name__)
 
 SCORED_AT_ONCE = 32_768
 EVERYBODY = -1
@@ -236,7 +233,6 @@ def _taught(
                 f"cluster {cluster} of resumes has {n_yes:,} yes and {n_no:,} no, fewer than "
                 f"{config.min_examples} of one: the networks of everybody answer for it"
             )
-            logger.info(notes[-1])
     return (taught, tuple(notes)) if len(taught) > 1 else ([], tuple(notes))
 
 

@@ -143,6 +143,40 @@ def test_ids_alone_are_enough():
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 3)
 
 
+def test_what_a_model_did_without_is_told(files):
+    done = match("train", "sequence-cnn", *files, "--config", tiny_sequences())
+    assert done.exit_code == 0, done.output
+    assert "note: learned from " in done.stderr
+    done = match("train", "popularity", *files, "--work", "work")
+    assert "note: popularity begins anew after a stop: nothing of it is kept in work" in done.stderr
+
+
+def test_a_stopped_training_goes_on(files, monkeypatch):
+    from matcher.checkpoint import Checkpoint
+
+    args = ("train", "sequence-cnn", *files, "--config", tiny_sequences(), "--work", "work")
+    saved, save = [], Checkpoint.save
+
+    def stop(self, state):
+        save(self, state)
+        saved.append(state.epoch)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", stop)
+    done = match(*args)
+    assert (done.exit_code, Path("match-model").exists()) == (130, False)
+    assert match(*args).exit_code == 0
+    assert saved[:3] == [1, 2, 3]
+    assert not Path("work/sequence-cnn").exists()
+
+
+def tiny_sequences() -> Path:
+    config = {"filters": [4, 4], "epochs": 4, "patience": 4}
+    Path("tiny.json").write_text(json.dumps(config))
+    return Path("tiny.json")
+
+
 def test_a_configuration_from_a_file(files):
     Path("best.json").write_text('{"model": "leaning", "config": {"weight": 0.25}}')
     done = match("train", "popularity", *files, "--config", "best.json")
