@@ -187,6 +187,8 @@ def test_a_configuration_from_a_file(files):
 def test_kinds_of_models_are_listed():
     lines = match("train", "--list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(registry.MODELS)
+    assert all(len(line.split()) > 3 for line in lines)
+    assert "Likeness of codes, and how many candidates wanted a job." in lines[-1]
 
 
 def test_an_unknown_kind_is_one_clear_error(files):
