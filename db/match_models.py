@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.columns import ListOf
 from db.engine import now
 from db.errors import StoreError
 from db.live import META
-from db.match_results import listed
-from db.match_tables import MatchModel
+from db.match_tables import MatchModel, Recommendation
 from db.schema import Event
 
 
@@ -139,7 +139,11 @@ def summary(session: Session) -> dict[str, Any] | None:
         "name": model.name,
         "folder": model.folder,
         "trained_at": model.trained_at.isoformat(),
-        "candidates_with_list": len(listed(session, model.id)),
+        "candidates_with_list": session.scalar(
+            select(func.count(Recommendation.candidate_id.distinct())).where(
+                Recommendation.model_id == model.id, Recommendation.list_of == ListOf.CANDIDATE
+            )
+        ),
         "newer_events": session.scalar(
             select(func.count()).select_from(Event).where(Event.id > model.last_event)
         ),

@@ -62,13 +62,13 @@ def store_places(
     return len(rows)
 
 
-def listed(session: Session, model_id: int, *, since: datetime | None = None) -> set[int]:
-    """Primary keys of the candidates who have a list of a model, or one computed since then."""
+def listed(session: Session, model_id: int, *, since: datetime) -> set[int]:
+    """Primary keys of the candidates who have a list of a model, computed at that time or later."""
     query = select(Recommendation.candidate_id).where(
-        Recommendation.model_id == model_id, Recommendation.list_of == ListOf.CANDIDATE
+        Recommendation.model_id == model_id,
+        Recommendation.list_of == ListOf.CANDIDATE,
+        Recommendation.computed_at >= since,
     )
-    if since is not None:
-        query = query.where(Recommendation.computed_at >= since)
     return set(session.scalars(query.distinct()))
 
 

@@ -12,9 +12,11 @@ from matcher import options
 from matcher.options import Named, Source, opened, print_json, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from matcher.fitting import Loaded
+    from matcher.fitting import Saved
+    from matcher.sources import Store
 
 app = typer.Typer(
     name="match",
@@ -31,23 +33,9 @@ def train(
     context: typer.Context,
     where: Named,
     name: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="DIR",
-            show_default="match-model",
-            help="With --events: the folder to write.",
-        ),
-    ] = None,
+    model: options.NewModel = None,
     config: options.ConfigFile = None,
-    work: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep each epoch here, to go on after a stop (sequence-*)."
-        ),
-    ] = None,
+    work: options.Epochs = None,
     seed: options.Seed = 0,
     listed: options.Listed = False,
     as_json: options.AsJson = False,
@@ -142,7 +130,7 @@ def evaluate(
             max_questions=max_questions,
             seed=seed,
         )
-        ks = {"ks": tuple(sorted(k))} if k else {}
+        ks = {"ks": tuple(sorted(set(k)))} if k else {}
         found = evaluate(models, data, held, seed=seed, show_progress=True, work=work, **ks)
         if as_json:
             print_json(found.to_json())
@@ -198,11 +186,12 @@ def predict(
         raise typer.BadParameter("with --all and files name the --output FILE")
     if explain and everyone and not output:
         raise typer.BadParameter("a database keeps no reasons: with --explain name the --output")
-    with opened(context, where) as source:
+    with opened(context, where, before=_saved(model)) as source:
+        from matcher.fitting import load_for
         from matcher.predict import Wanted
         from matcher.recommending import Lister, young_enough
 
-        found = _loaded(source, model)
+        found = load_for(source.known, source.found)
         wanted = Wanted(k=k, with_done=with_applied, jobs=young_enough(found.data, max_age))
         lister = Lister(found, wanted, explains=explain)
         if everyone and not output:
@@ -241,11 +230,11 @@ def embed(
         raise typer.BadParameter("--resume is for vectors that go into a database")
     if where.events and not output:
         raise typer.BadParameter("with files name the --output FILE")
-    with opened(context, where) as source:
+    with opened(context, where, before=_saved(model)) as source:
+        from matcher.fitting import load_for
         from matcher.publishing import publish
 
-        found = _loaded(source, model)
-        people, n = publish(found, name, output, resume=resume)
+        people, n = publish(load_for(source.known, source.found), name, output, resume=resume)
         where_to = output or source.store
         _print_count(n, f"vectors of version {name}", len(people), where_to, as_json)
 
@@ -361,10 +350,15 @@ def prune(
 # ---- what the commands share
 
 
-def _loaded(source: Source, model: str | None) -> "Loaded":
-    from matcher.fitting import load_for
+def _saved(model: str | None) -> "Callable[[Store | None], Saved]":
+    """Loads the model that a command names."""
 
-    return load_for(source.known, source.store or Path(model or DEFAULT), model)
+    def load(store: "Store | None") -> "Saved":
+        from matcher.fitting import load_saved
+
+        return load_saved(store or Path(model or DEFAULT), model)
+
+    return load
 
 
 def _study_storage(

@@ -19,15 +19,28 @@ from tagger.storage import check_replaceable
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """A saved model, before there are data to ask it with."""
+
+    model: Matcher
+    trained: Mapping[str, Any]
+    """What was remembered of its training."""
+    name: str
+    """Of its folder."""
+    number: int
+    """In the database; 0 without one."""
+    store: Store | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A saved model, and the data to ask it with."""
 
     model: Matcher
     data: MatchData
     name: str
-    """Of its folder."""
+    """As in `Saved`; likewise the others."""
     number: int
-    """In the database; 0 without one."""
     store: Store | None
 
 
@@ -113,8 +126,8 @@ def _register(
         raise
 
 
-def load_for(known: Known, where: Store | Path, name: str | None = None) -> Loaded:
-    """A saved model, checked against the codes of the data that it is to be asked with.
+def load_saved(where: Store | Path, name: str | None = None) -> Saved:
+    """A saved model.
 
     Parameters
     ----------
@@ -126,10 +139,15 @@ def load_for(known: Known, where: Store | Path, name: str | None = None) -> Load
     Raises
     ------
     ModelError
-        If it isn't whole, or has learned from other codes.
+        If it isn't there, or not whole.
     """
-    number, folder = (0, where) if isinstance(where, Path) else where.find(name)
-    model, trained = load(folder)
-    data = fitted_to(known, trained, folder.name)
-    store = None if isinstance(where, Path) else where
-    return Loaded(model, data, folder.name, number, store)
+    if isinstance(where, Path):
+        return Saved(*load(where), where.name, 0, None)
+    number, folder = where.find(name)
+    return Saved(*load(folder), folder.name, number, where)
+
+
+def load_for(known: Known, saved: Saved) -> Loaded:
+    """The model with the data that it is to be asked with; ModelError if it knows other codes."""
+    data = fitted_to(known, saved.trained, saved.name)
+    return Loaded(saved.model, data, saved.name, saved.number, saved.store)

@@ -102,6 +102,22 @@ OneModel = Annotated[
         "(default: the newest).",
     ),
 ]
+NewModel = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="DIR",
+        show_default="match-model",
+        help="With --events: the folder to write.",
+    ),
+]
+Epochs = Annotated[
+    Path | None,
+    typer.Option(
+        "--work", metavar="DIR", help="Keep each epoch here, to go on after a stop (sequence-*)."
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="JSON, as jobtool match tune writes it."),
@@ -198,19 +214,30 @@ class Source:
     known: "Known"
     store: "Store | None"
     n_rejected: int
+    found: Any
+    """What `before` has returned."""
 
 
 @contextmanager
-def opened(context: typer.Context, named: Named) -> Iterator[Source]:
-    """Read the data of a command and tell what they lack; exit code 3 if rows were rejected."""
+def opened(
+    context: typer.Context,
+    named: Named,
+    *,
+    before: "Callable[[Store | None], Any]" = lambda store: None,
+) -> Iterator[Source]:
+    """Read the data of a command and tell what they lack; exit code 3 if rows were rejected.
+
+    `before` is what can fail before much is read; it gets the database, None where there are files.
+    """
     host: Host = context.obj
     if named.events is None:
         with store_of(context, named) as store:
             from matcher.sources import read_store
 
+            found = before(store)
             known = read_store(store, watch=watched)
             tell(*known.data.notes)
-            yield Source(known, store, 0)
+            yield Source(known, store, 0, found)
         return
     if is_typed(context, "db"):
         raise typer.BadParameter("name a database with --db, or files with --events, not both")
@@ -218,6 +245,7 @@ def opened(context: typer.Context, named: Named) -> Iterator[Source]:
     with host.collected(named.rejects, *files) as rejects:
         from matcher.files import Files, read_files
 
+        found = before(None)
         asked = Files(
             events=named.events,
             jobs=named.jobs,
@@ -228,7 +256,7 @@ def opened(context: typer.Context, named: Named) -> Iterator[Source]:
         encoder = host.encoder(named.tagger) if named.tagger else None
         known = read_files(asked, encoder=encoder, rejects=rejects, watch=watched)
         tell(*known.data.notes)
-        yield Source(known, None, rejects.count)
+        yield Source(known, None, rejects.count, found)
 
 
 def store_of(context: typer.Context, named: Named) -> "AbstractContextManager[Store]":

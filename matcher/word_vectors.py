@@ -92,6 +92,11 @@ def document_vectors(
         Texts that the idf is counted in; by default the same ones. A job posted later needs the
         ones that the others had.
 
+    Raises
+    ------
+    DataError
+        If `learn_from` is empty.
+
     References
     ----------
     Talroo's resume-job recommender (Analytics Zoo on Databricks): documents as weighted averages of
@@ -107,7 +112,12 @@ def document_vectors(
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     weigh = TfidfVectorizer(vocabulary=vectors.words, token_pattern=WORD, norm="l1")
-    weigh.fit(texts if learn_from is None else learn_from)
+    counted = list(texts if learn_from is None else learn_from)
+    if not counted:
+        if learn_from is not None:
+            raise DataError("there is no text to count words in: give learn_from some, or leave it")
+        return np.zeros((0, vectors.vectors.shape[1]), np.float32)
+    weigh.fit(counted)
     return np.asarray(weigh.transform(texts) @ vectors.vectors, np.float32)
 
 

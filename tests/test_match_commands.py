@@ -261,6 +261,13 @@ def test_only_young_jobs_with_a_limit_of_age():
     assert "no job has a date" in match(*asked[:-1], "--max-age", "1").stderr
 
 
+def test_a_missing_model_is_told_of_before_anything_is_read(files, monkeypatch):
+    monkeypatch.setattr("matcher.files.read_files", lambda *_, **__: 1 / 0)
+    done = match("predict", "--candidate", "c1", *files)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "there is no model match-model" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "problem"),
     [

@@ -100,6 +100,12 @@ def test_the_idf_can_come_from_other_texts_so_that_a_new_text_gets_the_same_vect
     assert np.array_equal(together[:1], alone)
 
 
+def test_no_text_has_no_vector_and_an_idf_needs_some() -> None:
+    assert document_vectors([], VECTORS).shape == (0, 3)
+    with pytest.raises(DataError, match="no text to count words in"):
+        document_vectors(["nurse"], VECTORS, learn_from=[])
+
+
 def test_vectors_and_words_must_belong_together() -> None:
     with pytest.raises(DataError, match="vectors must have shape"):
         WordVectors(("a",), np.ones((2, 2), np.float32))
