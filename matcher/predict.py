@@ -123,15 +123,18 @@ class _Reposts:
         self._order = np.argsort(groups, kind="stable")
         self._starts = np.flatnonzero(np.r_[True, np.diff(groups[self._order]) != 0])
         self._ends = np.r_[self._starts[1:], len(groups)]
+        self._none = bool((groups == np.arange(len(groups))).all())
 
     def best(self, scores: FloatArray) -> FloatArray:
-        """The highest score of each group: from shape (B, J) to a copy of shape (B, G)."""
-        if len(self._starts) == len(self._order):
-            return np.asarray(scores[:, self._order])
+        """The highest score of each group: from shape (B, J) to shape (B, G)."""
+        if self._none:
+            return scores
         return np.asarray(np.maximum.reduceat(scores[:, self._order], self._starts, axis=1))
 
     def first(self, group: int, scores: FloatArray) -> int:
         """The job of a group that has its highest score; scores of shape (J,)."""
+        if self._none:
+            return group
         jobs = self._order[self._starts[group] : self._ends[group]]
         return int(jobs[scores[jobs].argmax()])
 

@@ -325,7 +325,7 @@ def test_rejected_rows_are_counted_and_exit_code_3(trained):
     assert len(Path("bad.jsonl").read_text().splitlines()) == 2
 
 
-def test_one_class_no_target_and_nothing_to_hold_out_are_clear_errors(files):
+def test_events_with_nothing_to_predict_are_one_clear_error(files):
     write("shown.jsonl", [{"candidate": "p", "job": "a", "action": "impression"}])
     done = match("train", "popularity", "--events", "shown.jsonl")
     assert done.exit_code == 1
