@@ -290,7 +290,7 @@ def tune(
     """Search for a good configuration; start it again, or several times at once, to search on.
 
     What `jobtool match evaluate` holds out with the same seed is not looked at. --config holds
-    what is not to vary.
+    what is not to vary. The seed does not decide what is tried, or all would try the same.
     """
     from matcher.configs import read_config, write_config
     from matcher.tuning import SearchConfig, search, space_of

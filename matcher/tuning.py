@@ -5,6 +5,7 @@ on those it asks about, and is given up when it falls behind the median of the o
 says is kept in the study: several processes may search together, and a search may go on later.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -143,7 +144,7 @@ def search(
     about = {
         "model": name,
         "options": sorted(space),
-        "fixed": dict(fixed or {}),
+        "fixed": json.loads(json.dumps(dict(fixed or {}))),  # as the study gives it back
         "splits": config.n_splits,
         "questions": config.max_questions,
         "metric": label,

@@ -80,10 +80,11 @@ def test_a_search_goes_on_where_it_was_left(storage):
 
 
 def test_what_is_fixed_does_not_vary(storage):
-    fixed = {"steps": 7, "twist": {"power": 2.0}}
+    fixed = {"steps": 7, "twist": {"power": 2.0}, "sizes": (3, 1)}
     space = {"weight": Span(0.4, 0.6)}
     found = search("leaning", made_up(), storage, QUICK, fixed=fixed, space=space)
     assert (found.config["steps"], found.config["twist"]) == (7, {"power": 2.0})
+    assert found == search("leaning", made_up(), storage, QUICK, fixed=fixed, space=space)
 
 
 def test_a_search_of_something_else_is_refused(storage):
