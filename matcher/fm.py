@@ -27,6 +27,9 @@ class FmConfig(LinearConfig):
     """Length of a column's vector."""
     rate: float = 0.01
     """Learning rate of AdaGrad."""
+    beta: float = 1.0
+    """Added to the root of the sum of squared gradients, as FTRL's: without it the first step of
+    every factor is as long as `rate`, however little its gradient says."""
     l2: float = 1e-3
     """Pull of the vectors towards 0, for each row they are in."""
     init: float = 0.01
@@ -38,8 +41,8 @@ class FmConfig(LinearConfig):
         LinearConfig.__post_init__(self)
         if self.n_factors < 1 or self.min_count < 0:
             raise DataError("n_factors must be at least 1 and min_count at least 0")
-        if not (self.rate > 0 and self.l2 >= 0 and self.init > 0):
-            raise DataError("rate and init must be above 0, l2 at least 0")
+        if not (self.rate > 0 and self.beta > 0 and self.l2 >= 0 and self.init > 0):
+            raise DataError("rate, beta and init must be above 0, l2 at least 0")
 
 
 class FactorizationMachine:
@@ -51,8 +54,8 @@ class FactorizationMachine:
 
     References
     ----------
-    Rendle, Factorization Machines, 2010; who learns what, and a vector only for columns that come
-    often enough: Li et al., DiFacto: Distributed Factorization Machines, 2016.
+    Rendle, Factorization Machines, 2010; who learns what, in which steps, and a vector only for
+    columns that come often enough: Li et al., DiFacto: Distributed Factorization Machines, 2016.
     """
 
     def __init__(self, config: FmConfig, n_columns: int, seed: int = 0) -> None:
@@ -87,7 +90,8 @@ class FactorizationMachine:
     def _descend(self, columns: IntArray | slice, gradient: npt.NDArray[np.float64]) -> None:
         gradient *= (self.counts_[columns] >= self.config.min_count)[:, None]
         self.squares_[columns] += gradient**2
-        self.v_[columns] -= self.config.rate * gradient / np.sqrt(self.squares_[columns] + 1e-8)
+        slow = self.config.beta + np.sqrt(self.squares_[columns])
+        self.v_[columns] -= self.config.rate * gradient / slow
 
     def decision_function(self, X: sparse.csr_array) -> FloatArray:
         """Logits, shape (n_rows,)."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.metrics import roc_auc_score
 
 from matcher.fm import FactorizationMachine, FmConfig
 from matcher.ftrl import Ftrl, FtrlConfig
@@ -89,6 +90,30 @@ def test_a_factorisation_machine_learns_what_two_columns_say_together() -> None:
     assert (
         (Ftrl(FtrlConfig(batch=32), 4).partial_fit(X, y).predict_proba(X) > 0.5) == y
     ).mean() < 0.7
+
+
+def test_a_vector_moves_no_further_than_its_gradient_says() -> None:
+    X, y = rows(64)
+    config = FmConfig(min_count=0, rate=1.0, init=1e-6, l2=0.0, ftrl=FtrlConfig(batch=64))
+    model = FactorizationMachine(config, 40)
+    before = model.v_.copy()
+    assert np.abs(model.partial_fit(X, y).v_ - before).max() < 1e-3
+
+
+def test_where_columns_act_alone_a_factorisation_machine_is_as_good_as_its_linear_part() -> None:
+    def bins(n: int, seed: int) -> tuple[sparse.csr_array, Any]:  # 60 of 600 columns, few yes
+        rng = np.random.default_rng(seed)
+        places = rng.integers(10, size=(n, 60)) + 10 * np.arange(60)
+        cells = (np.ones(places.size), places.ravel(), np.arange(0, places.size + 1, 60))
+        logits = truth[places].sum(axis=1) - 3.5
+        return sparse.csr_array(cells, shape=(n, 600)), rng.random(n) < 1 / (1 + np.exp(-logits))
+
+    truth = np.random.default_rng(0).normal(scale=0.15, size=600)
+    (X, y), (asked, answers) = bins(20_000, 1), bins(20_000, 2)
+    config = FmConfig()
+    models = FactorizationMachine(config, 600), Ftrl(config.ftrl, 600)
+    fm, ftrl = (roc_auc_score(answers, m.partial_fit(X, y).predict_proba(asked)) for m in models)
+    assert fm > ftrl - 0.005
 
 
 def test_the_sum_over_pairs_is_that_of_a_loop() -> None:
