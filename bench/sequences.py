@@ -74,16 +74,14 @@ def held_out(data: MatchData, seed: int) -> tuple[MatchData, Examples]:
     found = examples(data)
     rng = np.random.default_rng(seed)
     test = found.take(np.sort(rng.choice(len(found), int(TEST_SHARE * len(found)), replace=False)))
-    n_jobs = len(data.jobs)
-    asked = test.pairs.candidates.astype(np.int64) * n_jobs + test.pairs.jobs
-    keys = data.events.candidates.astype(np.int64) * n_jobs + data.events.jobs
-    return data.with_events(data.events.take(~np.isin(keys, asked))), test
+    asked = data.pair_keys(test.pairs.candidates, test.pairs.jobs)
+    return data.with_events(data.events.take(~np.isin(data.event_keys, asked))), test
 
 
 def flat_steps(data: MatchData, asked: Examples, n_steps: int) -> npt.NDArray[np.float32]:
     """What the peers are given: the same sequences as one row."""
-    reader = Sequences(data.events, data.target, len(data.jobs))
-    return reader.before(asked.pairs, n_steps).reshape(len(asked), -1)
+    steps = Sequences(data, data.target).before(asked.pairs, n_steps)
+    return steps.reshape(len(asked), -1)
 
 
 def peers(args: argparse.Namespace) -> dict[str, Any]:

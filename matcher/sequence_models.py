@@ -3,7 +3,6 @@
 Letters for axes: P pairs, M networks, J jobs, S steps, D numbers of a job's vector.
 """
 
-import weakref
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from matcher.sequence_networks import INPUTS, SequenceConfig, build, config_of, 
 from matcher.sequences import Browsed, Examples, Sequences, class_weights, draw, examples
 from matcher.training import Schedule, log_loss, train
 from matcher.voting import hard_vote, soft_vote
+from tagger.errors import DataError
 
 Inputs = dict[str, npt.NDArray[np.float32]]
 
@@ -95,7 +95,13 @@ class SequenceMatcher(Matcher):
         if config.max_pairs is not None and len(rows) > config.max_pairs:
             rng = np.random.default_rng(self.seed)
             rows = np.sort(rng.choice(rows, config.max_pairs, replace=False))
-        return found.take(rows)
+        chosen = found.take(rows)
+        if not chosen.y.any() or chosen.y.all():
+            raise DataError(
+                f"the {len(chosen):,} pairs drawn all have the same answer: raise "
+                "max_per_candidate or max_pairs, or give a ratio"
+            )
+        return chosen
 
     def _set_base_rate(self, found: Examples, chosen: Examples, config: SequenceConfig) -> None:
         """What is added to logits: networks learn as if a share `learned` were yes."""
@@ -186,10 +192,9 @@ class SequenceMatcher(Matcher):
 
     def _asked(self, data: MatchData) -> "_Asked":
         """Kept for the next question about the same data: sorting its events takes a while."""
-        known = getattr(self, "_last", None)
-        if known is None or known[0]() is not data:
-            known = weakref.ref(data), _Asked(data, self.target_, self.space_)
-            self._last = known
+        known: tuple[MatchData, _Asked] | None = getattr(self, "_last", None)
+        if known is None or known[0] is not data:
+            known = self._last = data, _Asked(data, self.target_, self.space_)
         return known[1]
 
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
@@ -265,10 +270,11 @@ class SequenceSoftVote(SequenceMatcher):
 class SequenceHardVote(SequenceMatcher):
     """Each of the four networks has a vote; at 2 : 2 their mean probability decides.
 
-    Scores say yes from .5 on, but are coarse as probabilities: see `matcher.voting.hard_vote`.
+    Scores say yes from .5 on, but are no probabilities: see `matcher.voting.hard_vote`.
     """
 
     name = "sequence-hard-vote"
+    gives_probability = False
     networks = ("cnn", "lstm", "mlp", "all")
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
@@ -279,18 +285,18 @@ class _Asked:
     """Data sorted for questions."""
 
     def __init__(self, data: MatchData, target: Action, space: JobSpace | None) -> None:
-        self.vectors = space.vectors(data.jobs) if space else None
-        self.sequences = Sequences(data.events, target, len(data.jobs))
-        self.browsed = Browsed(data.events, len(data.jobs))
+        self.sequences = Sequences(data, target)
+        self.browsed = (Browsed(data), space.vectors(data.jobs)) if space else None
 
     def inputs(self, pairs: Pairs, n_steps: int) -> Inputs:
         """What the networks are given; candidates and jobs only where there are vectors."""
         steps = {"steps": self.sequences.before(pairs, n_steps)}
-        if self.vectors is None:
+        if self.browsed is None:
             return steps
-        means, n = self.browsed.mean(pairs, self.vectors)
+        browsed, vectors = self.browsed
+        means, n = browsed.mean(pairs, vectors)
         known = np.log1p(n)[:, None].astype(np.float32)
-        return {**steps, "candidate": means, "job": self.vectors[pairs.jobs], "n_browsed": known}
+        return {**steps, "candidate": means, "job": vectors[pairs.jobs], "n_browsed": known}
 
 
 def _capped(candidates: IntArray, n: int, seed: int) -> IntArray:

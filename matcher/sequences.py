@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from matcher.base import Pairs, blocks
-from matcher.data import DAY, NUMBER, Action, BoolArray, Events, FloatArray, IntArray, MatchData
+from matcher.counts import Counts
+from matcher.data import DAY, NUMBER, Action, BoolArray, FloatArray, IntArray, MatchData
+from matcher.known import is_in
 from tagger.errors import DataError
 
 STEP_ACTIONS = (Action.VIEW, Action.SAVE, Action.VISIT)
@@ -19,11 +21,14 @@ BROWSED = (*STEP_ACTIONS, Action.APPLY, Action.REPLY)
 N_FEATURES = len(STEP_ACTIONS) + 1
 MONTH = 30 * DAY
 """An interval of this length is 1 on the scale of steps."""
-ROWS_AT_ONCE = 8192
+PAIRS_AT_ONCE = 2048
+"""Of whose candidates all browsed vectors are held in memory at once."""
 
 
 class Timeline:
     """Rows of events by key and time, to find those of one key strictly before a moment.
+
+    As `Counts`, for keys too large to be counted from 0, such as those of pairs.
 
     Examples
     --------
@@ -35,47 +40,32 @@ class Timeline:
     """
 
     def __init__(self, keys: IntArray, times: FloatArray) -> None:
-        self.order = np.lexsort((times, keys))
-        is_first = np.diff(keys[self.order], prepend=-1) != 0  # keys are 0 or more
-        self.keys = keys[self.order][is_first]
-        self.moments = np.unique(times)
-        moment = np.searchsorted(self.moments, times[self.order])
-        self._sorted = self._joint(np.cumsum(is_first) - 1, moment)
-
-    def _joint(self, place: IntArray, moment: IntArray) -> IntArray:
-        """One number that sorts by key, then time: below (E + 1) ** 2, so it fits 64 bits."""
-        return np.asarray(place.astype(np.int64) * (len(self.moments) + 1) + moment)
+        self.keys, places = np.unique(keys, return_inverse=True)
+        self._counts = Counts(places, times, len(self.keys))
+        self.order = self._counts.order_
 
     def spans(self, keys: IntArray, times: FloatArray) -> tuple[IntArray, IntArray]:
         """First place, and the one behind the last, in `order`; shapes (P,)."""
-        place = np.searchsorted(self.keys, keys)
-        is_known = np.isin(keys, self.keys)
-        first = np.searchsorted(self._sorted, self._joint(place, np.zeros_like(place)))
-        before = np.searchsorted(self.moments, times)
-        last = np.searchsorted(self._sorted, self._joint(place, before))
-        return first, np.where(is_known, last, first)
+        first, last = self._counts.spans(np.searchsorted(self.keys, keys), times)
+        return first, np.where(is_in(keys, self.keys), last, first)
 
 
 class Sequences:
-    """Sequences of the steps of all pairs of some data.
+    """Sequences of the steps of all pairs of some data; a job and its reposts are one.
 
     Events without a time tell no order and are left out, as are those of the target action.
     """
 
-    def __init__(self, events: Events, target: Action, n_jobs: int) -> None:
-        actions = [action for action in STEP_ACTIONS if action != target]
-        steps = events.of(*actions)
+    def __init__(self, data: MatchData, target: Action) -> None:
+        steps = data.events.of(*(action for action in STEP_ACTIONS if action != target))
         steps = steps.take(np.isfinite(steps.times))
-        self.n_jobs = n_jobs
-        self._line = Timeline(self._keys(steps.candidates, steps.jobs), steps.times)
-        steps = steps.take(self._line.order)
+        keys = data.pair_keys(steps.candidates, steps.jobs)
+        self._data, self._line = data, Timeline(keys, steps.times)
+        keys, steps = keys[self._line.order], steps.take(self._line.order)
         self._steps = np.zeros((len(steps), N_FEATURES), np.float32)
         for column, action in enumerate(STEP_ACTIONS):
             self._steps[:, column] = steps.actions == NUMBER[action]
-        self._steps[:, -1] = _intervals(self._keys(steps.candidates, steps.jobs), steps.times)
-
-    def _keys(self, candidates: IntArray, jobs: IntArray) -> IntArray:
-        return np.asarray(candidates.astype(np.int64) * self.n_jobs + jobs)
+        self._steps[:, -1] = _intervals(keys, steps.times)
 
     def counts(self, pairs: Pairs) -> IntArray:
         """Steps of each pair strictly before it is asked about; 0 for time nan; shape (P,)."""
@@ -96,7 +86,7 @@ class Sequences:
 
     def _spans(self, pairs: Pairs) -> tuple[IntArray, IntArray]:
         times = np.nan_to_num(pairs.times, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-        return self._line.spans(self._keys(pairs.candidates, pairs.jobs), times)
+        return self._line.spans(self._data.pair_keys(pairs.candidates, pairs.jobs), times)
 
 
 def _intervals(keys: IntArray, times: FloatArray) -> FloatArray:
@@ -110,15 +100,15 @@ def _intervals(keys: IntArray, times: FloatArray) -> FloatArray:
 class Browsed:
     """Mean vector of the other jobs that a candidate had looked at before a moment."""
 
-    def __init__(self, events: Events, n_jobs: int) -> None:
-        looked = events.of(*BROWSED)
-        times = np.nan_to_num(looked.times, nan=-np.inf)  # undated: long ago
-        keys = looked.candidates.astype(np.int64) * n_jobs + looked.jobs
-        order = np.lexsort((times, keys))
-        first = order[np.diff(keys[order], prepend=-1) != 0]  # a job counts once
-        self.n_jobs = n_jobs
-        self._by_pair = Timeline(keys[first], times[first])
-        self._by_candidate = Timeline(looked.candidates[first], times[first])
+    def __init__(self, data: MatchData) -> None:
+        looked = data.events.of(*BROWSED)  # in order of time, undated first
+        keys = data.pair_keys(looked.candidates, looked.jobs)
+        keys, first = np.unique(keys, return_index=True)  # a job counts once
+        times = np.nan_to_num(looked.times[first], nan=-np.inf)  # undated: long ago
+        self._data = data
+        self._by_pair = Timeline(keys, times)
+        self._by_candidate = Timeline(looked.candidates[first], times)
+        self._pair_jobs = looked.jobs[first][self._by_pair.order]
         self._jobs = looked.jobs[first][self._by_candidate.order]
 
     def mean(
@@ -126,7 +116,8 @@ class Browsed:
     ) -> tuple[npt.NDArray[np.float32], IntArray]:
         """Mean of the vectors (J, D) of the jobs looked at strictly before; zeros for none.
 
-        The asked job itself is left out: it would say only that it was looked at.
+        The asked job itself, and its reposts, are left out: it would say only that it was looked
+        at.
 
         Returns
         -------
@@ -134,16 +125,23 @@ class Browsed:
         """
         times = np.nan_to_num(pairs.times, nan=np.inf, posinf=np.inf, neginf=-np.inf)
         first, last = self._by_candidate.spans(pairs.candidates, times)
-        keys = pairs.candidates.astype(np.int64) * self.n_jobs + pairs.jobs
-        own = np.subtract(*self._by_pair.spans(keys, times)[::-1])  # 1 if it was looked at, or 0
-        n = last - first - own
+        keys = self._data.pair_keys(pairs.candidates, pairs.jobs)
+        own, own_end = self._by_pair.spans(keys, times)
+        is_met = own_end > own
+        n = last - first - is_met
         means = np.empty((len(pairs), vectors.shape[1]), np.float32)
-        for rows in blocks(np.argsort(first, kind="stable"), ROWS_AT_ONCE):
-            start, end = int(first[rows].min()), int(last[rows].max())
-            sums = np.zeros((end - start + 1, vectors.shape[1]))
-            np.cumsum(vectors[self._jobs[start:end]], axis=0, dtype=np.float64, out=sums[1:])
-            total = sums[last[rows] - start] - sums[first[rows] - start]
-            total -= own[rows, None] * vectors[pairs.jobs[rows]]
+        for rows in blocks(np.argsort(first, kind="stable"), PAIRS_AT_ONCE):
+            starts, place = np.unique(first[rows], return_inverse=True)  # of each candidate
+            lengths = np.zeros(len(starts), np.intp)
+            np.maximum.at(lengths, place, last[rows] - first[rows])
+            before = np.cumsum(lengths) - lengths
+            at = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+            sums = np.zeros((len(at) + 1, vectors.shape[1]))
+            np.cumsum(vectors[self._jobs[at]], axis=0, dtype=np.float64, out=sums[1:])
+            low = before[place]
+            total = sums[low + last[rows] - first[rows]] - sums[low]
+            met = is_met[rows]
+            total[met] -= vectors[self._pair_jobs[own[rows[met]]]]
             means[rows] = total / np.maximum(n[rows], 1)[:, None]
         means[n == 0] = 0  # not what rounding leaves of a sum less itself
         return means, n
@@ -174,6 +172,8 @@ class Examples:
 def examples(data: MatchData, *, min_steps: int = 2) -> Examples:
     """Every pair with at least `min_steps` steps before the target action.
 
+    A job and its reposts are one pair, asked about as the one that was met first.
+
     A single look hardly ever ends in an application: of 19.4 million such pairs of a job board
     1 % did, of those with two actions 14 %.
 
@@ -186,23 +186,21 @@ def examples(data: MatchData, *, min_steps: int = 2) -> Examples:
     ----------
     Lin, 104 Job Match Recommendation using Deep Learning, 2017.
     """
-    events = data.events.take(np.isfinite(data.events.times))
+    events = data.events.of(data.target, *STEP_ACTIONS)
+    events = events.take(np.isfinite(events.times))
     is_target = events.actions == NUMBER[data.target]
-    is_step = np.isin(events.actions, [NUMBER[a] for a in STEP_ACTIONS if a != data.target])
-    keys = events.candidates.astype(np.int64) * len(data.jobs) + events.jobs
-    pairs, place = np.unique(keys[is_step | is_target], return_inverse=True)
-    moment = np.full(len(pairs), -np.inf)
-    step_places = place[is_step[is_step | is_target]]
-    np.maximum.at(moment, step_places, events.times[is_step])
-    first_target = np.full(len(pairs), np.inf)
-    np.minimum.at(first_target, place[is_target[is_step | is_target]], events.times[is_target])
+    keys = data.pair_keys(events.candidates, events.jobs)
+    pairs, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    last_step, first_target = np.full(len(pairs), -np.inf), np.full(len(pairs), np.inf)
+    np.maximum.at(last_step, place[~is_target], events.times[~is_target])
+    np.minimum.at(first_target, place[is_target], events.times[is_target])
     y = np.isfinite(first_target)
     asked = Pairs(
-        pairs // max(len(data.jobs), 1),
-        pairs % max(len(data.jobs), 1),
-        np.where(y, first_target, np.nextafter(moment, np.inf)),
+        events.candidates[first],
+        events.jobs[first],
+        np.where(y, first_target, np.nextafter(last_step, np.inf)),
     )
-    enough = Sequences(events, data.target, len(data.jobs)).counts(asked) >= min_steps
+    enough = Sequences(data, data.target).counts(asked) >= min_steps
     found = Examples(asked.take(enough), y[enough], int((~enough).sum()))
     if not found.y.any() or found.y.all():
         raise DataError(

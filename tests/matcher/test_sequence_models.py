@@ -136,6 +136,21 @@ def test_votes_are_counted(data: MatchData, fitted: dict[str, SequenceMatcher]) 
     assert np.allclose(soft, proba.mean(axis=0), atol=1e-6)  # same seed, same networks
 
 
+@pytest.mark.parametrize("model", ALL)
+def test_what_claims_to_be_a_probability_lies_among_those_of_the_networks(
+    model: type[SequenceMatcher], data: MatchData, fitted: dict[str, SequenceMatcher]
+) -> None:
+    found, pairs = fitted[model.name], examples(data).pairs
+    scores, proba = found.score_pairs(data, pairs), found.proba(data, pairs)
+    is_among = (scores >= proba.min(axis=0) - 1e-9) & (scores <= proba.max(axis=0) + 1e-9)
+    assert is_among.all() == found.gives_probability
+
+
+def test_pairs_drawn_with_one_answer_are_one_clear_error(data: MatchData) -> None:
+    with pytest.raises(DataError, match="1 pairs drawn all have the same answer"):
+        SequenceCnn(replace(TINY, max_pairs=1)).fit(data)
+
+
 def test_events_to_come_change_no_score(
     fitted: dict[str, SequenceMatcher], data: MatchData
 ) -> None:

@@ -1,5 +1,7 @@
 """Steps before a moment, never after it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def pairs(*asked: tuple[int, int, float]) -> Pairs:
 
 
 def sequences(data: MatchData) -> Sequences:
-    return Sequences(data.events, data.target, len(data.jobs))
+    return Sequences(data, data.target)
 
 
 def test_a_step_is_its_action_and_the_time_since_the_one_before() -> None:
@@ -83,7 +85,7 @@ def test_nothing_that_happens_at_the_moment_or_later_counts() -> None:
     asked = Pairs(rng.integers(6, size=50), rng.integers(5, size=50), np.full(50, cut))
     past = data.with_events(data.events.before(cut))
     vectors = rng.normal(size=(5, 3)).astype(np.float32)
-    now, then = (Browsed(part.events, 5).mean(asked, vectors)[0] for part in (data, past))
+    now, then = (Browsed(part).mean(asked, vectors)[0] for part in (data, past))
     assert np.allclose(now, then)
     assert (sequences(data).before(asked, 30) == sequences(past).before(asked, 30)).all()
 
@@ -103,7 +105,7 @@ def test_browsed_jobs_are_averaged_once_each_and_without_the_asked_one() -> None
     vectors = rng.normal(size=(5, 3)).astype(np.float32)
     times = np.where(rng.random(100) < 0.2, np.nan, rng.uniform(-5, 99, 100))
     asked = Pairs(rng.integers(6, size=100), rng.integers(5, size=100), times)
-    means, n = Browsed(data.events, 5).mean(asked, vectors)
+    means, n = Browsed(data).mean(asked, vectors)
     looked = data.events.of(*BROWSED)
     for at in range(len(asked)):
         own = (looked.candidates == asked.candidates[at]) & (looked.jobs != asked.jobs[at])
@@ -124,6 +126,44 @@ def test_a_yes_is_asked_about_at_the_first_application() -> None:
     assert found.pairs.times[0] == 3.0
     assert sequences(data).counts(found.pairs).tolist() == [2, 2]
     assert found.n_short == 1  # b looked at x twice, a at y once
+
+
+def reposted(*events: tuple[str, str, str, float | None]) -> MatchData:
+    """Jobs x, x2 (a repost of x) and y."""
+    jobs = Profiles(ids=("x", "x2", "y"), groups=np.array([0, 0, 1]))
+    return build(None, jobs, [RawEvent(*event) for event in events], until=None)
+
+
+def test_looks_at_a_job_and_at_its_repost_are_one_sequence() -> None:
+    data = reposted(
+        ("a", "x", "view", 1.0), ("a", "x2", "save", 2.0), ("a", "x2", "apply", 3.0),
+        ("b", "y", "view", 1.0), ("b", "y", "view", 2.0),
+    )  # fmt: skip
+    found = examples(data)
+    assert found.y.tolist() == [True, False]
+    assert sequences(data).before(found.pairs, 2)[0, :, :3].tolist() == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_a_repost_of_the_asked_job_is_no_other_job_that_was_looked_at() -> None:
+    data = reposted(("a", "x", "view", 1.0), ("a", "x2", "view", 2.0), ("a", "y", "apply", 3.0))
+    vectors = np.array([[1.0], [2.0], [4.0]], np.float32)
+    means, n = Browsed(data).mean(pairs((0, 1, np.nan), (0, 2, 9.0)), vectors)
+    assert n.tolist() == [1, 1]
+    assert means.ravel().tolist() == [4, 1]
+
+
+def test_means_for_a_few_candidates_do_not_load_the_jobs_of_all_others() -> None:
+    n, size = 100_000, 64
+    events = Events(np.arange(n), np.arange(n) % 5, np.full(n, NUMBER[Action.VIEW]), np.zeros(n))
+    data = MatchData(
+        candidates=Profiles(ids=tuple(map(str, range(n)))), jobs=random_data().jobs, events=events
+    )
+    browsed, vectors = Browsed(data), np.ones((5, size), np.float32)
+    tracemalloc.start()
+    browsed.mean(pairs((0, 3, np.nan), (n - 1, 3, np.nan)), vectors)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 * n  # and not 8 * n * size
 
 
 def test_what_is_done_after_the_application_makes_no_example() -> None:
@@ -153,7 +193,7 @@ def test_a_million_looks_of_one_bot_are_one_long_history() -> None:
         np.full(n, NUMBER[Action.VIEW], np.int8),
         np.arange(n) / n,
     )
-    reader = Sequences(bot, data.target, 5)
+    reader = Sequences(data.with_events(bot), data.target)
     assert reader.counts(pairs((0, 0, 2.0), (1, 0, 2.0))).tolist() == [n // 5, 0]
 
 
