@@ -92,19 +92,20 @@ def build(way: str, quick: bool) -> Matcher:
 def values(model: Matcher, held: Split, which: npt.NDArray[np.intp]) -> Values:
     """Of each question, shape (Q,)."""
     met = held.known.events.matrix(len(held.known.candidates), len(held.known.jobs))
-    found = []
+    found, n_rivals = [], []
     for first in range(0, len(which), candidates_at_once(held.known)):
         part = which[first : first + candidates_at_once(held.known)]
         people = held.candidates[part]
         allowed = held.live & (met[people].toarray() == 0)
         scores = model.score_jobs(held.known, people, held.times[part])
         found.append(ranks(scores, held.jobs[part], allowed))
+        n_rivals.append(allowed.sum(axis=1))
     rank = np.concatenate(found)
     return {
         "HR@10": hit_rate(rank, 10),
         "NDCG@10": ndcg(rank, 10),
         "MRR": reciprocal_rank(rank),
-        "AUC": ranking_auc(rank, int(held.live.sum())),
+        "AUC": ranking_auc(rank, np.concatenate(n_rivals)),
     }
 
 

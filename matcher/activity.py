@@ -161,9 +161,7 @@ class _Index:
         kept = data.events.of(*(action for action in ACTIONS if action not in ignored))
         order = np.lexsort((np.nan_to_num(kept.times, nan=-np.inf), kept.candidates))
         self.events: Events = kept.take(order)
-        self.groups: IntArray = (
-            np.arange(len(data.jobs)) if data.jobs.groups is None else data.jobs.groups
-        )
+        self.groups = data.groups
 
     @cached_property
     def _moments(self) -> FloatArray:
@@ -209,9 +207,7 @@ def _index(data: MatchData, ignored: tuple[str, ...]) -> _Index:
     return made[ignored]
 
 
-def is_met(found: Sequences, jobs: IntArray, groups: IntArray | None = None) -> BoolArray:
+def is_met(found: Sequences, jobs: IntArray, groups: IntArray) -> BoolArray:
     """Whether a history holds the job asked about, or a repost of it: shape (N,)."""
-    known = found.jobs != NO_JOB
-    if groups is None:
-        return np.asarray(((found.jobs == jobs[:, None]) & known).any(axis=1))
-    return np.asarray(((groups[found.jobs] == groups[jobs][:, None]) & known).any(axis=1))
+    is_same = groups[found.jobs] == groups[jobs][:, None]
+    return np.asarray((is_same & (found.jobs != NO_JOB)).any(axis=1))

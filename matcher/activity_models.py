@@ -71,14 +71,14 @@ class ActivityMatcher(Matcher):
         history = sequences(data, candidates, times, config=self._config)
         scores = self._queries(history, vectors) @ vectors.T
         row, step = np.nonzero(history.jobs != NO_JOB)
-        met, jobs = _unique_pairs(row, history.jobs[row, step], data.jobs.groups)
+        met, jobs = _unique_pairs(row, history.jobs[row, step], data.groups)
         if len(met):
             at = None if times is None else times[met]
             scores[met, jobs] = self._scores_without(data, candidates[met], jobs, at, vectors)
         return np.asarray(scores)
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
-        vectors, groups = self.vectors_.of(data), data.jobs.groups
+        vectors, groups = self.vectors_.of(data), data.groups
         asked = np.stack([pairs.candidates, np.nan_to_num(pairs.times, nan=np.inf)])
         (people, times), place = np.unique(asked, axis=1, return_inverse=True)
         times = np.where(np.isinf(times), np.nan, times)
@@ -207,16 +207,11 @@ def _parts(history: Sequences) -> list[Sequences]:
     return [history.take(slice(first, first + AT_ONCE)) for first in starts]
 
 
-def _unique_pairs(
-    rows: IntArray, jobs: IntArray, groups: IntArray | None
-) -> tuple[IntArray, IntArray]:
+def _unique_pairs(rows: IntArray, jobs: IntArray, groups: IntArray) -> tuple[IntArray, IntArray]:
     """Each (row, job) once; a job stands for all its reposts too."""
-    if groups is None:
-        pairs = np.unique(np.column_stack([rows, jobs]), axis=0)
-        return pairs[:, 0], pairs[:, 1]
     order = np.argsort(groups, kind="stable")
-    met = np.unique(np.column_stack([rows, groups[jobs]]), axis=0)
-    first, end = (np.searchsorted(groups[order], met[:, 1], side) for side in ("left", "right"))
+    met, group = np.divmod(np.unique(rows * len(groups) + groups[jobs]), len(groups))
+    first, end = (np.searchsorted(groups[order], group, side) for side in ("left", "right"))
     counts = end - first
     offsets = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-    return np.repeat(met[:, 0], counts), order[np.repeat(first, counts) + offsets]
+    return np.repeat(met, counts), order[np.repeat(first, counts) + offsets]

@@ -89,8 +89,9 @@ def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> 
         kept = np.sort(rng.choice(kept, config.max_rows, replace=False))
     candidates, jobs, times, label = candidates[kept], jobs[kept], times[kept], label[kept]
     negatives = _random_negatives(data, times, config, rng)  # (N, M - 1)
-    clash = _has_met(data, candidates, negatives)
-    usable = label[:, None] & ~clash
+    # A job that the candidate ever met, as itself or as a repost, is no negative.
+    is_met = np.isin(data.pair_keys(candidates[:, None], negatives), data.event_keys)
+    usable = label[:, None] & ~is_met
     weights = np.where(usable, config.negative_weight / config.n_negatives, 0)
     return Rows(
         candidates,
@@ -104,12 +105,16 @@ def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> 
 
 
 def _outcomes(data: MatchData) -> tuple[IntArray, IntArray, FloatArray, BoolArray]:
-    """Pairs with an outcome: candidate, job, when they met (nan without times), whether taken."""
+    """Pairs with an outcome: candidate, job, when they met (nan without times), whether taken.
+
+    A job and its reposts are one pair: the one met first stands for them.
+    """
     events = data.events
-    pair = events.candidates.astype(np.int64) * len(data.jobs) + events.jobs
     taken = np.isin(events.actions, [NUMBER[action] for action in (data.target, *LIKED)])
     judged = taken | (events.actions == NUMBER[Action.DISMISS])
-    pairs, first, place = np.unique(pair, return_index=True, return_inverse=True)
+    pairs, first, place = np.unique(
+        data.event_keys, return_index=True, return_inverse=True
+    )
     is_taken, is_judged = np.zeros(len(pairs), bool), np.zeros(len(pairs), bool)
     is_taken[place[taken]] = True
     is_judged[place[judged]] = True
@@ -142,10 +147,3 @@ def _random_negatives(
     asked = np.where(np.isin(asked, met_days), asked, own)
     first, end = np.searchsorted(met_days, asked), np.searchsorted(met_days, asked, side="right")
     return np.asarray(met_jobs[first + np.floor(rng.random(shape) * (end - first)).astype(np.intp)])
-
-
-def _has_met(data: MatchData, candidates: IntArray, jobs: IntArray) -> BoolArray:
-    """Whether a candidate ever did anything with each job; shapes (N,) and (N, M) -> (N, M)."""
-    met = np.unique(data.events.candidates.astype(np.int64) * len(data.jobs) + data.events.jobs)
-    asked = candidates[:, None].astype(np.int64) * len(data.jobs) + jobs
-    return np.isin(asked, met)

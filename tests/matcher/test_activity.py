@@ -81,7 +81,7 @@ def test_weights_of_an_action_type_sum_to_one_and_decay_backwards():
 def test_a_padded_step_is_no_job_that_was_met():
     data = build(None, JOBS, [RawEvent("x", "a", "view")], until=None)
     found = sequences(data, np.array([0, 0]), config=ActivityConfig(steps=3))
-    assert is_met(found, np.array([0, 3])).tolist() == [True, False]
+    assert is_met(found, np.array([0, 3]), np.arange(4)).tolist() == [True, False]
     assert is_met(found, np.array([3, 1]), np.array([0, 1, 2, 0])).tolist() == [True, False]
 
 

@@ -8,8 +8,8 @@ from tests.matcher.made_up import made_up
 JOBS = Profiles(ids=tuple("abcdefgh"))
 
 
-def rows(events, **config):
-    data = build(None, JOBS, [RawEvent(*event) for event in events], until=None)
+def rows(events, jobs=JOBS, **config):
+    data = build(None, jobs, [RawEvent(*event) for event in events], until=None)
     return training_rows(data, ActivityConfig(**{"steps": 3, "min_rows": 1, **config}))
 
 
@@ -52,6 +52,15 @@ def test_random_negatives_are_met_by_anyone_on_the_day_and_weigh_less():
     assert set(drawn.ravel()) <= {0, 1, 3, 4}
     assert (weights[np.isin(drawn, [0, 1])] == 0).all()  # met by the candidate: not negative
     assert 0 < weights.sum() <= 0.5
+
+
+def test_a_job_and_its_repost_are_one_row_and_no_negative_of_each_other():
+    reposts = Profiles(ids=JOBS.ids, groups=np.array([0, 1, 2, 2, 3, 4, 5, 6]))  # d repeats c
+    seen = [("y", "d", "view", 5.0), ("x", "c", "view", 4e3)]
+    found = rows([*applies("a", "b"), *seen, ("x", "d", "apply", 9e3)], reposts, min_actions=2)
+    assert found.jobs[:, 0].tolist() == [1, 2]
+    assert (found.jobs[:, 1:] == 3).any()
+    assert (found.weights[:, 1:][found.jobs[:, 1:] == 3] == 0).all()
 
 
 def test_without_times_everything_else_a_candidate_did_is_history():
