@@ -11,7 +11,7 @@ from matcher.data import DAY, FloatArray, IntArray
 class Counts:
     """Events by key and time, counted in O(log E) for each question.
 
-    An event without a time is known only to those who ask without one.
+    An event without a time is known only to those who ask without one, and lies in no window.
 
     Parameters
     ----------
@@ -44,9 +44,10 @@ class Counts:
         """First and one past the last place in `order_` of what came before; shapes (P,)."""
         own = keys.astype(np.int64) * self._n_ranks
         rank = np.searchsorted(self.moments_, times)
-        rank[np.isnan(times)] = self._n_ranks - 1
         start = own
-        if days is not None and len(self.moments_):
+        if days is None:
+            rank[np.isnan(times)] = self._n_ranks - 1
+        elif len(self.moments_):
             now = np.where(np.isnan(times), self.moments_[-1], times)
             start = own + np.searchsorted(self.moments_, now - days * DAY)
         low = np.searchsorted(self._places, start)

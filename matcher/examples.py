@@ -51,6 +51,8 @@ class ExampleConfig:
     """The latest so many pairs, before any is drawn."""
 
     def __post_init__(self) -> None:
+        if self.stage not in tuple(Stage):
+            raise DataError(f"stage must be one of {', '.join(Stage)}, got {self.stage!r:.40}")
         if self.n_drawn is not None and self.n_drawn < 0:
             raise DataError(f"n_drawn must be at least 0, got {self.n_drawn}")
         if not 0 <= self.popularity_power <= 2:

@@ -73,7 +73,7 @@ class FeatureConfig:
     ids: bool = True
     """Whether jobs and candidates are known by name (in the columns)."""
     min_id_count: int = 5
-    """Examples that an id needs for a column of its own."""
+    """Pairs that an id needs for a column of its own."""
 
     def __post_init__(self) -> None:
         if min(self.windows_days, default=1) <= 0 or not self.smoothing > 0:
@@ -123,11 +123,11 @@ class PairFeatures:
         self.stage = stage
         self._tables: tuple[MatchData, Known, Statistics] | None = None
 
-    def fit(self, data: MatchData, examples: Examples) -> Rows:
-        """Learn fields, ids and rates; the rows of the examples come back."""
+    def fit(self, data: MatchData, pairs: Pairs) -> Self:
+        """Learn fields and rates, and the ids that come often enough in the pairs."""
         shown, yes = levels(data, self.stage)
         n_shown, n_yes = (len(first_events(data, level)[0]) for level in (shown, yes))
-        pairs, codes = examples.pairs, data.jobs.codes
+        codes = data.jobs.codes
         self.learned_ = Learned(
             shown=shown,
             yes=yes,
@@ -146,7 +146,7 @@ class PairFeatures:
         )
         self._tables = None
         self.names_ = tuple(self._numbers(*self._tables_of(data), pairs.take(slice(1))))
-        return self.training_rows(data, examples)
+        return self
 
     def rows(self, data: MatchData, pairs: Pairs) -> Rows:
         """Features of pairs; what the data lack is unknown."""

@@ -56,7 +56,7 @@ class RankingModel(Matcher):
         config = self._config
         examples = make_examples(data, config.examples, seed=self.seed)
         self.features_ = PairFeatures(config.features, config.examples.stage)
-        rows = self.features_.fit(data, examples)
+        rows = self.features_.fit(data, examples.pairs).training_rows(data, examples)
         self._learn(rows, examples.is_yes, show_progress=show_progress)
         return self
 

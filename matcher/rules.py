@@ -61,7 +61,7 @@ class RuleModel(RankingModel):
     def fit(self, data: MatchData, *, show_progress: bool = False) -> "RuleModel":
         config: RuleConfig = self._config
         self.features_ = PairFeatures(config.features, config.examples.stage)
-        self.features_.fit(data, shown_pairs(data, config.examples))
+        self.features_.fit(data, shown_pairs(data, config.examples).pairs)
         self._check()
         return self
 

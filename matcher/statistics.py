@@ -116,9 +116,9 @@ class Statistics:
         place = self.known.hidden_history(asked)
         hides = (place >= low) & (place < high)
         dot, norm = dots(sums, row, codes, asked.jobs), (sums**2).sum(axis=1)[row]
-        own = asked.jobs[hides]
-        dot[hides] -= (codes[own] ** 2).sum(axis=1)
-        norm[hides] += (codes[own] ** 2).sum(axis=1) - 2 * dots(sums, row[hides], codes, own)
+        gone = jobs[counts.order_[place[hides]]]  # the asked job, or the one it repeats
+        dot[hides] -= dots(codes, gone, codes, asked.jobs[hides])
+        norm[hides] += dots(codes, gone, codes, gone) - 2 * dots(sums, row[hides], codes, gone)
         cosine = np.clip(dot / np.sqrt(np.maximum(norm, 1e-9)), -1, 1)
         return np.where(high - low - hides > 0, cosine, np.nan)
 

@@ -100,5 +100,7 @@ def test_one_answer_for_all_is_an_error() -> None:
     data = data_of(RawEvent("ann", "j0", "apply"), n_jobs=1)
     with pytest.raises(DataError, match="all 1 examples say yes"):
         make_examples(data)
+    with pytest.raises(DataError, match="stage must be one of target, click, apply, reply, got"):
+        ExampleConfig(stage="clicks")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="n_drawn must be at least 0, got -1"):
         ExampleConfig(n_drawn=-1)

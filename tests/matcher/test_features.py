@@ -47,7 +47,7 @@ CONFIG = FeatureConfig(windows_days=(7,), smoothing=1.0, min_id_count=1)
 def asked(data: MatchData, candidate: int, job: int, time: float) -> dict[str, float]:
     """Numbers of one pair by features fitted on `DATA`."""
     features = PairFeatures(CONFIG)
-    features.fit(DATA, make_examples(DATA))
+    features.fit(DATA, make_examples(DATA).pairs)
     rows = features.rows(data, Pairs(np.array([candidate]), np.array([job]), np.array([time])))
     return dict(zip(features.names_, rows.numbers[0].tolist(), strict=True))
 
@@ -111,13 +111,24 @@ def test_without_a_time_a_pair_does_not_know_its_own_events() -> None:
 
 def test_a_history_without_times_hides_the_pair_too() -> None:
     features = PairFeatures(CONFIG)
-    features.fit(TIMELESS, make_examples(TIMELESS))
+    features.fit(TIMELESS, make_examples(TIMELESS).pairs)
     pairs = Pairs(np.array([0, 0]), np.array([0, 2]), np.full(2, np.nan))
     place = features.names_.index("cosine: history")
     values = features.rows(TIMELESS, pairs).numbers[:, place]
     assert np.isnan(values[0])
     assert values[1] == pytest.approx(np.sqrt(0.5))
     assert not any("7d" in name for name in features.names_)
+
+
+def test_a_history_without_times_hides_the_job_that_the_asked_one_repeats() -> None:
+    codes = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
+    jobs = Profiles(ids=("j0", "again", "j1"), codes=codes, groups=np.array([0, 0, 1]))
+    raw = [RawEvent("ann", j, "apply") for j in ("j0", "j1")] + [RawEvent("bob", "j1", "view")]
+    data = build(None, jobs, raw, until=None)
+    features = PairFeatures(CONFIG).fit(data, make_examples(data).pairs)
+    pairs = Pairs(np.array([0]), np.array([1]), np.array([np.nan]))
+    numbers = features.rows(data, pairs).numbers[0]
+    assert numbers[features.names_.index("cosine: history")] == pytest.approx(0.8)
 
 
 def test_counts_without_times_do_not_betray_the_answer() -> None:
@@ -131,7 +142,7 @@ def test_counts_without_times_do_not_betray_the_answer() -> None:
     data = build(None, jobs, raw, until=None)
     examples = make_examples(data)
     features = PairFeatures()
-    rows = features.fit(data, examples)
+    rows = features.fit(data, examples.pairs).training_rows(data, examples)
     for name, values in zip(features.names_, rows.numbers.T, strict=True):
         seen = values[examples.is_yes].mean() - values[~examples.is_yes].mean()
         assert abs(seen) < 0.5 * values.std() + 1e-6, name
@@ -143,7 +154,7 @@ def test_a_drawn_job_is_asked_about_with_the_same_events_hidden_as_its_yes() -> 
     data = build(None, jobs, raw, until=None)
     examples = make_examples(data)
     features = PairFeatures()
-    rows = features.fit(data, examples)
+    rows = features.fit(data, examples.pairs).training_rows(data, examples)
     own = rows.numbers[:, features.names_.index("yes: candidate")]
     assert abs(own[examples.is_yes].mean() - own[~examples.is_yes].mean()) < 0.02
 
@@ -155,11 +166,12 @@ def test_the_great_circle_between_two_places() -> None:
     raw = [RawEvent("ann", "j0", "view", 1.0), RawEvent("ann", "j1", "apply", 2.0)]
     data = build(people, jobs, raw, until=None)
     features = PairFeatures(FeatureConfig(place=("lat", "lon")))
-    rows = features.fit(data, make_examples(data))
+    pairs = make_examples(data).pairs
+    rows = features.fit(data, pairs).rows(data, pairs)
     km = np.expm1(rows.numbers[:, features.names_.index("distance: place")])
     assert km == pytest.approx([878, 0], abs=2)
     with pytest.raises(DataError, match="jobs have no fields 'x' and 'lon' with numbers"):
-        PairFeatures(FeatureConfig(place=("x", "lon"))).fit(data, make_examples(data))
+        PairFeatures(FeatureConfig(place=("x", "lon"))).fit(data, pairs)
 
 
 def test_what_later_data_lack_is_unknown() -> None:
@@ -181,7 +193,8 @@ def test_codes_of_another_length_are_an_error() -> None:
 
 def test_columns_are_values_of_fields_and_frequent_ids() -> None:
     features = PairFeatures(CONFIG)
-    rows: Rows = features.fit(DATA, make_examples(DATA))
+    pairs = make_examples(DATA).pairs
+    rows: Rows = features.fit(DATA, pairs).rows(DATA, pairs)
     names = features.columns_
     assert len(names) == rows.job_columns.shape[1] + rows.candidate_columns.shape[1]
     assert {"job category=care", "job id=j0", "candidate id=ann"} <= set(names)
