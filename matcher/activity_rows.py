@@ -112,9 +112,7 @@ def _outcomes(data: MatchData) -> tuple[IntArray, IntArray, FloatArray, BoolArra
     events = data.events
     taken = np.isin(events.actions, [NUMBER[action] for action in (data.target, *LIKED)])
     judged = taken | (events.actions == NUMBER[Action.DISMISS])
-    pairs, first, place = np.unique(
-        data.event_keys, return_index=True, return_inverse=True
-    )
+    pairs, first, place = np.unique(data.event_keys, return_index=True, return_inverse=True)
     is_taken, is_judged = np.zeros(len(pairs), bool), np.zeros(len(pairs), bool)
     is_taken[place[taken]] = True
     is_judged[place[judged]] = True

@@ -15,7 +15,7 @@ from scipy.special import expit
 from matcher.base import Arrays
 from matcher.data import BoolArray, FloatArray, IntArray
 from matcher.ftrl import Ftrl, batches, check_width
-from matcher.linear import Learner, LinearConfig, StreamedModel
+from matcher.linear import LinearConfig, StreamedModel
 from tagger.errors import DataError
 
 
@@ -138,8 +138,8 @@ class FmModel(StreamedModel):
     name = "fm"
     config_class = FmConfig
 
-    def _new_learner(self, n_columns: int) -> Learner:
+    def _new_learner(self, n_columns: int) -> FactorizationMachine:
         return FactorizationMachine(self._config, n_columns, self.seed)
 
-    def _old_learner(self, arrays: Arrays) -> Learner:
+    def _old_learner(self, arrays: Arrays) -> FactorizationMachine:
         return FactorizationMachine.from_arrays(arrays, self._config)

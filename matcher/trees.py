@@ -14,7 +14,7 @@ from matcher.base import Arrays
 from matcher.data import BoolArray, FloatArray
 from matcher.features import Rows
 from matcher.ftrl import Ftrl
-from matcher.linear import Learner, LinearConfig, StreamedModel
+from matcher.linear import FtrlModel, LinearConfig
 from matcher.ranking import RankingConfig, RankingModel
 from tagger.errors import DataError
 
@@ -148,7 +148,7 @@ class TreeLinearConfig(LinearConfig):
             raise DataError(f"tree_share must be in (0, 1), got {self.tree_share}")
 
 
-class TreeLinearModel(StreamedModel):
+class TreeLinearModel(FtrlModel):
     """Leaves of XGBoost as columns beside the discretised features; on both, FTRL.
 
     `partial_fit` goes on with the linear part; the trees stay.
@@ -189,8 +189,8 @@ class TreeLinearModel(StreamedModel):
     def _n_nodes(self) -> int:
         return int(2 ** (self._config.depth + 1))
 
-    def _new_learner(self, n_columns: int) -> Learner:
-        return Ftrl(self._config.ftrl, n_columns + self._config.n_trees * self._n_nodes)
+    def _new_learner(self, n_columns: int) -> Ftrl:
+        return super()._new_learner(n_columns + self._config.n_trees * self._n_nodes)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {**super()._arrays(), "trees": self.trees_.to_bytes()}

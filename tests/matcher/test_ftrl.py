@@ -69,6 +69,12 @@ def test_a_stream_in_parts_is_the_same_as_at_once() -> None:
     np.testing.assert_allclose(parts.coef_, Ftrl(config, 40).partial_fit(X, y).coef_)
 
 
+def test_steps_of_sgd_do_not_overshoot_however_many_columns_a_row_has() -> None:
+    X = sparse.csr_array(np.ones((1600, 150)))  # all rows are the same: the share of yes is all
+    model = Sgd(150, batch=16).partial_fit(X, np.arange(1600) % 16 < 4)
+    assert model.predict_proba(X[:1])[0] == pytest.approx(0.25, abs=0.01)
+
+
 def test_lbfgs_agrees_with_scikit_learn() -> None:
     from sklearn.linear_model import LogisticRegression
 

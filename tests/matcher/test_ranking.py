@@ -186,6 +186,8 @@ def test_identical_features_give_the_share_of_yes() -> None:
     ("name", "wrong"),
     [
         ("lr-ftrl", {"epochs": 0}),
+        ("lr-sgd", {"rate": 0.0}),
+        ("lr-lbfgs", {"l2": -1.0}),
         ("fm", {"n_factors": 0}),
         ("xgboost", {"depth": 0}),
         ("xgboost-lr", {"tree_share": 1.0}),
