@@ -8,19 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from tqdm import tqdm
 
 from matcher.activity import ActivityConfig, Sequences
-from matcher.activity_models import (
-    ActivityMatcher,
-    means_from_arrays,
-    means_to_arrays,
-    read_config,
-)
+from matcher.activity_models import ActivityMatcher, means_from_arrays, means_to_arrays
 from matcher.activity_rows import Rows, training_rows
 from matcher.aggregation import Inner, Means, choose_means, fit_means, hold_out, row_vectors
 from matcher.base import Arrays
 from matcher.data import MatchData
 from matcher.job_vectors import Float32Array, JobVectors, TrainingVectors
+from matcher.saved_config import from_plain
 from tagger.errors import DataError
 
 
@@ -71,12 +68,14 @@ class LearnedActivity(ActivityMatcher):
         vectors = self.vectors_.fit_for_training(data)
         inner = hold_out(rows, vectors, config, seed=self.seed)
         self.means_, self.tried_ = choose_means(inner, rows, vectors, config.decays)
-        self.epochs_, self.history_ = self._choose_epochs(inner, config)
-        self.embedder_, self.head_ = self._train(rows, vectors, self.means_, self.epochs_, config)
+        self.epochs_, self.history_ = self._choose_epochs(inner, config, show_progress)
+        self.embedder_, self.head_ = self._train(
+            rows, vectors, self.means_, self.epochs_, config, show_progress
+        )
         return self
 
     def _choose_epochs(
-        self, inner: Inner | None, config: LearnedConfig
+        self, inner: Inner | None, config: LearnedConfig, show_progress: bool
     ) -> tuple[int, list[dict[str, float]]]:
         """How many epochs to train, by the questions held out, and the quality after each."""
         if inner is None:
@@ -92,7 +91,9 @@ class LearnedActivity(ActivityMatcher):
             seen.append(inner.quality(embedded * head))
             return len(seen) - 1 - int(np.argmax(seen)) < config.patience
 
-        self._train(inner.rows, inner.vectors, means, config.epochs, config, watch=watch)
+        self._train(
+            inner.rows, inner.vectors, means, config.epochs, config, show_progress, watch=watch
+        )
         history = [{"epoch": float(n), "quality": value} for n, value in enumerate(seen)]
         return int(np.argmax(seen)), history
 
@@ -103,6 +104,7 @@ class LearnedActivity(ActivityMatcher):
         means: Means,
         epochs: int,
         config: LearnedConfig,
+        show_progress: bool = False,
         *,
         watch: Callable[[Any, Float32Array], bool] | None = None,
     ) -> tuple[Any, Float32Array]:
@@ -131,7 +133,9 @@ class LearnedActivity(ActivityMatcher):
         ]
         answers = np.stack([rows.labels, rows.weights], axis=-1)
         head = trainer.get_layer("head")
-        for _ in range(epochs if len(rows) else 0):
+        passes = range(epochs if len(rows) else 0)
+        title = f"{self.name}{'' if watch is None else ', how many passes'}"
+        for _ in tqdm(passes, title, unit="pass", disable=None if show_progress else True):
             trainer.fit(inputs, answers, batch_size=config.batch, epochs=1, verbose=0)
             if watch is not None and not watch(embedder, weights_of(head)):
                 break
@@ -167,8 +171,7 @@ class LearnedActivity(ActivityMatcher):
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
         from matcher.activity_networks import build_embedder
 
-        config = read_config(LearnedConfig, meta["config"])
-        assert isinstance(config, LearnedConfig)
+        config = from_plain(LearnedConfig, meta["config"])
         model = cls(config, seed=meta["seed"])
         model.vectors_ = JobVectors.from_arrays(files["vectors"], meta["vectors"])
         model.means_ = means_from_arrays(files["means"], meta["means"])

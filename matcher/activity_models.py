@@ -16,7 +16,7 @@ from matcher.aggregation import Means, choose_means, hold_out, look_up
 from matcher.base import Arrays, Matcher, Pairs
 from matcher.data import FloatArray, IntArray, MatchData
 from matcher.job_vectors import Float32Array, JobVectors
-from tagger.errors import DataError
+from matcher.saved_config import from_plain
 
 AT_ONCE = 4096
 """Sequences."""
@@ -158,7 +158,7 @@ class MeanActivity(ActivityMatcher):
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(read_config(cls.config_class, meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model.vectors_ = JobVectors.from_arrays(files["vectors"], meta["vectors"])
         model.means_ = means_from_arrays(files["means"], meta["means"])
         model.tried_ = dict(meta["tried"])
@@ -189,17 +189,6 @@ def means_to_arrays(means: Means) -> tuple[Arrays, dict[str, Any]]:
 
 def means_from_arrays(arrays: Arrays, meta: Mapping[str, Any]) -> Means:
     return Means(meta["r"], arrays["actions"], arrays["weights"], meta["bias"])
-
-
-def read_config(kind: type[ActivityConfig], values: Mapping[str, Any]) -> ActivityConfig:
-    """From JSON, which has no tuples."""
-    plain: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    try:
-        return kind(**plain)
-    except TypeError as error:
-        raise DataError(f"the model has settings of another version: {error}") from error
 
 
 def _parts(history: Sequences) -> list[Sequences]:

@@ -5,9 +5,8 @@ Letters for axes: P pairs.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from enum import Enum
-from typing import Any, ClassVar, Self, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from matcher.base import Arrays, Matcher, Pairs
 from matcher.data import BoolArray, FloatArray, MatchData
 from matcher.examples import ExampleConfig, make_examples
 from matcher.features import FeatureConfig, PairFeatures, Rows
+from matcher.saved_config import from_plain
 
 ROWS_AT_ONCE = 65_536
 LEARNED = "learned"
@@ -95,19 +95,3 @@ class RankingModel(Matcher):
 
     @abstractmethod
     def _set_arrays(self, arrays: Arrays) -> None: ...
-
-
-def from_plain(kind: Any, value: Any) -> Any:
-    """A dataclass as it was before `asdict` and JSON made mappings and lists of it."""
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        known = {f.name for f in fields(kind)}
-        found = {name: from_plain(hints[name], v) for name, v in value.items() if name in known}
-        return kind(**found)  # type: ignore[operator]
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(value)
-    return _tuples(value)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

@@ -16,7 +16,8 @@ from matcher.base import PAIRS_AT_ONCE, Arrays, Matcher, Pairs
 from matcher.checkpoint import Checkpoint, fingerprint
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData
 from matcher.job_vae import JobSpace
-from matcher.sequence_networks import INPUTS, SequenceConfig, build, config_of, logits
+from matcher.saved_config import from_plain
+from matcher.sequence_networks import INPUTS, SequenceConfig, build, logits
 from matcher.sequences import Browsed, Examples, Sequences, class_weights, draw, examples
 from matcher.training import Schedule, log_loss, train
 from matcher.voting import hard_vote, soft_vote
@@ -217,7 +218,7 @@ class SequenceMatcher(Matcher):
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        config = config_of(meta["config"])
+        config = from_plain(SequenceConfig, meta["config"])
         model = cls(config, seed=meta["seed"])
         model.target_, model.shift_ = Action(meta["target"]), meta["shift"]
         model.losses_, model.notes_ = meta["losses"], tuple(meta["notes"])

@@ -91,16 +91,6 @@ class SequenceConfig:
             raise DataError(f"learning_rate must be above 0, got {self.learning_rate}")
 
 
-def config_of(values: Mapping[str, Any]) -> SequenceConfig:
-    """From what `dataclasses.asdict` and JSON made of one: JSON has lists for tuples."""
-    vae = VaeConfig(**{name: _tuple(value) for name, value in values["vae"].items()})
-    return SequenceConfig(**{name: _tuple(value) for name, value in values.items()} | {"vae": vae})
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def build(kind: str, config: SequenceConfig, n_numbers: int) -> keras.Model:
     """`cnn`, `lstm`, `mlp` or `all`: its inputs by name -> logit (B, 1).
 
