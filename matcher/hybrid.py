@@ -3,22 +3,25 @@
 Letters for axes: B candidates asked for, J jobs, P pairs, M first models, X numbers of a pair.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from matcher.affinity import Affinity, Crowd
 from matcher.als import AlsConfig, ImplicitALS
 from matcher.base import Arrays, Matcher, Pairs, blocks
 from matcher.content import CodeSimilarity
-from matcher.data import DAY, Action, FloatArray, IntArray, MatchData
+from matcher.data import Action, FloatArray, IntArray, MatchData
 from matcher.histories import HistoryMatcher, check_positive, histories
 from matcher.neighbours import ItemNeighbours, UserNeighbours
+from matcher.side import side_of
 from matcher.side_als import FieldsALS, FieldsAlsConfig
-from matcher.splits import Split, split
+from matcher.splits import Split, rolling, split
 from tagger.errors import DataError
 
 CELLS_AT_ONCE = 2**21
@@ -27,6 +30,10 @@ MORE_BY_FACTORS = 4
 """The factors find so many times as many jobs as each other model."""
 PLACES = (1, 10, 50)
 """The trees see how far a score is from those at these places of its row."""
+NEGATIVES = 60
+"""The trees learn from so many jobs of a question, drawn, besides its answer."""
+MIN_NEW, MAX_NEW = 0.01, 0.3
+"""With a share of jobs without events above the least, as many are made to look new inside."""
 MIN_QUESTIONS = 30
 """With fewer inner questions trees would learn noise: the factors rank alone."""
 FACTORS = "factors"
@@ -49,12 +56,12 @@ class HybridConfig:
     n_found: int = 40
     """Jobs that each first model brings into the ranking, at least 1; and, of jobs without events,
     the factors once more."""
-    n_inner: int = 2
-    """Inner splits that the trees learn from, at least 1."""
+    n_inner: int = 4
+    """Inner splits that the trees learn from, at least 1; half as many with jobs made new."""
     max_questions: int = 6000
     """Of each inner split, at least 1."""
-    n_trees: int = 150
-    depth: int = 5
+    n_trees: int = 250
+    depth: int = 4
     """Splits of a tree one below the other, at least 1."""
     learning_rate: float = 0.05
     """In (0, 1]."""
@@ -68,10 +75,11 @@ class Hybrid(Matcher):
 
     First level: factorisations that start from fields and codes (`FieldsALS`) and one that does
     not, neighbours of jobs and of candidates, similarity of codes. Each finds some jobs; the second
-    level, boosted trees, ranks all that were found by the first models' scores and by how often and
-    how lately a job was wanted. The trees learn from inner splits of the training events, made as
-    the data would be split for a test; if some jobs have no events, as many more are made to look
-    new there. Then the first level is fitted again on everything.
+    level, boosted trees, ranks all that were found: by the first models' scores, by how often and
+    how lately a job was wanted, by how usual its fields are among the candidate's jobs, and the
+    candidate's among those who wanted it. The trees learn from inner splits of the training events,
+    made as the data would be split for a test; if some jobs have no events, as many more are made
+    to look new there. Then the first level is fitted again on everything.
 
     In `score_jobs`, jobs that no first model found follow after all others, in the order of the
     factors; `score_pairs` ranks every pair by the trees.
@@ -90,31 +98,28 @@ class Hybrid(Matcher):
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         self.target_ = data.target
-        self._pulse: Pulse | None = None
-        examples = [self._examples(inner, show_progress) for inner in self._inner(data)]
+        self._crowd: Crowd | None = None
+        self.alike_ = Alike(
+            *(Affinity.fit(side_of(one)[0].fields_, one) for one in (data.candidates, data.jobs))
+        )
+        rng = np.random.default_rng(self.seed)
+        examples = [self._examples(inner, rng, show_progress) for inner in self._inner(data)]
         self._fit_first(data, show_progress)
         self._fit_trees(examples)
         return self
 
-    def _inner(self, data: MatchData) -> list[Split]:
+    def _inner(self, data: MatchData) -> Iterator[Split]:
         """Splits of the events to learn from; none where there are too few."""
-        config = self._config()
-        is_new = np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
-        found = []
-        for number in range(config.n_inner):
-            seed = self.seed + 1 + number
-            options: dict[str, Any] = {"max_questions": config.max_questions, "seed": seed}
-            kinds: list[dict[str, Any]] = [
-                {"test_share": 0.15 * (number + 1)} if data.has_times else {}
-            ]
-            if is_new.mean() > 0.01 and not data.has_times:
-                kinds.append({"cold_share": float(min(is_new.mean(), 0.3))})
-            for kind in kinds:
-                try:
-                    found.append(split(data, **options, **kind))
-                except DataError:
-                    continue
-        return found
+        n, seed = self._config().n_inner, self.seed + 1
+        with suppress(DataError):
+            if data.has_times:
+                yield from rolling(data, n, seed=seed)
+                return
+            yield from (split(data, seed=seed + number) for number in range(n))
+            is_new = np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
+            share = min(float(is_new.mean()), MAX_NEW)
+            for number in range((n + 1) // 2 if share > MIN_NEW else 0):
+                yield split(data, seed=seed + number, cold_share=share)
 
     def _fit_first(self, data: MatchData, show_progress: bool) -> None:
         config = self._config()
@@ -137,15 +142,19 @@ class Hybrid(Matcher):
         for part in self.parts_.values():
             part.fit(data, show_progress=show_progress)
 
-    def _examples(self, inner: Split, show_progress: bool) -> tuple[Any, Any]:
-        """Numbers of the pairs found for the inner questions, and which were the answers."""
+    def _examples(
+        self, inner: Split, rng: np.random.Generator, show_progress: bool
+    ) -> tuple[Any, Any]:
+        """Numbers of some pairs found for the inner questions, and which were the answers."""
         self._fit_first(inner.train, show_progress)
+        some = rng.permutation(len(inner))[: self._config().max_questions]
         numbers, answers = [], []
-        for block in blocks(np.arange(len(inner)), self._at_once(inner.known)):
+        for block in blocks(np.sort(some), self._at_once(inner.known)):
             rows = self._rows(inner.known, inner.candidates[block], inner.times[block])
             asked, jobs = rows.found(inner.live, self._config().n_found)
             is_answer = jobs == inner.jobs[block][asked]
-            useful = np.isin(asked, asked[is_answer])
+            useful = is_answer | (rng.random(len(asked)) < NEGATIVES / np.bincount(asked)[asked])
+            useful &= np.isin(asked, asked[is_answer])
             numbers.append(rows.numbers(asked[useful], jobs[useful]))
             answers.append(is_answer[useful])
         return np.concatenate(numbers), np.concatenate(answers)
@@ -225,21 +234,26 @@ class Hybrid(Matcher):
         without: IntArray | None = None,
     ) -> "Rows":
         """Scores of all jobs by the first models, for candidates at some times."""
-        known = histories(data, candidates, self.target_, times=times, without=without)
-        scores = {FACTORS: np.zeros(known.shape, np.float32)}
+        known = {
+            decay: histories(
+                data, candidates, self.target_, times=times, without=without, decay=decay
+            )
+            for decay in {1.0, *(part.decay for part in self.parts_.values())}
+        }
+        scores = {FACTORS: np.zeros(known[1.0].shape, np.float32)}
         for name, part in self.parts_.items():
-            of_part = part.score_rows(data, candidates, known)
+            of_part = part.score_rows(data, candidates, known[part.decay])
             if name.startswith(FACTORS):
                 scores[FACTORS] += of_part
             else:
                 scores[name] = of_part
         first: Any = self.parts_[f"{FACTORS}-0"]
         scores["taste"] = first.from_fields(data, candidates) @ first.kept_keys(data).T
-        if self._pulse is None or self._pulse.data is not data:
-            self._pulse = Pulse(data, self.target_)
+        if self._crowd is None or self._crowd.data is not data:
+            self._crowd = Crowd(data, self.target_)
         if times is None:
             times = np.full(len(candidates), np.nan)
-        return Rows(candidates, times, known, scores, self._pulse)
+        return Rows(candidates, times, known[1.0], scores, self._crowd, self.alike_)
 
     def _at_once(self, data: MatchData) -> int:
         return max(CELLS_AT_ONCE // len(data.jobs), 1)
@@ -255,7 +269,10 @@ class Hybrid(Matcher):
         return self.config or HybridConfig()
 
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
-        files: dict[str, Arrays] = {"trees": {"trees": self.trees_}}
+        files: dict[str, Arrays] = {
+            "trees": {"trees": self.trees_},
+            "usual": {name: one.usual for name, one in self.alike_._asdict().items()},
+        }
         parts = {}
         for name, part in self.parts_.items():
             own, parts[name] = part.to_arrays()
@@ -269,14 +286,29 @@ class Hybrid(Matcher):
         model = cls(HybridConfig(**meta["config"]), seed=meta["seed"])
         model.target_ = Action(meta["target"])
         model.trees_ = files["trees"]["trees"]
-        model.parts_, model._pulse = {}, None
+        model.parts_, model._crowd = {}, None
         for name, own in meta["parts"].items():
             kind = _class_of(name)
             mine = {
                 f.removeprefix(f"{name}_"): a for f, a in files.items() if f.startswith(name + "_")
             }
             model.parts_[name] = kind.from_arrays(mine, own)
+        first: Any = model.parts_[f"{FACTORS}-0"]
+        sides, usual = (first.people_, first.jobs_), files["usual"]
+        model.alike_ = Alike(
+            *(
+                Affinity(side.fields_, usual[n])
+                for side, n in zip(sides, Alike._fields, strict=True)
+            )
+        )
         return model
+
+
+class Alike(NamedTuple):
+    """How usual fields are among others."""
+
+    candidates: Affinity
+    jobs: Affinity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -290,7 +322,8 @@ class Rows:
     """Shape (B, J): their histories."""
     scores: Mapping[str, npt.NDArray[np.float32]]
     """By model; each of shape (B, J)."""
-    pulse: "Pulse"
+    crowd: Crowd
+    alike: Alike
 
     def found(self, live: Any, n: int) -> tuple[IntArray, IntArray]:
         """Rows and jobs of the pairs to rank: the `n` best of each model, and the `n` best without
@@ -302,7 +335,7 @@ class Rows:
         for name, scores in self.scores.items():
             more = MORE_BY_FACTORS if name == FACTORS else 1
             _choose(chosen, np.where(closed, -np.inf, scores), n * more)
-        of_new = np.where(closed | ~self.pulse.is_new, -np.inf, self.scores[FACTORS])
+        of_new = np.where(closed | ~self.crowd.is_new(self.times), -np.inf, self.scores[FACTORS])
         _choose(chosen, of_new, n)
         rows, jobs = np.nonzero(chosen)
         return rows, jobs
@@ -310,7 +343,7 @@ class Rows:
     def numbers(self, rows: IntArray, jobs: IntArray) -> npt.NDArray[np.float32]:
         """What the trees see of pairs, shape (P, X): each model's score, and how far it is from
         the best ones of the row; the length of the history; how often and lately the job was
-        wanted."""
+        wanted; what fields have in common."""
         met, columns = self.known.nonzero(), []
         for scores in self.scores.values():
             own, others = scores[rows, jobs], -scores
@@ -318,44 +351,16 @@ class Rows:
             places = np.minimum(PLACES, scores.shape[1]) - 1
             best = -np.partition(others, places, axis=1)[:, places]
             columns += [own, *(own[:, None] - best[rows]).T]
-        sizes = np.diff(self.known.indptr)[rows]
-        count, age = self.pulse.before(self.candidates[rows], jobs, self.times[rows])
-        found = np.stack([*columns, sizes, np.log1p(count), age], axis=1).astype(np.float32)
+        data, candidates = self.crowd.data, self.candidates[rows]
+        crowd = self.crowd.before(candidates, jobs, self.times[rows])
+        columns += [np.diff(self.known.indptr)[rows], np.log1p(crowd.count), crowd.age]
+        of_people = self.alike.candidates.numbers(
+            data.candidates, candidates, crowd.rows, crowd.place
+        )
+        of_jobs = self.alike.jobs.numbers(data.jobs, jobs, self.known, rows)
+        found = np.concatenate([np.stack(columns, axis=1), of_people, of_jobs], axis=1, dtype="f4")
         found[np.isinf(found)] = np.nan
         return found
-
-
-class Pulse:
-    """How often and how lately jobs were wanted, at any time."""
-
-    def __init__(self, data: MatchData, target: Action) -> None:
-        self.data = data
-        self.is_new = np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
-        events = data.events.of(target)
-        self._times = np.sort(np.nan_to_num(events.times, nan=-np.inf))
-        self._now = self._times[-1] if len(events) else np.nan
-        ranks = np.searchsorted(self._times, np.nan_to_num(events.times, nan=-np.inf))
-        self._n = len(events) + 1
-        order = np.lexsort((ranks, events.jobs))
-        self._keys = events.jobs[order].astype(np.int64) * self._n + ranks[order]
-        self._sorted = np.nan_to_num(events.times, nan=-np.inf)[order]
-        self._pairs = events.matrix(len(data.candidates), len(data.jobs))
-
-    def before(
-        self, candidates: IntArray, jobs: IntArray, times: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Events with each job before a time, and days since the last; nan: at any time, but for
-        the candidate's own. Days are nan where they are unknown. Shapes (P,)."""
-        at = np.where(np.isnan(times), self._n - 1, np.searchsorted(self._times, times))
-        starts = np.searchsorted(self._keys, jobs.astype(np.int64) * self._n)
-        ends = np.searchsorted(self._keys, jobs.astype(np.int64) * self._n + at)
-        count = (ends - starts).astype(np.float64)
-        own = np.asarray(self._pairs[candidates, jobs]).ravel() if len(jobs) else count
-        count = np.maximum(count - np.where(np.isnan(times), own, 0), 0)
-        last = self._sorted[np.minimum(np.maximum(ends - 1, 0), len(self._sorted) - 1)]
-        known = (count > 0) & np.isfinite(last)
-        age = np.where(np.isnan(times), self._now, times) - np.where(known, last, 0)
-        return count, np.where(known, age / DAY, np.nan)
 
 
 def _choose(chosen: Any, scores: FloatArray, n: int) -> None:

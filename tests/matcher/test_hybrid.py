@@ -3,8 +3,8 @@ import pytest
 
 from matcher import registry
 from matcher.base import Pairs
-from matcher.data import DAY, Action, MatchData, Profiles, RawEvent, build
-from matcher.hybrid import Hybrid, HybridConfig, Pulse
+from matcher.data import MatchData
+from matcher.hybrid import Hybrid, HybridConfig
 from matcher.metrics import ranks
 from matcher.splits import split
 from tagger.errors import DataError
@@ -105,20 +105,6 @@ def test_the_same_seed_gives_the_same_scores(data, hybrid):
     np.testing.assert_array_equal(
         again.score_jobs(data, np.arange(9)), hybrid.score_jobs(data, np.arange(9))
     )
-
-
-def test_a_pulse_counts_what_was_before_and_not_the_candidate_themselves():
-    events = [
-        RawEvent("x", "a", "apply", 0 * DAY),
-        RawEvent("y", "a", "apply", 2 * DAY),
-        RawEvent("y", "b", "apply", 5 * DAY),
-    ]
-    known = build(Profiles(ids=("x", "y")), Profiles(ids=("a", "b", "c")), events, until=None)
-    pulse = Pulse(known, Action.APPLY)
-    times = np.array([2 * DAY, 3 * DAY, np.nan, np.nan, np.nan])
-    asked = pulse.before(np.array([1, 1, 0, 1, 0]), np.array([0, 0, 0, 1, 2]), times)
-    np.testing.assert_array_equal(asked[0], [1, 2, 1, 0, 0])
-    np.testing.assert_array_equal(asked[1], [2, 1, 3, np.nan, np.nan])
 
 
 def test_sizes_are_checked():
