@@ -105,8 +105,8 @@ def sequences(
         a time, nothing is forgotten: these come first, as they came, and their order means only as
         much as that of the file.
     without : shape (N,)
-        Rows of jobs: what was done with this job, or with a repost of it, is left out. Looked for
-        among the last 2 S actions.
+        Rows of jobs, -1 for none: what was done with this job, or with a repost of it, is left
+        out. Looked for among the last 2 S actions.
     """
     index = _index(data, config.ignored)
     first, end = index.bounds(candidates, times, config.days)
@@ -120,7 +120,7 @@ def sequences(
         return Sequences(nothing, np.full(nothing.shape, PAD, np.int8))
     if without is not None:
         group = index.groups
-        valid &= group[events.jobs[rows]] != group[without][:, None]
+        valid &= (group[events.jobs[rows]] != group[without][:, None]) | (without < 0)[:, None]
         kept = np.argsort(valid, axis=1, kind="stable")[:, -config.steps :]
         rows = np.take_along_axis(rows, kept, axis=1)
         valid = np.take_along_axis(valid, kept, axis=1)

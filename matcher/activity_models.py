@@ -67,8 +67,18 @@ class ActivityMatcher(Matcher):
     def score_jobs(
         self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
     ) -> FloatArray:
+        return self.score_rows(data, candidates, times)
+
+    def score_rows(
+        self,
+        data: MatchData,
+        candidates: IntArray,
+        times: FloatArray | None = None,
+        without: IntArray | None = None,
+    ) -> FloatArray:
+        """Scores of all jobs, as if nothing had been done with some; -1 for none; shape (B, J)."""
         vectors = self.vectors_.of(data)
-        history = sequences(data, candidates, times, config=self._config)
+        history = sequences(data, candidates, times, config=self._config, without=without)
         scores = self._queries(history, vectors) @ vectors.T
         row, step = np.nonzero(history.jobs != NO_JOB)
         met, jobs = _unique_pairs(row, history.jobs[row, step], data.groups)

@@ -107,10 +107,11 @@ class Affinity:
         columns = encoder.columns_
         is_amount = np.array([column.role == Role.AMOUNT for column in columns], bool)
         self._amounts, self._values = np.flatnonzero(is_amount), np.flatnonzero(~is_amount)
-        self.fields = list(dict.fromkeys(columns[at].field for at in self._values))
-        self.amounts = [columns[at].field for at in self._amounts]
-        field = [self.fields.index(columns[at].field) for at in self._values]
-        ones, shape = np.ones(len(field), np.float32), (len(field), len(self.fields))
+        fields = list(dict.fromkeys(columns[at].field for at in self._values))
+        self.names = [*fields, *(columns[at].field for at in self._amounts)]
+        """Shape (F + A,): the field that each number tells of."""
+        field = [fields.index(columns[at].field) for at in self._values]
+        ones, shape = np.ones(len(field), np.float32), (len(field), len(fields))
         self._field_of = sparse.csr_array((ones, (np.arange(len(field)), field)), shape=shape)
         self._of: Profiles | None = None
 

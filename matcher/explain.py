@@ -30,6 +30,8 @@ MIN_COSINE = 0.2
 """Codes that are less alike have little in common."""
 N_SAMPLED = 2000
 """Jobs by which is judged what is usual."""
+N_PARTS, MIN_PART = 5, 0.005
+"""So many parts of a score are told, if they are not about 0."""
 MAX_SHOWN = 40
 """Characters of a value."""
 
@@ -190,5 +192,6 @@ def _parts(model: Matcher, data: MatchData, candidate: int, job: int) -> list[st
     if not isinstance(model, Parts):
         return []
     parts = sorted(model.explain(data, candidate, job).items(), key=lambda part: -abs(part[1]))
+    parts = [(name, value) for name, value in parts[:N_PARTS] if abs(value) >= MIN_PART]
     told = ", ".join(f"{name} {value:+.2f}" for name, value in parts)
-    return [f"the model's score is made of {told}"] if told else []
+    return [f"most of the model's score is made of {told}"] if told else []

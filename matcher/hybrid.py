@@ -3,20 +3,22 @@
 Letters for axes: B candidates asked for, J jobs, P pairs, M first models, X numbers of a pair.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
+from matcher.activity_models import DecayActivity
 from matcher.affinity import Affinity, Crowd
 from matcher.als import AlsConfig, ImplicitALS
 from matcher.base import Arrays, Matcher, Pairs, blocks
 from matcher.content import CodeSimilarity
-from matcher.data import Action, FloatArray, IntArray, MatchData
+from matcher.data import NUMBER, Action, FloatArray, IntArray, MatchData
+from matcher.found import FACTORS, Alike, Rows
 from matcher.histories import HistoryMatcher, check_positive, histories
 from matcher.neighbours import ItemNeighbours, UserNeighbours
 from matcher.side import side_of
@@ -26,17 +28,12 @@ from tagger.errors import DataError
 
 CELLS_AT_ONCE = 2**21
 """Scores of a first model that are held at once."""
-MORE_BY_FACTORS = 4
-"""The factors find so many times as many jobs as each other model."""
-PLACES = (1, 10, 50)
-"""The trees see how far a score is from those at these places of its row."""
 NEGATIVES = 60
 """The trees learn from so many jobs of a question, drawn, besides its answer."""
 MIN_NEW, MAX_NEW = 0.01, 0.3
 """With a share of jobs without events above the least, as many are made to look new inside."""
 MIN_QUESTIONS = 30
 """With fewer inner questions trees would learn noise: the factors rank alone."""
-FACTORS = "factors"
 ON_EVENTS: dict[str, Any] = {
     model.name: model for model in (ItemNeighbours, UserNeighbours, ImplicitALS)
 }
@@ -74,7 +71,8 @@ class Hybrid(Matcher):
     """Collaborative signal, fields and codes together: old and brand-new jobs in one ranking.
 
     First level: factorisations that start from fields and codes (`FieldsALS`) and one that does
-    not, neighbours of jobs and of candidates, similarity of codes. Each finds some jobs; the second
+    not, neighbours of jobs and of candidates, similarity of codes; where events have several
+    actions, decaying activity embeddings. Each finds some jobs; the second
     level, boosted trees, ranks all that were found: by the first models' scores, by how often and
     how lately a job was wanted, by how usual its fields are among the candidate's jobs, and the
     candidate's among those who wanted it. The trees learn from inner splits of the training events,
@@ -91,6 +89,10 @@ class Hybrid(Matcher):
     """
 
     name = "hybrid"
+    _crowd: Crowd | None = None
+    _explained: tuple[MatchData, int, Rows] | None = None
+    """The candidate last explained; most come with all places of their list."""
+    _booster: Any = None
 
     def __init__(self, config: HybridConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
@@ -98,7 +100,7 @@ class Hybrid(Matcher):
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         self.target_ = data.target
-        self._crowd: Crowd | None = None
+        self._crowd = self._explained = self._booster = None
         self.alike_ = Alike(
             *(Affinity.fit(side_of(one)[0].fields_, one) for one in (data.candidates, data.jobs))
         )
@@ -129,7 +131,7 @@ class Hybrid(Matcher):
             )
             for n in range(config.n_seeds)
         ]
-        self.parts_: dict[str, HistoryMatcher] = {
+        self.parts_: dict[str, HistoryMatcher | DecayActivity] = {
             f"{FACTORS}-{number}": FieldsALS(shape, seed=self.seed + number)
             for number, shape in enumerate(shapes)
         }
@@ -139,6 +141,8 @@ class Hybrid(Matcher):
         )
         if data.jobs.codes is not None and data.jobs.codes.any():
             self.parts_[CodeSimilarity.name] = CodeSimilarity(seed=self.seed)
+        if (data.events.actions != NUMBER[self.target_]).any():
+            self.parts_[DecayActivity.name] = DecayActivity(seed=self.seed)
         for part in self.parts_.values():
             part.fit(data, show_progress=show_progress)
 
@@ -192,7 +196,7 @@ class Hybrid(Matcher):
         ]
         return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
 
-    def _ranked(self, rows: "Rows") -> npt.NDArray[np.float32]:
+    def _ranked(self, rows: Rows) -> npt.NDArray[np.float32]:
         base = rows.scores[FACTORS].copy()
         if not len(self.trees_):
             return base
@@ -226,23 +230,47 @@ class Hybrid(Matcher):
                 scores[here] = rows.scores[FACTORS][asked, jobs]
         return scores
 
+    def explain(self, data: MatchData, candidate: int, job: int) -> Mapping[str, float]:
+        """What each part adds to the score of the trees, in log-odds; empty without trees.
+
+        References
+        ----------
+        Lundberg et al., Consistent Individualized Feature Attribution for Tree Ensembles, 2018.
+        """
+        if not len(self.trees_):
+            return {}
+        import xgboost
+
+        if self._explained is None or self._explained[:2] != (data, candidate):
+            self._explained = data, candidate, self._rows(data, np.array([candidate]))
+        rows = self._explained[2]
+        numbers = rows.numbers(np.zeros(1, np.intp), np.array([job]))
+        parts = self._loaded().predict(xgboost.DMatrix(numbers), pred_contribs=True)[0]
+        found: Counter[str] = Counter()
+        for name, part in zip(rows.names(), parts[:-1].tolist(), strict=True):
+            found[name] += part
+        return found
+
     def _rows(
         self,
         data: MatchData,
         candidates: IntArray,
         times: FloatArray | None = None,
         without: IntArray | None = None,
-    ) -> "Rows":
+    ) -> Rows:
         """Scores of all jobs by the first models, for candidates at some times."""
         known = {
             decay: histories(
                 data, candidates, self.target_, times=times, without=without, decay=decay
             )
-            for decay in {1.0, *(part.decay for part in self.parts_.values())}
+            for decay in {1.0, *(getattr(part, "decay", 1.0) for part in self.parts_.values())}
         }
         scores = {FACTORS: np.zeros(known[1.0].shape, np.float32)}
         for name, part in self.parts_.items():
-            of_part = part.score_rows(data, candidates, known[part.decay])
+            if isinstance(part, DecayActivity):
+                of_part = part.score_rows(data, candidates, times, without)
+            else:
+                of_part = part.score_rows(data, candidates, known[part.decay])
             if name.startswith(FACTORS):
                 scores[FACTORS] += of_part
             else:
@@ -259,11 +287,14 @@ class Hybrid(Matcher):
         return max(CELLS_AT_ONCE // len(data.jobs), 1)
 
     def _trees(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.asarray(self._loaded().inplace_predict(x, predict_type="margin"), np.float32)
+
+    def _loaded(self) -> Any:
         import xgboost
 
-        if getattr(self, "_booster", None) is None:
+        if self._booster is None:
             self._booster = xgboost.Booster(model_file=bytearray(self.trees_.tobytes()))
-        return np.asarray(self._booster.inplace_predict(x, predict_type="margin"), np.float32)
+        return self._booster
 
     def _config(self) -> HybridConfig:
         return self.config or HybridConfig()
@@ -286,7 +317,7 @@ class Hybrid(Matcher):
         model = cls(HybridConfig(**meta["config"]), seed=meta["seed"])
         model.target_ = Action(meta["target"])
         model.trees_ = files["trees"]["trees"]
-        model.parts_, model._crowd = {}, None
+        model.parts_ = {}
         for name, own in meta["parts"].items():
             kind = _class_of(name)
             mine = {
@@ -304,76 +335,6 @@ class Hybrid(Matcher):
         return model
 
 
-class Alike(NamedTuple):
-    """How usual fields are among others."""
-
-    candidates: Affinity
-    jobs: Affinity
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """What the first models say of all jobs for B candidates."""
-
-    candidates: IntArray
-    times: FloatArray
-    """Shape (B,): when they are asked about; nan for now."""
-    known: sparse.csr_array
-    """Shape (B, J): their histories."""
-    scores: Mapping[str, npt.NDArray[np.float32]]
-    """By model; each of shape (B, J)."""
-    crowd: Crowd
-    alike: Alike
-
-    def found(self, live: Any, n: int) -> tuple[IntArray, IntArray]:
-        """Rows and jobs of the pairs to rank: the `n` best of each model, and the `n` best without
-        events by the factors; no job of the history, and only `live` ones where that is given."""
-        closed = self.known.toarray() > 0
-        if live is not None:
-            closed |= ~live
-        chosen = np.zeros(closed.shape, bool)
-        for name, scores in self.scores.items():
-            more = MORE_BY_FACTORS if name == FACTORS else 1
-            _choose(chosen, np.where(closed, -np.inf, scores), n * more)
-        of_new = np.where(closed | ~self.crowd.is_new(self.times), -np.inf, self.scores[FACTORS])
-        _choose(chosen, of_new, n)
-        rows, jobs = np.nonzero(chosen)
-        return rows, jobs
-
-    def numbers(self, rows: IntArray, jobs: IntArray) -> npt.NDArray[np.float32]:
-        """What the trees see of pairs, shape (P, X): each model's score, and how far it is from
-        the best ones of the row; the length of the history; how often and lately the job was
-        wanted; what fields have in common."""
-        met, columns = self.known.nonzero(), []
-        for scores in self.scores.values():
-            own, others = scores[rows, jobs], -scores
-            others[met] = np.inf
-            places = np.minimum(PLACES, scores.shape[1]) - 1
-            best = -np.partition(others, places, axis=1)[:, places]
-            columns += [own, *(own[:, None] - best[rows]).T]
-        data, candidates = self.crowd.data, self.candidates[rows]
-        crowd = self.crowd.before(candidates, jobs, self.times[rows])
-        columns += [np.diff(self.known.indptr)[rows], np.log1p(crowd.count), crowd.age]
-        of_people = self.alike.candidates.numbers(
-            data.candidates, candidates, crowd.rows, crowd.place
-        )
-        of_jobs = self.alike.jobs.numbers(data.jobs, jobs, self.known, rows)
-        found = np.concatenate([np.stack(columns, axis=1), of_people, of_jobs], axis=1, dtype="f4")
-        found[np.isinf(found)] = np.nan
-        return found
-
-
-def _choose(chosen: Any, scores: FloatArray, n: int) -> None:
-    """Mark the `n` best jobs of each row, if their score is above the lowest possible."""
-    n = min(n, scores.shape[1])
-    top = np.argpartition(-scores, n - 1, axis=1)[:, :n]
-    good = np.take_along_axis(scores, top, axis=1)
-    rows, places = np.nonzero(np.isfinite(good) & (good != 0))
-    chosen[rows, top[rows, places]] = True
-
-
-def _class_of(name: str) -> type[HistoryMatcher]:
-    if name.startswith(FACTORS):
-        return FieldsALS
-    found: type[HistoryMatcher] = ON_EVENTS.get(name, CodeSimilarity)
-    return found
+def _class_of(name: str) -> Any:
+    others = {model.name: model for model in (CodeSimilarity, DecayActivity)}
+    return FieldsALS if name.startswith(FACTORS) else {**ON_EVENTS, **others}[name]

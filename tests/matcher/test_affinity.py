@@ -69,7 +69,7 @@ def test_usual_values_among_others_count_for_and_others_against():
     fields = {"city": ["Oslo", "Oslo", "Bergen", "Bergen"], "pay": [1.5, 2.5, 3.5, 4.5]}
     profiles = Profiles(ids=tuple("abcd"), fields=fields)
     alike = Affinity.fit(FieldEncoder().fit(profiles), profiles)
-    assert (alike.fields, alike.amounts) == (["city", "pay"], ["pay"])
+    assert alike.names == ["city", "pay", "pay"]
     others = sparse.csr_array(np.array([[1, 1, 0, 0], [0, 0, 0, 0]], np.float32))
     found = alike.numbers(profiles, np.array([0, 2, 2]), others, np.array([0, 0, 1]))
     usual = np.log([(2 + 2 * 0.5) / (4 * 0.5), (0 + 2 * 0.5) / (4 * 0.5)])

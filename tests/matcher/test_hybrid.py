@@ -110,3 +110,27 @@ def test_the_same_seed_gives_the_same_scores(data, hybrid):
 def test_sizes_are_checked():
     with pytest.raises(DataError, match="n_found must be above 0, got 0"):
         HybridConfig(n_found=0)
+
+
+def test_what_it_says_of_a_score_adds_up(data, hybrid):
+    met = data.matrix()[[0]].indices
+    jobs = np.setdiff1d(np.arange(len(data.jobs)), met)
+    told = [hybrid.explain(data, 0, int(job)) for job in jobs]
+    assert {"factors", "als", "taste", "demand"} <= set(told[0])
+    pairs = Pairs(np.zeros(len(jobs), np.intp), jobs, np.full(len(jobs), np.nan))
+    scores = hybrid.score_pairs(data, pairs)
+    np.testing.assert_allclose(
+        np.ptp([s - sum(p.values()) for s, p in zip(scores, told, strict=True)]), 0, atol=1e-4
+    )
+
+
+def test_views_and_saves_count_where_there_are_some(tmp_path):
+    timed = made_up(120, 30, times=True)
+    model = Hybrid(SMALL).fit(timed)
+    assert "activity-decay" in model.parts_
+    registry.save(model, tmp_path / "model")
+    loaded, _ = registry.load(tmp_path / "model")
+    people = np.arange(9)
+    np.testing.assert_array_equal(loaded.score_jobs(timed, people), model.score_jobs(timed, people))
+    bare = timed.with_events(timed.events.of(timed.target))
+    assert (model.score_jobs(bare, people) != model.score_jobs(timed, people)).any()
