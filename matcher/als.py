@@ -56,7 +56,8 @@ class ImplicitALS(HistoryMatcher):
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        wanted = self._begin(data)
+        wanted = self._begin_with_wanted(data)
+        wanted = sparse.csr_array(wanted[np.flatnonzero(np.diff(wanted.indptr))])
         self.typical_size_ = typical_size(wanted)
         _, self.factors_ = factorise(
             wanted, **asdict(self._config()), seed=self.seed, show_progress=show_progress
