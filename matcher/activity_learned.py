@@ -187,21 +187,21 @@ class LearnedActivity(ActivityMatcher):
 
 
 class CnnActivity(LearnedActivity):
-    """By causal convolutions."""
+    """Activity embeddings by causal convolutions."""
 
     name = "activity-cnn"
     way = "cnn"
 
 
 class LstmActivity(LearnedActivity):
-    """By a long short-term memory (Hochreiter and Schmidhuber, 1997)."""
+    """Activity embeddings by a long short-term memory (Hochreiter and Schmidhuber, 1997)."""
 
     name = "activity-lstm"
     way = "lstm"
 
 
 class TransformerActivity(LearnedActivity):
-    """By self-attention (Vaswani et al., Attention is all you need, 2017)."""
+    """Activity embeddings by self-attention (Vaswani et al., Attention is all you need, 2017)."""
 
     name = "activity-transformer"
     way = "transformer"

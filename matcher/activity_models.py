@@ -124,8 +124,9 @@ class ActivityMatcher(Matcher):
 
 
 class MeanActivity(ActivityMatcher):
-    """The mean of the vectors of a candidate's jobs, for each action type; a logistic regression on
-    the similarities of a job to them weighs the types.
+    """The mean of the vectors of a candidate's jobs, for each action type.
+
+    A logistic regression on the similarities of a job to them weighs the types.
 
     References
     ----------

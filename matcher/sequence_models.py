@@ -247,8 +247,11 @@ class SequenceLstm(SequenceMatcher):
 
 
 class SequenceMlp(SequenceMatcher):
-    """Dense layers on the job's hidden numbers, their mean over the other jobs that the candidate
-    had looked at, and the product of both."""
+    """Dense layers on the job's hidden numbers from a variational autoencoder (MLP + VAE).
+
+    Beside them stand the mean over the other jobs that the candidate had looked at, and the product
+    of both.
+    """
 
     name = "sequence-mlp"
     networks = ("mlp",)

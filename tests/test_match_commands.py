@@ -187,7 +187,7 @@ def test_a_configuration_from_a_file(files):
 def test_kinds_of_models_are_listed():
     lines = match("train", "--list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(registry.MODELS)
-    assert all(len(line.split()) > 3 for line in lines)
+    assert all(len(line.split()) > 3 and line.endswith(".") for line in lines)
     assert "Likeness of codes, and how many candidates wanted a job." in lines[-1]
 
 
