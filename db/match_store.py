@@ -75,7 +75,9 @@ class MatchStore:
         if version_id is not None:
             self._keep_codes(version_id, candidates)
             if n_new := len(jobs.new_codes):
-                notes.append(f"{n_new:,} jobs had no code yet; jobtool tag --db keeps codes")
+                notes.append(
+                    f"codes of {n_new:,} jobs were made for this run; jobtool tag --db stores them"
+                )
         codes = None if version_id is None else f"code version {version_id}"
         self._known = Known(jobs, candidates, events, codes, at, tuple(notes), version_id, last)
         return self._known
