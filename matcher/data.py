@@ -281,7 +281,7 @@ def join(
         "name a job that is not there": events.jobs < 0,
         "have an unknown action": events.actions < 0,
         "lie in the future": events.times > (np.inf if until is None else until),
-        f"are of candidates with more than {max_events:,} each, as only programs have": (
+        f"are of candidates with more than {max_events:,} each, as only programs have,": (
             n_each[person] > max_events
         ),
     }

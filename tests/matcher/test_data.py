@@ -53,7 +53,7 @@ def test_the_events_of_a_program_are_counted_and_left_out():
     raw = [one(candidate="bot", job=job) for job in "ab" * 3] + [one(), one(job="b")]
     data = data_of(*raw, max_events=5)
     assert data.notes[0] == (
-        "6 of 8 events are of candidates with more than 5 each, as only programs have "
+        "6 of 8 events are of candidates with more than 5 each, as only programs have, "
         "and were left out"
     )
     assert data.candidates.ids[data.events.candidates[0]] == "x"
