@@ -24,7 +24,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from matcher import registry
+from matcher.base import blocks
 from matcher.data import FloatArray, IntArray, MatchData, Profiles
+from matcher.held_out import Rivals
 from matcher.hybrid import Hybrid, HybridConfig
 from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, reciprocal_rank
 from matcher.splits import Split, rolling, split
@@ -138,13 +140,11 @@ def hybrid_config(args: argparse.Namespace) -> HybridConfig:
 
 
 def answer(asked: Split, scorer: Scorer) -> tuple[FloatArray, FloatArray]:
-    """Ranks among the live jobs that the candidate hasn't met, and how many these are."""
-    wanted, found, competing = asked.known.matrix(), [], []
-    for first in range(0, len(asked), AT_ONCE):
-        here = slice(first, first + AT_ONCE)
-        people = asked.candidates[here]
-        allowed = (wanted[people].toarray() == 0) & asked.live
-        scores = scorer(people, asked.times[here])
+    """Ranks of the held-out jobs among their rivals, and how many these are."""
+    rivals, found, competing = Rivals(asked), [], []
+    for here in blocks(np.arange(len(asked)), AT_ONCE):
+        allowed = rivals.of(here)
+        scores = scorer(asked.candidates[here], asked.times[here])
         found.append(ranks(scores, asked.jobs[here], allowed))
         competing.append(allowed.sum(axis=1))
     return np.concatenate(found), np.concatenate(competing)

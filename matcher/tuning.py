@@ -18,6 +18,7 @@ from matcher import metrics
 from matcher.base import blocks, candidates_at_once
 from matcher.configs import make, plain
 from matcher.data import FloatArray, MatchData
+from matcher.held_out import Rivals
 from matcher.registry import MODELS, find
 from matcher.spaces import SPACES, Space
 from matcher.splits import Split, rolling, split
@@ -262,14 +263,14 @@ def _judge(
 
 
 def _value(model: Any, one: Split, config: SearchConfig) -> float:
-    """The metric over the questions of a split, all of them or some."""
+    """The metric over the questions of a split, all or some, among the jobs of an evaluation."""
     drawn = np.random.default_rng(0).permutation(len(one))  # the same for each trial
     rows = np.sort(drawn[: config.max_questions])
     found = []
+    rivals = Rivals(one)
     for block in blocks(rows, candidates_at_once(one.known)):
         scores = model.score_jobs(one.known, one.candidates[block], one.times[block])
-        allowed = np.tile(one.live, (len(block), 1))
-        found.append(metrics.ranks(scores, one.jobs[block], allowed))
+        found.append(metrics.ranks(scores, one.jobs[block], rivals.of(block)))
     return float(METRICS[config.metric](np.concatenate(found), config.k).mean())
 
 

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import optuna
@@ -7,6 +7,7 @@ import pytest
 
 from matcher import registry, spaces, tuning
 from matcher.configs import make
+from matcher.held_out import Rivals
 from matcher.spaces import OneOf, Span
 from matcher.tuning import SearchConfig, judging_splits, search
 from tagger.errors import DataError
@@ -118,6 +119,21 @@ def test_questions_are_drawn_from_the_whole_window():
     assert len(asked) == 5
     assert asked != one.candidates[:5].tolist()
     assert set(asked) <= set(one.candidates.tolist())
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_a_trial_is_judged_among_the_jobs_that_an_evaluation_ranks(times):
+    data = made_up(times=times)
+    groups = np.arange(len(data.jobs)) // 2
+    reposted = replace(data, jobs=replace(data.jobs, groups=groups))
+    (one,) = judging_splits(reposted, SearchConfig(n_splits=1), seed=0)
+
+    class BarredFirst:
+        def score_jobs(self, data, candidates, times):
+            rows = np.array([one.candidates.tolist().index(c) for c in candidates])
+            return ~Rivals(one).of(rows) + 0.5 * (np.arange(len(groups)) == one.jobs[rows, None])
+
+    assert tuning._value(BarredFirst(), one, SearchConfig()) == 1
 
 
 def test_what_an_evaluation_asks_about_is_not_looked_at():
