@@ -133,9 +133,8 @@ class LearnedActivity(ActivityMatcher):
         ]
         answers = np.stack([rows.labels, rows.weights], axis=-1)
         head = trainer.get_layer("head")
-        passes = range(epochs if len(rows) else 0)
         title = f"{self.name}{'' if watch is None else ', how many passes'}"
-        for _ in tqdm(passes, title, unit="pass", disable=None if show_progress else True):
+        for _ in tqdm(range(epochs), title, unit="pass", disable=None if show_progress else True):
             trainer.fit(inputs, answers, batch_size=config.batch, epochs=1, verbose=0)
             if watch is not None and not watch(embedder, weights_of(head)):
                 break

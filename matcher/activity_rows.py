@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from matcher.activity import ActivityConfig, Sequences, sequences
 from matcher.data import DAY, NUMBER, Action, BoolArray, FloatArray, IntArray, MatchData
+from tagger.errors import DataError
 
 LIKED = (Action.SAVE, Action.APPLY)
 """Positive beside the target action, where there are such events."""
@@ -52,14 +53,17 @@ class Rows:
     def split(self, n_asked: int, *, share: float = 0.2, seed: int = 0) -> tuple["Rows", "Rows"]:
         """Rows to learn from, and positive ones to choose settings by, at most `n_asked`.
 
-        The latest ones are to choose by; without times, those of some candidates drawn at random.
+        The latest ones are to choose by; without times, or with one time for all, those of some
+        candidates drawn at random.
         """
         rng = np.random.default_rng(seed)
-        if np.isfinite(self.times).all() and np.ptp(self.times):
-            held = self.times > np.quantile(self.times, 1 - share)
+        moments = np.unique(self.times)  # nan last
+        if len(moments) > 1 and np.isfinite(moments[-1]):
+            held = self.times > min(np.quantile(self.times, 1 - share), moments[-2])
         else:
             people = np.unique(self.candidates)
-            held = np.isin(self.candidates, rng.choice(people, int(share * len(people))))
+            n = max(int(share * len(people)), 1)
+            held = np.isin(self.candidates, rng.choice(people, n, replace=False))
         asked = np.flatnonzero(held & (self.labels[:, 0] > 0))
         if len(asked) > n_asked:
             asked = np.sort(rng.choice(asked, n_asked, replace=False))
@@ -74,6 +78,11 @@ def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> 
     it was only dismissed; for each positive one come random negatives, drawn uniformly from the
     jobs that anyone met on the same day.
 
+    Raises
+    ------
+    DataError
+        If there is no window: nobody did anything before they met such a job.
+
     References
     ----------
     Improving job matching with machine-learned activity features, LinkedIn Engineering, 2022.
@@ -85,6 +94,11 @@ def training_rows(data: MatchData, config: ActivityConfig, *, seed: int = 0) -> 
     while min_actions > 2 and (n_before >= min_actions - 1).sum() < config.min_rows:
         min_actions -= 1
     kept = np.flatnonzero(n_before >= min_actions - 1)
+    if not len(kept):
+        raise DataError(
+            "no candidate did anything in the days before they met a job that they took or turned "
+            "down: there is no activity to learn from (do all events have the same time?)"
+        )
     if len(kept) > config.max_rows:
         kept = np.sort(rng.choice(kept, config.max_rows, replace=False))
     candidates, jobs, times, label = candidates[kept], jobs[kept], times[kept], label[kept]

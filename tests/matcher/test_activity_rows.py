@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from matcher.activity import ActivityConfig
 from matcher.activity_rows import training_rows
 from matcher.data import DAY, Profiles, RawEvent, build
+from tagger.errors import DataError
 from tests.matcher.made_up import made_up
 
 JOBS = Profiles(ids=tuple("abcdefgh"))
@@ -83,3 +87,27 @@ def test_the_latest_windows_are_held_out_to_choose_by():
 def test_without_times_windows_of_some_candidates_are_held_out():
     learned, asked = training_rows(made_up(times=False), ActivityConfig(min_rows=1)).split(50)
     assert not set(learned.candidates) & set(asked.candidates)
+
+
+@pytest.mark.parametrize("time", [1.0, None])
+def test_without_anything_done_before_there_is_nothing_to_learn(time):
+    alone = [("x", "a", "apply", time), ("y", "b", "apply", time)]
+    with pytest.raises(DataError, match="there is no activity to learn from"):
+        rows(alone, min_actions=2)
+
+
+def test_of_many_windows_at_the_latest_moment_those_are_held_out():
+    early, late = applies("a", "b"), applies("c", who="x", day=1)
+    others = [event for who in "yz" for event in applies("a", "c", who=who, day=1)]
+    found = rows([*early, *late, *others], min_actions=2)
+    assert len(np.unique(found.times)) == 3
+    same = replace(found, times=np.array([1.0, 2.0, 2.0, 2.0]))
+    learned, asked = same.split(50)
+    assert (learned.times.tolist(), asked.times.tolist()) == ([1.0], [2.0] * 3)
+
+
+def test_of_windows_at_one_moment_those_of_at_least_one_candidate_are_held_out():
+    found = rows([*applies("a", "b"), *applies("a", "b", who="y")], min_actions=2)
+    same = replace(found, times=np.ones(len(found)))
+    learned, asked = same.split(50)
+    assert len(learned) == len(asked) == 1
