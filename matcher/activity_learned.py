@@ -19,6 +19,7 @@ from matcher.data import MatchData
 from matcher.job_vectors import Float32Array, JobVectors, TrainingVectors
 from matcher.saved_config import from_plain
 from tagger.errors import DataError
+from tagger.quiet import quietly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +110,10 @@ class LearnedActivity(ActivityMatcher):
         watch: Callable[[Any, Float32Array], bool] | None = None,
     ) -> tuple[Any, Float32Array]:
         """The embedder, and the weights of the product, (D,); trains while `watch` says so."""
-        import keras
+        with quietly():
+            import keras
 
-        from matcher.activity_networks import build_embedder, build_trainer, weighted_loss
+            from matcher.activity_networks import build_embedder, build_trainer, weighted_loss
 
         keras.utils.set_random_seed(self.seed)
         embedder = build_embedder(
@@ -168,7 +170,8 @@ class LearnedActivity(ActivityMatcher):
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        from matcher.activity_networks import build_embedder
+        with quietly():
+            from matcher.activity_networks import build_embedder
 
         config = from_plain(LearnedConfig, meta["config"])
         model = cls(config, seed=meta["seed"])

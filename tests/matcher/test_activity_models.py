@@ -1,5 +1,9 @@
 """All ways to aggregate activity keep one contract."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -173,3 +177,12 @@ def test_reposts_of_a_job_one_met_are_scored_without_it(data):
     whole = mean.score_jobs(twins, EVERYONE)
     pairs = Pairs(EVERYONE, np.ones(60, np.intp), np.full(60, np.nan))
     assert mean.score_pairs(twins, pairs) == pytest.approx(whole[:, 1], abs=1e-5)
+
+
+def test_training_leaves_what_tensorflow_writes_unsaid():
+    code = (
+        "from matcher.configs import make; from tests.matcher.made_up import made_up; "
+        f"make('activity-cnn', {json.dumps({**SMALL, 'epochs': 1})}).fit(made_up(20))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
