@@ -6,8 +6,10 @@ scales are frozen then. Letters for axes: N rows, F features.
 
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,7 +25,10 @@ from tagger.errors import DataError
 T = TypeVar("T")
 MOST = 0.95
 """A field of numbers may hold so many others, which count as missing: `on request`, `n/a`."""
+MAX_AMOUNT = 1e30
+"""A larger number is no amount of anything and counts as missing: its square would be infinite."""
 MAX_KEPT = 10_000
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]|$)")
 NO_VALUE = ""
 """In `Column.value`: the column stands for no value of its own."""
 
@@ -32,8 +37,10 @@ class Kind(StrEnum):
     """What a field holds."""
 
     NUMBER = "number"
-    """Amounts, dates (in days) and strings that are numbers, nearly all of them; also as categories
-    where few values differ, because a code written as a number can't be told from an amount."""
+    """Amounts and strings that are numbers, nearly all of them; also as categories where few values
+    differ, because a code written as a number can't be told from an amount."""
+    DATE = "date"
+    """The same for dates, moments and strings that are such as of ISO 8601: days since 1970."""
     CATEGORY = "category"
     LIST = "list"
     """Lists, JSON lists and strings with semicolons."""
@@ -52,7 +59,7 @@ class Role(StrEnum):
     OTHER = "other"
     """1 where the field has (or its list holds) a value without a column of its own."""
     MISSING = "missing"
-    """1 where the field is empty, or holds no number where it should."""
+    """1 where the field is empty, or holds no number (or date) where it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,9 @@ class FieldEncoder:
             cells.pop(-1, None)
             amount = math.nan
             if Role.AMOUNT in role:
-                amount = self._standard(_number(value), columns[role[Role.AMOUNT]])
+                amount = self._standard(
+                    AMOUNT_OF[columns[0].kind](value), columns[role[Role.AMOUNT]]
+                )
                 if not math.isnan(amount):
                     cells[role[Role.AMOUNT]] = amount
             if not cells or (Role.AMOUNT in role and math.isnan(amount)):
@@ -206,15 +215,15 @@ def _columns_of(field: str, values: Sequence[Any], config: FieldConfig) -> list[
     if kind is None:
         return []
     columns = []
-    if kind == Kind.NUMBER:
-        numbers = np.array([_number(value) for value in values])
+    if kind in AMOUNT_OF:
+        numbers = np.array([AMOUNT_OF[kind](value) for value in values])
         numbers = numbers[np.isfinite(numbers)]
         scale = float(numbers.std()) if np.ptp(numbers) else 1.0
         columns.append(Column(field, kind, Role.AMOUNT, mean=float(numbers.mean()), scale=scale))
     pieces = _kept(lambda value: _pieces(value, kind))
     counts = Counter(piece for value in values for piece in pieces(value))
     n_known = sum(not _is_missing(value) for value in values)
-    if kind != Kind.NUMBER or len(counts) <= min(config.max_values, n_known // 2):
+    if kind not in AMOUNT_OF or len(counts) <= min(config.max_values, n_known // 2):
         # by count, then by value: the same columns whatever the order of the rows
         frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         kept = [value for value, n in frequent if n >= config.min_count][: config.max_values]
@@ -229,9 +238,9 @@ def _kind(values: Sequence[Any], config: FieldConfig) -> Kind | None:
     if not known:
         return None
     is_list = any(map(_kept(_is_list), known))
-    n_numbers = sum(map(math.isfinite, map(_kept(_number), known)))
-    if not is_list and n_numbers >= MOST * len(known):
-        return Kind.NUMBER
+    for kind, amount_of in () if is_list else AMOUNT_OF.items():
+        if sum(map(math.isfinite, map(_kept(amount_of), known))) >= MOST * len(known):
+            return kind
     if all(isinstance(value, str) or not isinstance(value, Iterable) for value in known):
         pieces = _kept(lambda value: _pieces(value, Kind.LIST))
         texts = [text for value in known for text in pieces(value)]
@@ -281,17 +290,28 @@ def _json_list(text: str) -> list[Any] | None:
 
 
 def _number(value: Any) -> float:
-    """nan for what is no number; a time is its days since 1970."""
-    if isinstance(value, datetime):
-        return seconds(value) / DAY
-    if isinstance(value, date):
-        return float((value - date(1970, 1, 1)).days)
+    """nan for what is no number."""
     if isinstance(value, str) and "_" in value:  # float() would read 1_000
         return math.nan
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
+    return number if abs(number) <= MAX_AMOUNT else math.nan
+
+
+def _days(value: Any) -> float:
+    """A date or moment in days since 1970; nan for what is none."""
+    if isinstance(value, str) and ISO_DATE.match(value.strip()):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value.strip())
+    if isinstance(value, datetime):
+        return seconds(value) / DAY
+    return float((value - date(1970, 1, 1)).days) if isinstance(value, date) else math.nan
+
+
+AMOUNT_OF: Mapping[Kind, Callable[[Any], float]] = {Kind.NUMBER: _number, Kind.DATE: _days}
+"""Kinds with an amount, and how it is read."""
 
 
 def _pieces(value: Any, kind: Kind) -> list[str]:

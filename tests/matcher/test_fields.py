@@ -27,8 +27,19 @@ def test_a_number_is_standardised_and_a_missing_one_is_flagged() -> None:
 
 
 def test_a_number_far_outside_is_cut_off() -> None:
-    columns = encoded(profiles(pay=[1, 3]), profiles(pay=[1e300]), max_deviations=2)
+    columns = encoded(profiles(pay=[1, 3]), profiles(pay=[1e20]), max_deviations=2)
     assert columns["pay"] == [2]
+
+
+def test_a_number_too_large_for_any_amount_is_missing() -> None:
+    usual = list(range(40))
+    columns = encoded(profiles(pay=[*usual, 1e300, -1e300]), profiles(pay=[39, 1e300, "-1e300"]))
+    assert columns["pay"] == pytest.approx([encoded_alone(usual, 39), 0, 0])
+    assert columns["pay: missing"] == [0, 1, 1]
+
+
+def encoded_alone(learned: Sequence[object], value: object) -> float:
+    return encoded(profiles(pay=learned), profiles(pay=[value]))["pay"][0]
 
 
 def test_a_constant_number_does_not_divide_by_zero() -> None:
@@ -46,6 +57,25 @@ def test_a_date_counts_in_days() -> None:
     columns = encoded(profiles(since=[date(2020, 1, 1), date(2020, 1, 3)]), profiles(since=[None]))
     assert columns["since: missing"] == [1]
     assert "since" in columns
+
+
+@pytest.mark.parametrize("cell", ["2020-01-03", " 2020-01-03 ", "2020-01-03T00:00:00Z"])
+def test_strings_that_are_dates_count_in_days_as_dates_do(cell: str) -> None:
+    learned = profiles(since=["2020-01-01", "2020-01-03 00:00"])
+    columns = encoded(learned, profiles(since=[cell, date(2020, 1, 3), None, "2020-13-01"]))
+    assert columns["since"] == [1, 1, 0, 0]
+    assert columns["since: missing"] == [0, 0, 1, 1]
+
+
+def test_dates_and_numbers_are_not_amounts_of_one_scale() -> None:
+    mixed = profiles(start=["2020-01-01", "2020", "2020-01-03", "2021"])
+    encoder = FieldEncoder().fit(mixed)
+    assert {column.kind for column in encoder.columns_} == {Kind.CATEGORY}
+
+
+def test_few_dates_are_categories_too_by_their_text() -> None:
+    columns = encoded(profiles(day=[date(2020, 1, 1), "2020-01-01"] * 2), profiles(day=[None]))
+    assert "day=2020-01-01" in columns
 
 
 def test_a_moment_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
