@@ -49,6 +49,8 @@ class Matcher(ABC):
     """As in `matcher.registry`."""
     gives_probability: ClassVar[bool] = False
     """Whether scores are probabilities of the target action, in [0, 1]."""
+    uses_codes: ClassVar[bool] = True
+    """Whether it reads codes: then it can't be asked with those of another tagger."""
     is_baseline: ClassVar[bool] = False
     """Whether others are to be measured against it: evaluations say how far they are ahead."""
 

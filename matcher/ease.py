@@ -38,6 +38,7 @@ class Ease(HistoryMatcher):
     """
 
     name = "ease"
+    uses_codes = False
     is_baseline = True
 
     def __init__(self, config: EaseConfig | None = None, *, seed: int = 0) -> None:

@@ -78,7 +78,7 @@ def fit_and_save(
         notes.append(f"{model.name} begins anew after a stop: nothing of it is kept in {work}")
     model.fit(known.data, **options)
     about = {
-        **_about(known),
+        **_about(model, known),
         "notes": notes + list(getattr(model, "notes_", ())),
         "config": plain(model),
         "seed": seed,
@@ -92,15 +92,15 @@ def fit_and_save(
     return {"model": model.name, "number": number, "saved": folder.name, **about}
 
 
-def _about(known: Known) -> dict[str, Any]:
+def _about(model: Matcher, known: Known) -> dict[str, Any]:
     """What must be remembered of the data."""
-    data, codes = known.data, known.data.jobs.codes
+    data, codes = known.data, known.data.jobs.codes if model.uses_codes else None
     return {
         "target": str(data.target),
         "n_events": len(data.events),
         "n_candidates": len(data.candidates),
         "n_jobs": len(data.jobs),
-        "codes": known.codes,
+        "codes": known.codes if model.uses_codes else None,
         "n_numbers": None if codes is None else codes.shape[1],
     }
 
@@ -149,5 +149,6 @@ def load_saved(where: Store | Path, name: str | None = None) -> Saved:
 
 def load_for(known: Known, saved: Saved) -> Loaded:
     """The model with the data that it is to be asked with; ModelError if it knows other codes."""
-    data = fitted_to(known, saved.trained, saved.name)
+    uses_codes = saved.model.uses_codes
+    data = fitted_to(known, saved.trained, saved.name) if uses_codes else known.data
     return Loaded(saved.model, data, saved.name, saved.number, saved.store)

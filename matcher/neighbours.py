@@ -47,6 +47,7 @@ class ItemNeighbours(HistoryMatcher):
     """
 
     name = "item-knn"
+    uses_codes = False
     is_baseline = True
 
     def __init__(self, config: NeighbourConfig | None = None, *, seed: int = 0) -> None:
@@ -107,6 +108,7 @@ class UserNeighbours(HistoryMatcher):
     """
 
     name = "user-knn"
+    uses_codes = False
     is_baseline = True
 
     def __init__(self, *, seed: int = 0) -> None:

@@ -15,6 +15,7 @@ class Popularity(HistoryMatcher):
     """Scores a job by how many candidates did the target action with it; a new job gets 0."""
 
     name = "popularity"
+    uses_codes = False
     is_baseline = True
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:

@@ -236,6 +236,7 @@ class SequenceCnn(SequenceMatcher):
     """Convolutions over the steps, without max-pooling: on the talk's 3:1 set 74.6 % are right."""
 
     name = "sequence-cnn"
+    uses_codes = False
     networks = ("cnn",)
 
 
@@ -243,6 +244,7 @@ class SequenceLstm(SequenceMatcher):
     """The last state of an LSTM over the steps."""
 
     name = "sequence-lstm"
+    uses_codes = False
     networks = ("lstm",)
 
 

@@ -125,6 +125,14 @@ def test_a_model_of_codes_must_be_asked_with_the_same_ones(files, tagger):
     assert "are by tagger digits: train it again, jobtool match train" in done.stderr
 
 
+def test_a_model_that_reads_no_codes_may_be_asked_with_any(files, tagger):
+    told = json.loads(match("train", "popularity", *files, *tagger, "--json").stdout)
+    assert (told["codes"], told["n_numbers"]) == (None, None)
+    for codes in ((), tagger, ("--tagger", "digits")):
+        done = match("predict", "--candidate", "c1", *files, *codes)
+        assert done.exit_code == 0, done.output
+
+
 def test_a_model_without_codes_takes_no_notice_of_them(files, tagger):
     match("train", "popularity", *files)
     assert match("predict", "--all", "-o", "a.csv", *files).exit_code == 0

@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from matcher import registry
 from matcher.base import Matcher
+from matcher.configs import make
 from matcher.popularity import Popularity
 from tagger.errors import DataError, ModelError
 from tagger.storage import save_folder
@@ -23,6 +25,24 @@ def test_every_model_is_found_under_its_own_name(name):
 @pytest.mark.parametrize("name", registry.MODELS)
 def test_every_model_can_be_made_without_an_argument(name):
     assert isinstance(registry.find(name)(), Matcher)
+
+
+BLIND = [name for name in registry.MODELS if not registry.find(name).uses_codes]
+SMALL = {"sequence-cnn": {"epochs": 1, "filters": [2]}, "sequence-lstm": {"epochs": 1, "units": 2}}
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
+@pytest.mark.parametrize("name", BLIND)
+def test_a_model_that_says_so_reads_no_codes(name):
+    data, asked = made_up(), np.arange(5)
+    model = make(name, SMALL.get(name)).fit(data)
+    other = replace(data, candidates=without_codes(data.candidates), jobs=without_codes(data.jobs))
+    np.testing.assert_array_equal(model.score_jobs(data, asked), model.score_jobs(other, asked))
+
+
+def without_codes(profiles):
+    return replace(profiles, codes=None)
 
 
 def test_an_unknown_name_gets_the_known_ones():
