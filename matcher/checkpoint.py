@@ -8,12 +8,15 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from matcher.base import Matcher
+from matcher.data import MatchData
 from tagger.errors import ModelError
 from tagger.storage import is_model, load_arrays, load_meta, save_folder
 
@@ -98,6 +101,17 @@ class Checkpoint:
             shutil.rmtree(self.folder)
         elif not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+
+def takes_checkpoint(model: Matcher) -> bool:
+    """Whether the training of a model can go on after a stop."""
+    return "checkpoint" in signature(model.fit).parameters
+
+
+def fit(model: Matcher, data: MatchData, folder: Path | None, *, show_progress: bool) -> None:
+    """Fit a model; one that can go on after a stop keeps its state in the folder meanwhile."""
+    keeps = {"checkpoint": folder} if folder and takes_checkpoint(model) else {}
+    model.fit(data, show_progress=show_progress, **keeps)
 
 
 def fingerprint(*parts: Any) -> str:

@@ -57,7 +57,8 @@ def evaluate(
     seed
         Of the pairs drawn at random and of the resamples; models have seeds of their own.
     work
-        A folder that keeps what each finished model said: after an interruption only the rest runs.
+        A folder that keeps what each finished model said: after an interruption only the rest runs,
+        and a training that keeps its state goes on.
         The same data, split and configuration find it again.
 
     Returns
@@ -81,7 +82,15 @@ def evaluate(
         kept = None if work is None else kept_at(work, name, model, marks)
         found = None if kept is None else Measured.load(kept)
         if found is None:
-            found = measure(name, model, split, asked, ks, show_progress=show_progress)
+            found = measure(
+                name,
+                model,
+                split,
+                asked,
+                ks,
+                show_progress=show_progress,
+                checkpoint=kept and kept.with_suffix(".training"),
+            )
             if kept is not None and not found.failure:
                 found.save(kept)
         said[name] = found

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from inspect import signature
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from matcher.base import Matcher
+from matcher.checkpoint import fit, takes_checkpoint
 from matcher.configs import plain
 from matcher.data import MatchData
 from matcher.registry import load, save
@@ -71,12 +71,9 @@ def fit_and_save(
     check_replaceable(folder)
     began = perf_counter()
     notes = list(known.data.notes)
-    options: dict[str, Any] = {"show_progress": show_progress}
-    if work and "checkpoint" in signature(model.fit).parameters:
-        options["checkpoint"] = work / model.name
-    elif work:
+    if work and not takes_checkpoint(model):
         notes.append(f"{model.name} begins anew after a stop: nothing of it is kept in {work}")
-    model.fit(known.data, **options)
+    fit(model, known.data, work and work / model.name, show_progress=show_progress)
     about = {
         **_about(model, known),
         "notes": notes + list(getattr(model, "notes_", ())),

@@ -5,6 +5,7 @@ Letters for axes: B questions of a block, J jobs, P pairs, K numbers of jobs sho
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from matcher.base import PAIRS_AT_ONCE, Matcher, blocks, candidates_at_once, top_jobs
+from matcher.checkpoint import fit
 from matcher.data import BoolArray, FloatArray, IntArray
 from matcher.held_out import AskedPairs, Rivals
 from matcher.measured import Measured
@@ -31,13 +33,17 @@ def measure(
     ks: Sequence[int],
     *,
     show_progress: bool = False,
+    checkpoint: Path | None = None,
 ) -> Measured:
-    """Fit a copy of the model and ask it; data that it can't use are a result, not an error."""
+    """Fit a copy of the model and ask it; data that it can't use are a result, not an error.
+
+    A training that was stopped goes on from its `checkpoint`, a folder, if the model can.
+    """
     model = copy.deepcopy(model)  # the caller's stays unfitted, this one is freed
     try:
         with peak_memory() as memory:
             start = perf_counter()
-            model.fit(split.train, show_progress=show_progress)
+            fit(model, split.train, checkpoint, show_progress=show_progress)
             fit_s = perf_counter() - start
             with tqdm(
                 total=len(split) + len(asked.y),

@@ -217,3 +217,23 @@ def test_the_numbers_of_jobs_shown_decide_who_is_compared_by_what():
     assert evaluated().k == evaluating.PREFERRED_K == 10
     data = made_up()
     assert evaluate({"p": Popularity()}, data, split(data), ks=(3, 1)).k == 3
+
+
+class Stopped(Scripted):
+    """Stops after one of two steps, and goes on where it keeps them."""
+
+    def fit(self, data, *, show_progress=False, checkpoint=None):
+        if checkpoint is not None and not checkpoint.exists():
+            checkpoint.mkdir(parents=True)
+            raise KeyboardInterrupt
+        return self
+
+
+def test_a_stopped_training_goes_on_with_the_same_configuration(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluated({"stopped": Stopped((1.0,))}, work=tmp_path / "work")
+    with pytest.raises(KeyboardInterrupt):
+        evaluated({"stopped": Stopped((2.0,))}, work=tmp_path / "work")
+    (model,) = evaluated({"stopped": Stopped((1.0,))}, work=tmp_path / "work").models
+    assert not model.failure
+    assert not evaluated({"stopped": Stopped((3.0,))}).models[0].failure
