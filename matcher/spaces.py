@@ -96,6 +96,8 @@ SPACES: dict[str, Space] = {
         "learning_rate": Span(0.02, 0.3, log=True),
     },
     "lr-ftrl": _FTRL,
+    "lr-sgd": {"rate": Span(0.05, 2.0, log=True), "n_bins": _FTRL["n_bins"]},
+    "lr-lbfgs": {"l2": Span(0.1, 1000.0, log=True), "n_bins": _FTRL["n_bins"]},
     "fm": {"n_factors": Span(2, 32, log=True), "rate": Span(0.001, 0.1, log=True), **_FTRL},
     "xgboost": {**_TREES, "min_child": Span(1.0, 100.0, log=True)},
     "xgboost-lr": {**_TREES, "tree_share": Span(0.2, 0.8), **_FTRL},
