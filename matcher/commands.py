@@ -189,10 +189,12 @@ def predict(
     with opened(context, where, before=_saved(model)) as source:
         from matcher.fitting import load_for
         from matcher.predict import Wanted
-        from matcher.recommending import Lister, young_enough
+        from matcher.recommending import Lister, open_jobs
 
         found = load_for(source.known, source.found)
-        wanted = Wanted(k=k, with_done=with_applied, jobs=young_enough(found.data, max_age))
+        jobs, notes = open_jobs(found.data, max_age) if job is None else (None, ())
+        tell(*notes)
+        wanted = Wanted(k=k, with_done=with_applied, jobs=jobs)
         lister = Lister(found, wanted, explains=explain)
         if everyone and not output:
             n_lists, n = lister.save_all(resume=resume)

@@ -43,7 +43,7 @@ class Wanted:
         if self.k < 1:
             raise DataError(f"a list must have a place or more, got {self.k}")
         if self.jobs is not None and not self.jobs.any():
-            raise DataError("no job is left to recommend: all are too old")
+            raise DataError("no job is left to recommend: all are too old, or not posted yet")
 
 
 def iter_jobs_for(

@@ -122,11 +122,21 @@ class Lister:
         return self.loaded.store
 
 
-def young_enough(data: MatchData, days: float | None) -> BoolArray | None:
-    """Jobs posted in the last so many days, and those without a date; None: all. Shape (J,)."""
-    posted = data.jobs.known_from
-    if days is None:
-        return None
+def open_jobs(data: MatchData, days: float | None) -> tuple[BoolArray | None, tuple[str, ...]]:
+    """Jobs that may be recommended now, shape (J,), None for all; and what is to be said of it.
+
+    Those that were posted, with `days` in the last so many; those without a date, too.
+    """
+    posted, now = data.jobs.known_from, time()
     if posted is None or np.isnan(posted).all():
-        raise DataError("no job has a date (posted_at), so none can be told to be too old")
-    return np.asarray(~(posted < time() - days * DAY))
+        if days is not None:
+            raise DataError("no job has a date (posted_at), so none can be told to be too old")
+        return None, ()
+    is_later = posted > now
+    n_later = int(is_later.sum())
+    notes = (
+        (f"{n_later:,} jobs are left out: their posted_at lies in the future",) if n_later else ()
+    )
+    if days is None:
+        return (~is_later if n_later else None), notes
+    return ~(is_later | (posted < now - days * DAY)), notes

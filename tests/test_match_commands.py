@@ -269,6 +269,21 @@ def test_only_young_jobs_with_a_limit_of_age():
     assert "no job has a date" in match(*asked[:-1], "--max-age", "1").stderr
 
 
+def test_jobs_posted_in_the_future_are_left_out_and_counted():
+    now = datetime.now(UTC).timestamp()
+    jobs = [{"id": n, "posted_at": iso(now + 86_400 * (n - 3.5))} for n in range(1, 6)]
+    events = [{"candidate": "p", "job": n, "action": "apply"} for n in (1, 4)]
+    write("e.jsonl", [*events, {"candidate": "q", "job": 2, "action": "view"}])
+    files = ("--events=e.jsonl", f"--jobs={write('j.jsonl', jobs)}")
+    assert match("train", "popularity", *files).exit_code == 0
+    done = match("predict", "--candidate", "q", "--json", *files)
+    assert {row["job"] for row in json.loads(done.stdout)} == {"1", "2", "3"}
+    assert "note: 2 jobs are left out: their posted_at lies in the future" in done.stderr
+    aged = match("predict", "--candidate", "q", "--json", "--max-age", "1", *files)
+    assert {row["job"] for row in json.loads(aged.stdout)} == {"3"}
+    assert match("predict", "--job", "5", *files).exit_code == 0
+
+
 def test_a_missing_model_is_told_of_before_anything_is_read(files, monkeypatch):
     monkeypatch.setattr("matcher.files.read_files", lambda *_, **__: 1 / 0)
     done = match("predict", "--candidate", "c1", *files)
