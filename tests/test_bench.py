@@ -2,12 +2,14 @@
 
 import csv
 import gzip
+import importlib
 import json
 import math
 import random
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +166,24 @@ def test_a_bench_without_its_data_says_so_and_is_exit_code_2(tmp_path: Path) -> 
     done = run_all(tmp_path, "--quick", benches=benches)
     assert done.stdout.splitlines() == [f"{bench} 2" for bench in benches], done.stderr
     assert done.stderr.count("name the data folder with --data") == len(benches)
+
+
+def test_what_a_candidate_met_and_reposts_of_the_answer_do_not_compete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from matcher.splits import split
+    from tests.matcher.made_up import made_up
+
+    monkeypatch.syspath_prepend(FOLDER)
+    answer = importlib.import_module("matching").answer
+    data = made_up(times=False)
+    groups = np.arange(len(data.jobs)) // 2
+    held = split(replace(data, jobs=replace(data.jobs, groups=groups)))
+    met = [
+        set(groups[held.known.events.jobs[held.known.events.candidates == c]])
+        for c in held.candidates
+    ]
+    free = [len(groups) - 2 * len(own) - 1 for own in met]  # each job has one repost
+    ranks, n_jobs = answer(held, lambda people, _: np.zeros((len(people), len(groups))))
+    assert n_jobs.tolist() == free
+    assert ranks.tolist() == [(1 + n) / 2 for n in free]
