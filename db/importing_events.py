@@ -108,6 +108,8 @@ class ImportedEvents:
     rows: int = 0
     """Without those that were left out."""
     new: int = 0
+    without_time: int = 0
+    """Rows that don't say when it was."""
     new_candidates: int = 0
     """Candidates that only the events name: without a text."""
     new_jobs: int = 0
@@ -145,6 +147,7 @@ def import_events(
                 n_new, n_candidates = _store_events(session, good, jobs)
             result.rows += len(good)
             result.new += n_new
+            result.without_time += sum(row.occurred_at is None for row in good)
             result.new_candidates += n_candidates
             result.new_jobs += n_jobs if create_missing else 0
     return result

@@ -50,6 +50,7 @@ class ImplicitALS(HistoryMatcher):
 
     name = "als"
     is_baseline = True
+    uses_codes = False
 
     def __init__(self, config: AlsConfig | None = None, *, seed: int = 0) -> None:
         self.config = config

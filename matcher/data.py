@@ -27,6 +27,8 @@ DAY = 86_400.0
 MAX_EVENTS = 20_000
 """A candidate with more events is a program: it says nothing of people, and what it met together
 would be nearly every pair of jobs."""
+FEW_TIMELESS = 0.05
+"""A smaller share of events without a time is left out, for the sake of the order of the others."""
 
 
 class Action(StrEnum):
@@ -276,6 +278,7 @@ def join(
     person = events.candidates + 1  # 0: not there
     n_each = np.bincount(person, minlength=1)
     notes, usable = [], np.ones(len(events), bool)
+    timeless = np.isnan(events.times)
     unusable = {
         "name a candidate that is not there": events.candidates < 0,
         "name a job that is not there": events.jobs < 0,
@@ -284,6 +287,8 @@ def join(
         f"are of candidates with more than {max_events:,} each, as only programs have,": (
             n_each[person] > max_events
         ),
+        "have no time, while nearly all others do,": timeless
+        & (timeless.sum() < FEW_TIMELESS * len(events)),
     }
     for why, bad in unusable.items():
         count = int((bad & usable).sum())

@@ -96,7 +96,7 @@ def test_a_job_posted_a_minute_ago_has_its_code_at_once(store: MatchStore):
     assert known.jobs.codes.tolist() == [[7, 7], [7, 9], [7, 9]]  # "Title b", "Text of b"
     assert known.candidates.codes.tolist() == [[0, 6], [0, 0]]
     assert known.codes == "code version 1"
-    assert "2 jobs had no code yet" in known.notes[0]
+    assert "codes of 2 jobs were made for this run" in known.notes[0]
 
 
 def test_codes_of_resumes_are_kept_until_the_resume_changes(store: MatchStore):

@@ -81,6 +81,15 @@ def test_one_event_without_a_time_and_all_are_as_without():
     assert any("1 events lack a time" in note for note in data.notes)
 
 
+def test_a_few_events_without_a_time_are_left_out_so_that_the_others_have_an_order():
+    jobs = Profiles(ids=tuple(f"j{n}" for n in range(40)))
+    raw = [RawEvent("c", f"j{n}", "apply", None if n == 7 else 60.0 * n) for n in range(40)]
+    data = build(None, jobs, raw, until=None)
+    assert data.has_times
+    assert len(data.events) == 39
+    assert data.notes[0].startswith("1 of 40 events have no time, while nearly all others do, and")
+
+
 def test_a_datetime_without_a_zone_is_in_utc(monkeypatch):
     there = timezone(timedelta(hours=2))
     times = (
