@@ -54,8 +54,7 @@ class HybridConfig:
     """Jobs that each first model brings into the ranking, at least 1; and, of jobs without events,
     the factors once more."""
     n_inner: int = 4
-    """Inner splits that the trees learn from, at least 1; where jobs have no events, half of them
-    make as many others look new."""
+    """Inner splits that the trees learn from, at least 1; half as many with jobs made new."""
     max_questions: int = 6000
     """Of each inner split, at least 1."""
     n_trees: int = 250
@@ -77,8 +76,8 @@ class Hybrid(Matcher):
     level, boosted trees, ranks all that were found: by the first models' scores, by how often and
     how lately a job was wanted, by how usual its fields are among the candidate's jobs, and the
     candidate's among those who wanted it. The trees learn from inner splits of the training events,
-    made as the data would be split for a test; if some jobs have no events, as many others are
-    made to look new in half of them. Then the first level is fitted again on everything.
+    made as the data would be split for a test; if some jobs have no events, as many more are made
+    to look new there. Then the first level is fitted again on everything.
 
     In `score_jobs`, jobs that no first model found follow after all others, in the order of the
     factors; `score_pairs` ranks every pair by the trees.
@@ -118,11 +117,11 @@ class Hybrid(Matcher):
             if data.has_times:
                 yield from rolling(data, n, seed=seed)
                 return
+            yield from (split(data, seed=seed + number) for number in range(n))
             is_new = np.bincount(data.events.jobs, minlength=len(data.jobs)) == 0
             share = min(float(is_new.mean()), MAX_NEW)
-            n_warm = n // 2 if share > MIN_NEW else n
-            for number in range(n):
-                yield split(data, seed=seed + number, cold_share=share if number >= n_warm else 0.0)
+            for number in range((n + 1) // 2 if share > MIN_NEW else 0):
+                yield split(data, seed=seed + number, cold_share=share)
 
     def _fit_first(self, data: MatchData, show_progress: bool) -> None:
         config = self._config()
