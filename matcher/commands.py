@@ -198,13 +198,16 @@ def predict(
         lister = Lister(found, wanted, explains=explain)
         if everyone and not output:
             n_lists, n = lister.save_all(resume=resume)
+            tell(*lister.notes())
             return _print_count(n, "places", n_lists, source.store, as_json)
         lists = lister.for_candidates(candidate) if job is None else lister.for_job(job)
         if output:
             n_lists, n = lister.write(output, lists)
+            tell(*lister.notes())
             n_people = n_lists if job is None else n
             return _print_count(n, "places", n_people, output, as_json)
         found_lists = list(lists)
+        tell(*lister.notes())
         if save:
             for owners, places in found_lists:
                 lister.save("candidate" if job is None else "job", owners, places)

@@ -39,6 +39,8 @@ class Lister:
     def __init__(self, loaded: Loaded, wanted: Wanted, *, explains: bool = False) -> None:
         self.loaded, self.data, self.wanted = loaded, loaded.data, wanted
         self.explainer = Explainer(loaded.model, loaded.data) if explains else None
+        self.n_level = 0
+        """Lists so far in which all places have the same score."""
 
     def for_candidates(self, ids: Sequence[str] | None) -> Lists:
         """Lists of some candidates, each once; without `ids` of all."""
@@ -58,8 +60,16 @@ class Lister:
         some = None if len(people) > 1 else True
         with tqdm(total=len(people), desc="candidates", disable=some) as bar:
             for block, places in found:
+                self.n_level += _n_level(places)
                 yield block, places
                 bar.update(len(block))
+
+    def notes(self) -> list[str]:
+        """What is to be said of the lists so far."""
+        if not self.n_level:
+            return []
+        known = "knows too little of these candidates, and their order means nothing"
+        return [f"{self.n_level:,} lists have equal scores: the model {known}"]
 
     def rows(self, places: Iterable[Place]) -> list[dict[str, Any]]:
         """Places as rows to write or print."""
@@ -120,6 +130,13 @@ class Lister:
         if self.loaded.store is None:
             raise DataError("lists can be stored in a database alone")
         return self.loaded.store
+
+
+def _n_level(places: list[Place]) -> int:
+    """Lists whose first score is their last."""
+    first = {place.candidate: place.score for place in reversed(places)}
+    last = {place.candidate: place for place in places}
+    return sum(one.rank > 1 and one.score == first[who] for who, one in last.items())
 
 
 def open_jobs(data: MatchData, days: float | None) -> tuple[BoolArray | None, tuple[str, ...]]:

@@ -254,6 +254,15 @@ def test_lists_of_everyone_go_into_a_file(trained):
     assert table.num_rows == 120
 
 
+def test_lists_that_mean_nothing_are_counted(files):
+    with Path("candidates.jsonl").open("a") as more:
+        more.write(json.dumps({"id": "new", "text": "whoever"}) + "\n")
+    match("train", "item-knn", *files)
+    done = match("predict", "--candidate", "new", *files)
+    assert "1 lists have equal scores: the model knows too little" in done.stderr
+    assert "equal scores" not in match("predict", "--candidate", "c1", *files).stderr
+
+
 def test_only_young_jobs_with_a_limit_of_age():
     now = datetime.now(UTC).timestamp()
     jobs = [{"id": n, "posted_at": iso(now - 86_400 * n)} for n in range(1, 8)]
