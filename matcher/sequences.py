@@ -12,7 +12,7 @@ import numpy.typing as npt
 from matcher.base import Pairs, blocks
 from matcher.counts import Counts
 from matcher.data import DAY, NUMBER, Action, BoolArray, FloatArray, IntArray, MatchData
-from matcher.known import is_in
+from matcher.known import is_in, ranges
 from tagger.errors import DataError
 
 STEP_ACTIONS = (Action.VIEW, Action.SAVE, Action.VISIT)
@@ -135,7 +135,7 @@ class Browsed:
             lengths = np.zeros(len(starts), np.intp)
             np.maximum.at(lengths, place, last[rows] - first[rows])
             before = np.cumsum(lengths) - lengths
-            at = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+            at = ranges(starts, lengths)
             sums = np.zeros((len(at) + 1, vectors.shape[1]))
             np.cumsum(vectors[self._jobs[at]], axis=0, dtype=np.float64, out=sums[1:])
             low = before[place]
