@@ -1,6 +1,7 @@
 """Small models shared by all tests that need one: training one takes some seconds."""
 
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from hypothesis import settings
 # Before anything imports TensorFlow: no log lines between the tests, no GPU for 8 units.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# Tests interrupt processes that they start; under nohup or `&` they would inherit a deaf ear.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow now and then; the same examples each time, so that a run can be repeated.
 settings.register_profile("jobtool", deadline=None, max_examples=40, derandomize=True)
