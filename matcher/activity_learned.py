@@ -67,7 +67,7 @@ class LearnedActivity(ActivityMatcher):
         rows = training_rows(data, config, seed=self.seed)
         self.vectors_ = JobVectors(config.n_numbers, seed=self.seed)
         vectors = self.vectors_.fit_for_training(data)
-        inner = hold_out(rows, vectors, config, seed=self.seed)
+        inner = hold_out(rows, vectors, config, data.groups, seed=self.seed)
         self.means_, self.tried_ = choose_means(inner, rows, vectors, config.decays)
         self.epochs_, self.history_ = self._choose_epochs(inner, config, show_progress)
         self.embedder_, self.head_ = self._train(

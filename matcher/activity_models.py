@@ -142,7 +142,7 @@ class MeanActivity(ActivityMatcher):
         training = self.vectors_.fit_for_training(data)
         rows = training_rows(data, config, seed=self.seed)
         decays = self._decays(config)
-        inner = hold_out(rows, training, config, seed=self.seed)
+        inner = hold_out(rows, training, config, data.groups, seed=self.seed)
         self.means_, self.tried_ = choose_means(inner, rows, training, decays)
         return self
 

@@ -108,12 +108,14 @@ class Inner:
     asked: Rows
     """Q windows, each asked which job comes next of all jobs that anything is known of."""
     vectors: TrainingVectors
+    groups: IntArray
+    """Shape (J,): of reposts, as `MatchData.groups`."""
 
     def quality(self, queries: Float32Array) -> float:
         """Mean NDCG over all ranks of queries, shape (Q, D): in (0, 1].
 
-        As a test would ask: the job that came next has its vector as without the candidate, and
-        jobs of the window's history don't compete.
+        As a test would ask: the job that came next has its vector as without the candidate;
+        its reposts, and jobs of the window's history with theirs, don't compete.
         """
         jobs = self.vectors.look_up(np.arange(len(self.vectors.sums)))
         own, answer = row_vectors(self.asked, self.vectors)[1][:, 0], self.asked.jobs[:, 0]
@@ -122,21 +124,24 @@ class Inner:
             rows, met = np.arange(len(part)), self.asked.history.jobs[part]
             scores = queries[part] @ jobs.T
             scores[rows, answer[part]] = np.einsum("qd,qd->q", queries[part], own[part])
-            competes = np.tile(jobs.any(axis=1), (len(part), 1))
+            barred = np.zeros((len(part), len(jobs)), bool)
             row, step = np.nonzero(met != NO_JOB)
-            competes[row, met[row, step]] = False
+            barred[row, self.groups[met[row, step]]] = True
+            barred[rows, self.groups[answer[part]]] = True
+            competes = ~barred[:, self.groups] & jobs.any(axis=1)
+            competes[rows, answer[part]] = True
             values.append(ndcg(ranks(scores, answer[part], competes), len(jobs)))
         return float(np.concatenate(values).mean())
 
 
 def hold_out(
-    rows: Rows, vectors: TrainingVectors, config: ActivityConfig, *, seed: int
+    rows: Rows, vectors: TrainingVectors, config: ActivityConfig, groups: IntArray, *, seed: int
 ) -> Inner | None:
     """None if there is too little to learn from and to choose by."""
     learned, asked = rows.split(config.n_questions, seed=seed)
     answerable = row_vectors(asked, vectors)[1][:, 0].any(axis=1)
     asked = asked.take(answerable)
-    return Inner(learned, asked, vectors) if len(learned) and len(asked) else None
+    return Inner(learned, asked, vectors, groups) if len(learned) and len(asked) else None
 
 
 def choose_means(

@@ -11,7 +11,7 @@ VIEW, APPLY = NUMBER[Action.VIEW], NUMBER[Action.APPLY]
 JOBS = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2], [0, 1]], np.float32)
 
 
-def window(history, answer, own=((0, 0),)):
+def window(history, answer, own=((0, 0),), groups=(0, 1, 2, 3)):
     """Who did things with some jobs, and then with another one."""
     asked = Rows(
         candidates=np.array([0]),
@@ -22,12 +22,18 @@ def window(history, answer, own=((0, 0),)):
         weights=np.ones((1, 1), np.float32),
         min_actions=2,
     )
-    return Inner(asked, asked, TrainingVectors(JOBS, np.array(own, np.float32)))
+    return Inner(asked, asked, TrainingVectors(JOBS, np.array(own, np.float32)), np.array(groups))
 
 
 def test_the_next_job_does_not_compete_with_those_of_the_history():
     assert window([-1, 0], 1).quality(JOBS[[0]]) == 1
     assert window([0, 1], 2).quality(JOBS[[0]]) == 1
+
+
+def test_reposts_of_the_next_job_and_of_the_history_do_not_compete():
+    assert window([-1, 0], 2, groups=[0, 0, 1, 2]).quality(JOBS[[0]]) == 1
+    assert window([-1, 3], 1, groups=[0, 0, 1, 2]).quality(JOBS[[0]]) == 1
+    assert window([-1, 3], 1).quality(JOBS[[0]]) < 1
 
 
 def test_the_next_job_does_not_compete_with_itself():
