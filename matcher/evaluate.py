@@ -128,7 +128,7 @@ def summarise(
         k=k,
         reference=reference,
         seed=seed,
-        notes=(*data.notes, asked.note, *_oddities(said)),
+        notes=(*data.notes, *split.notes, asked.note, *_oddities(said)),
         models=tuple(
             _scores(name, models[name], found, said.get(reference), split, asked, ks, k, seed)
             for name, found in said.items()

@@ -4,7 +4,7 @@ By time where events have times, else one job of each candidate at random (leave
 a candidate did with a held-out job, or with a repost of it, is held out with it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Split:
     """Shape (Q,): whether the job, and those it repeats, have no event to learn from."""
     is_new_candidate: BoolArray
     """Shape (Q,): whether nothing is known of what the candidate did."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what else was held out."""
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -76,12 +78,17 @@ def split(
     is_cold = _cold_events(data, cold_share, rng)
     if data.has_times:
         window = _bounds(data, test_share, 1)[0]
-        return _by_time(data, *window, max_questions, rng, is_cold)
-    rows, is_train = (
-        _one_each(data, min_events, rng) if is_cold is None else _cold(data, is_cold, rng)
-    )
-    rows = _some(rows, max_questions, rng)
-    return _asked(data, rows, is_train, is_train)
+        found = _by_time(data, *window, max_questions, rng, is_cold)
+    else:
+        rows, is_train = (
+            _one_each(data, min_events, rng) if is_cold is None else _cold(data, is_cold, rng)
+        )
+        found = _asked(data, _some(rows, max_questions, rng), is_train, is_train)
+    if is_cold is None:
+        return found
+    n_cold = len(np.unique(data.groups[data.events.jobs[is_cold]]))
+    note = f"{n_cold:,} jobs were held out whole, as if new: every question is about one of them"
+    return replace(found, notes=(note,))
 
 
 def rolling(

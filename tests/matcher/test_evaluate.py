@@ -208,6 +208,15 @@ def test_more_shown_than_there_are_jobs():
     assert model.coverage["coverage@1000"] == 1
 
 
+def test_jobs_held_out_whole_are_noted():
+    data = made_up(times=False)
+    n_asked = len({*data.events.jobs.tolist()}) // 4
+    held = split(data, cold_share=0.25)
+    found = evaluate({"popularity": Popularity()}, data, held, ks=KS)
+    assert f"{n_asked} jobs were held out whole" in as_text(found)
+    assert not split(data).notes
+
+
 def test_scores_that_are_not_numbers_are_noted():
     notes = evaluated({"broken": Scripted((np.nan,))}).notes
     assert any("broken" in note and "were not numbers" in note for note in notes)
