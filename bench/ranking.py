@@ -26,6 +26,7 @@ from matcher.linear import Lbfgs, Sgd
 from matcher.metrics import group_auc
 from matcher.ranking import RankingModel
 from matcher.simulation import SimulationConfig, simulate
+from matcher.splits import as_of
 
 Stream = Iterator[tuple[sparse.csr_array, npt.NDArray[np.bool_]]]
 N_FIELDS = 20
@@ -180,7 +181,7 @@ def parts(data: MatchData, stage: Stage, share: float = 0.8) -> tuple[MatchData,
     """Events before a moment to learn from, pairs shown after it to ask about."""
     examples = make_examples(data, ExampleConfig(stage=stage))
     cut = float(np.quantile(examples.pairs.times, share))
-    return data.with_events(data.events.before(cut)), examples.take(examples.pairs.times >= cut)
+    return as_of(data, cut), examples.take(examples.pairs.times >= cut)
 
 
 def new_model(name: str, stage: Stage, *, quick: bool) -> RankingModel:

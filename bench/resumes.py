@@ -36,7 +36,7 @@ from matcher.ncf import NcfConfig, ResumeJobNcf
 from matcher.popularity import Popularity
 from matcher.simulated_actions import opening
 from matcher.simulation import Simulation, SimulationConfig, run_simulation
-from matcher.splits import split
+from matcher.splits import as_of, split
 from matcher.word_vectors import document_vectors, read_word_vectors
 from tagger.rejects import Rejects
 
@@ -194,7 +194,8 @@ def on_pages(args: argparse.Namespace) -> dict[str, dict[str, Values]]:
     size = SimulationConfig.sized(5000 if args.quick else args.events)
     board = run_simulation(size, seed=0)
     start = float(np.quantile(board.data.events.times, 0.8))
-    past = board.data.with_events(board.data.events.before(start))
+    past = as_of(board.data, start)
+    known = board.data.with_events(past.events)
     clicks = ExampleConfig(stage=Stage.CLICK, n_drawn=0)
     later = make_examples(board.data, clicks)
     later = later.take(later.pairs.times >= start)
@@ -203,9 +204,9 @@ def on_pages(args: argparse.Namespace) -> dict[str, dict[str, Values]]:
     ncf = ResumeJobNcf(replace(_config(args), examples=clicks)).fit(past)
     interest = board.world.interest(pairs.candidates, pairs.jobs, pairs.times)
     scores = {
-        NCF: ncf.score_pairs(past, pairs),
+        NCF: ncf.score_pairs(known, pairs),
         SEARCH: -places(board, later),
-        POPULAR: Popularity().fit(past).score_jobs(past, np.array([0]))[0][pairs.jobs],
+        POPULAR: Popularity().fit(past).score_jobs(known, np.array([0]))[0][pairs.jobs],
         TRUTH: interest,
     }
     rng = np.random.default_rng(0)

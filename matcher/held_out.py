@@ -101,7 +101,7 @@ def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> Asked
         f"{y.mean():.1%} of them came to {data.target}. Asked with "
         "what was known when the training ended"
     )
-    return AskedPairs(pairs, y, split.train, False, note)
+    return AskedPairs(pairs, y, split.known.with_events(split.train.events), False, note)
 
 
 def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPairs:

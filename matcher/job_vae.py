@@ -16,7 +16,7 @@ from scipy import sparse
 from matcher.base import Arrays
 from matcher.checkpoint import Checkpoint, fingerprint
 from matcher.data import IntArray, Profiles
-from matcher.fields import FieldEncoder
+from matcher.fields import FieldEncoder, Role
 from matcher.training import Schedule, train
 from tagger.errors import DataError, ModelError
 
@@ -125,6 +125,8 @@ class JobSpace:
         self.code_scale_ = _scale(jobs.codes)
         self.layers_: dict[str, Float32] = {}
         rows = self.fields_.transform(jobs)
+        missing = [column.role == Role.MISSING for column in self.fields_.columns_]
+        rows = rows[np.diff(rows[:, ~np.array(missing, bool)].indptr) > 0]  # that say anything
         if rows.shape[1]:
             state = (checkpoint or Checkpoint(None, "")).within("jobs", _fingerprint(rows))
             self._train(rows, config, state, show_progress)

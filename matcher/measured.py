@@ -78,8 +78,9 @@ def fingerprint(split: Split, asked: AskedPairs, ks: Sequence[int]) -> str:
         _add(digest, getattr(split, column))
     for column in ("candidates", "jobs", "times"):
         _add(digest, getattr(asked.pairs, column))
-    for side in (split.train.candidates, split.train.jobs):
-        _add_profiles(digest, side)
+    for part in (split.train, split.known):
+        _add_profiles(digest, part.candidates)
+        _add_profiles(digest, part.jobs)
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from matcher.data import NUMBER, BoolArray, FloatArray, IntArray, MatchData
+from matcher.data import NUMBER, BoolArray, FloatArray, IntArray, MatchData, Profiles
 from tagger.errors import DataError
 
 
@@ -17,9 +17,10 @@ class Split:
     """What is learned from, and the questions. Q questions, one for each of Q candidates."""
 
     train: MatchData
-    """All jobs and candidates, but only the events that may be learned from."""
+    """Only the events that may be learned from; by time as in `as_of`."""
     known: MatchData
-    """The same, and what each asked candidate did between `train` and the question."""
+    """The same events, and what each asked candidate did between `train` and the question; all
+    jobs and candidates with all that is known of them."""
     candidates: IntArray
     """Shape (Q,)."""
     jobs: IntArray
@@ -134,7 +135,46 @@ def _by_time(
     moment = np.full(len(data.candidates), start)
     moment[events.candidates[asked]] = met[asked]
     is_known = events.times < moment[events.candidates]
-    return _asked(data, asked, (events.times < start) & is_open, is_known & is_open)
+    found = _asked(data, asked, (events.times < start) & is_open, is_known & is_open)
+    return replace(found, train=_without_later(data, found.train, start))
+
+
+def as_of(data: MatchData, time: float) -> MatchData:
+    """What was known just before a moment, in seconds since 1970; nothing can be learned from more.
+
+    Events before it; of jobs posted since (or else met first since) the ids and when that was, of
+    candidates who did nothing before the ids alone. Where nothing tells since when one is there, it
+    always was.
+    """
+    return _without_later(data, data.with_events(data.events.before(time)), time)
+
+
+def _without_later(data: MatchData, past: MatchData, time: float) -> MatchData:
+    first = np.full(len(data.candidates), np.inf)
+    np.minimum.at(first, data.events.candidates, np.nan_to_num(data.events.times, nan=-np.inf))
+    first[first == np.inf] = -np.inf
+    since = known_from(data)
+    return replace(
+        past,
+        candidates=_bare(data.candidates, first >= time),
+        jobs=_bare(data.jobs, since >= time, since),
+    )
+
+
+def _bare(profiles: Profiles, which: BoolArray, since: FloatArray | None = None) -> Profiles:
+    """Some without code and fields; of them, the moment that they are there since."""
+    if not which.any():
+        return profiles
+    codes = None if profiles.codes is None else np.where(which[:, None], 0, profiles.codes)
+    hidden = which.tolist()
+    fields = {
+        name: [None if hides else value for hides, value in zip(hidden, values, strict=True)]
+        for name, values in profiles.fields.items()
+    }
+    known = profiles.known_from
+    if since is not None:
+        known = np.where(which, since, np.nan if known is None else known)
+    return replace(profiles, codes=codes, fields=fields, known_from=known)
 
 
 def _asked(data: MatchData, rows: IntArray, is_train: BoolArray, is_known: BoolArray) -> Split:

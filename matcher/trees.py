@@ -3,7 +3,7 @@
 Letters for axes: P pairs, F numbers, R trees.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import sparse
 from matcher.base import Arrays
 from matcher.data import BoolArray, FloatArray
 from matcher.features import Rows
-from matcher.ftrl import Ftrl
+from matcher.ftrl import Ftrl, FtrlConfig
 from matcher.linear import FtrlModel, LinearConfig
 from matcher.ranking import RankingConfig, RankingModel
 from tagger.errors import DataError
@@ -140,6 +140,8 @@ class TreeLinearConfig(LinearConfig):
     tree_share: float = 0.5
     """Share of the pairs, the earlier ones, that the trees learn from, in (0, 1); the linear part
     learns from the others, whose leaves are as honest as those of new pairs."""
+    ftrl: FtrlConfig = field(default_factory=lambda: FtrlConfig(alpha=0.02))
+    """Slower than without leaves: each pair has one of every tree, which step together."""
 
     def __post_init__(self) -> None:
         LinearConfig.__post_init__(self)

@@ -63,7 +63,8 @@ def test_pairs_that_met_after_the_training_are_asked_about():
     asked = held_out_pairs(data, held)
     assert not asked.are_sampled
     assert (asked.pairs.times > held.train.events.times.max()).all()
-    assert asked.known is held.train
+    assert asked.known.events is held.train.events
+    assert asked.known.jobs is data.jobs
     applied = data.matrix().toarray() > 0
     np.testing.assert_array_equal(asked.y, applied[asked.pairs.candidates, asked.pairs.jobs])
     assert 0 < asked.y.mean() < 1

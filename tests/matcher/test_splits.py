@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matcher.data import DAY, Profiles, RawEvent, build
-from matcher.splits import rolling, split
+from matcher.splits import as_of, known_from, rolling, split
 from tagger.errors import DataError
 from tests.matcher.made_up import made_up
 
@@ -157,6 +157,54 @@ def test_cold_jobs_by_time_are_asked_with_the_past_alone():
     moment = np.full(len(data.candidates), held.times.min())
     moment[held.candidates] = held.times
     assert (held.known.events.times < moment[held.known.events.candidates]).all()
+
+
+def told(profiles):
+    """Which rows have a code or a field, shape (N,)."""
+    fields = [[value is not None for value in values] for values in profiles.fields.values()]
+    return profiles.codes.any(axis=1) | np.any(fields, axis=0)
+
+
+@pytest.mark.parametrize(
+    "cut", [lambda data: split(data, test_share=0.6), lambda data: rolling(data, 3)[0]]
+)
+def test_what_came_after_the_training_cannot_be_learned_from(cut):
+    data = with_first_seen(made_up())
+    held = cut(data)
+    latest = held.train.events.times.max()
+    is_later = known_from(data) > latest
+    assert 0 < is_later.sum() < len(is_later)
+    assert (told(held.train.jobs) == ~is_later).all()
+    first = np.full(len(data.candidates), np.inf)
+    np.minimum.at(first, data.events.candidates, data.events.times)
+    assert (first[np.isfinite(first)] > latest).any()
+    assert (told(held.train.candidates) == (first <= latest)).all()
+    assert held.known.jobs is data.jobs
+    assert held.known.candidates is data.candidates
+
+
+def with_first_seen(data):
+    """The same, but two candidates do nothing in the first 45 days, and one job has no date."""
+    late = (data.events.candidates > 1) | (data.events.times > data.events.times.min() + 45 * DAY)
+    posted = data.jobs.known_from.copy()
+    posted[-1] = np.nan
+    jobs = replace(data.jobs, known_from=posted)
+    return replace(data, jobs=jobs, events=data.events.take(late))
+
+
+def test_a_job_without_a_date_is_there_since_it_was_met():
+    data = events_of(*TIMED)
+    past = as_of(data, 8.0)
+    assert past.events.times.tolist() == [1, 2, 3]
+    assert past.jobs.known_from[2:4].tolist() == [8, 9]
+    assert np.isnan(past.jobs.known_from[[0, 1, 4, 5]]).all()
+
+
+def test_where_nothing_came_later_all_profiles_stay():
+    data = made_up()
+    past = as_of(data, np.inf)
+    assert past.jobs is data.jobs
+    assert past.candidates is data.candidates
 
 
 def test_new_jobs_and_new_candidates_are_marked():
