@@ -7,13 +7,13 @@ itself, where it offers them.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from matcher.base import Matcher
 from matcher.data import ACTIONS, Action, Events, IntArray, MatchData
+from matcher.fields import values_of
 
 PAST = {
     Action.APPLY: "applied to",
@@ -150,23 +150,6 @@ def _shared_fields(
                 many = f"{theirs[value]} of their {len(others)} jobs"
                 found.append((more, f"{name} is {value[:MAX_SHOWN]}, as in {many}"))
     return [sentence for _, sentence in sorted(found, key=lambda one: -one[0])[:N_NEAREST]]
-
-
-def values_of(value: Any) -> set[str]:
-    """What a cell holds: one value, or several in a list or between semicolons.
-
-    Examples
-    --------
-    >>> sorted(values_of("en; de")), values_of(None), values_of(float("nan")), values_of(3)
-    (['de', 'en'], set(), set(), {'3'})
-    """
-    if value is None or (isinstance(value, float) and not isfinite(value)):
-        return set()
-    if isinstance(value, str):
-        return {part.strip() for part in value.split(";") if part.strip()}
-    if isinstance(value, list | tuple | set):
-        return {str(one) for one in value}
-    return {str(value)}
 
 
 def _wanted_by_others(n_people: IntArray, did: str, job: int) -> list[str]:

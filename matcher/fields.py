@@ -154,7 +154,7 @@ class FieldEncoder:
 
         @_kept
         def cells_of(value: Any) -> dict[int, float]:
-            pieces = _pieces(value, columns[0].kind)
+            pieces = values_of(value, columns[0].kind)
             cells = {place.get(piece, role.get(Role.OTHER, -1)): 1.0 for piece in pieces}
             cells.pop(-1, None)
             amount = math.nan
@@ -220,7 +220,7 @@ def _columns_of(field: str, values: Sequence[Any], config: FieldConfig) -> list[
         numbers = numbers[np.isfinite(numbers)]
         scale = float(numbers.std()) if np.ptp(numbers) else 1.0
         columns.append(Column(field, kind, Role.AMOUNT, mean=float(numbers.mean()), scale=scale))
-    pieces = _kept(lambda value: _pieces(value, kind))
+    pieces = _kept(lambda value: values_of(value, kind))
     counts = Counter(piece for value in values for piece in pieces(value))
     n_known = sum(not _is_missing(value) for value in values)
     if kind not in AMOUNT_OF or len(counts) <= min(config.max_values, n_known // 2):
@@ -242,7 +242,7 @@ def _kind(values: Sequence[Any], config: FieldConfig) -> Kind | None:
         if sum(map(math.isfinite, map(_kept(amount_of), known))) >= MOST * len(known):
             return kind
     if all(isinstance(value, str) or not isinstance(value, Iterable) for value in known):
-        pieces = _kept(lambda value: _pieces(value, Kind.LIST))
+        pieces = _kept(values_of)
         texts = [text for value in known for text in pieces(value)]
         n_words = sum(len(text.split()) for text in texts)
         if len(set(texts)) > max(len(texts) / 2, config.max_values) and n_words > 1.5 * len(texts):
@@ -314,8 +314,14 @@ AMOUNT_OF: Mapping[Kind, Callable[[Any], float]] = {Kind.NUMBER: _number, Kind.D
 """Kinds with an amount, and how it is read."""
 
 
-def _pieces(value: Any, kind: Kind) -> list[str]:
-    """The values that a cell holds, each once."""
+def values_of(value: Any, kind: Kind = Kind.LIST) -> list[str]:
+    """The values that a cell holds, each once: one, or several in a list or between semicolons.
+
+    Examples
+    --------
+    >>> values_of("en; de"), values_of(["en", None]), values_of(3.0), values_of(float("nan"))
+    (['en', 'de'], ['en'], ['3'], [])
+    """
     if _is_missing(value):
         return []
     return list(

@@ -12,7 +12,7 @@ def known(*, codes: bool = True):
     jobs = Profiles(
         ids=("a", "b", "c", "d"),
         codes=vectors if codes else None,
-        fields={"city": ["Oslo", "Oslo; Bergen", "Oslo", None], "pay": [3, 4, 5, None]},
+        fields={"city": ["Oslo", "Oslo; Bergen", '["Oslo"]', None], "pay": [3, 4, 5, None]},
     )
     people = Profiles(
         ids=("p", "q", "r"), codes=np.array([[1, 0, 0], [0, 0, 0], [0, 0, 0]], np.float32)
