@@ -162,7 +162,8 @@ def predict(
     ] = False,
     resume: options.Resume = False,
     with_applied: Annotated[
-        bool, typer.Option("--with-applied", help="Also jobs that they have applied to.")
+        bool,
+        typer.Option("--with-applied", help="Also jobs they have applied to or dismissed."),
     ] = False,
     max_age: Annotated[
         float | None,

@@ -309,6 +309,12 @@ def seconds(time: datetime | float | None) -> float:
     return float(time) if time is not None and np.isfinite(time) else np.nan
 
 
+def _is_broken(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lstrip("+-").lower() in ("nan", "inf", "infinity")
+    return isinstance(value, float | np.floating) and not np.isfinite(value)
+
+
 def _lacks(candidates: Profiles, jobs: Profiles, events: Events) -> list[str]:
     notes = []
     n_timeless = int(np.isnan(events.times).sum())
@@ -316,6 +322,13 @@ def _lacks(candidates: Profiles, jobs: Profiles, events: Events) -> list[str]:
         some = "no event has" if n_timeless == len(events) else f"{n_timeless:,} events lack"
         notes.append(f"{some} a time: jobs are held out at random, one for each candidate")
     for name, side in (("candidates", candidates), ("jobs", jobs)):
+        counts = {field: sum(map(_is_broken, values)) for field, values in side.fields.items()}
+        broken = [field for field, count in counts.items() if count]
+        if broken:
+            notes.append(
+                f"{sum(counts.values()):,} values of {name} are nan or infinite and count as "
+                f"unknown: {', '.join(broken)}"
+            )
         if side.codes is None:
             notes.append(f"{name} have no codes: nothing is learned from their text")
     return notes

@@ -5,7 +5,8 @@ Letters for axes: B batch, F numbers, S slots, G fields, D factors.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -14,18 +15,21 @@ from keras import layers, ops
 from scipy.special import expit
 
 from matcher.base import Arrays
-from matcher.data import BoolArray, FloatArray, IntArray
+from matcher.checkpoint import Checkpoint, fingerprint
+from matcher.data import BoolArray, FloatArray, IntArray, MatchData
 from matcher.features import Rows
 from matcher.known import SIDES
 from matcher.ranking import RankingConfig, RankingModel
 from matcher.scaling import Standardiser
 from matcher.slots import Slots
+from matcher.training import Schedule, log_loss, train
 from tagger.errors import DataError
-from tagger.progress import TrainingBar
 
 ROWS_AT_ONCE = 8192
 MIN_STEPS = 50
 """Of an epoch, unless there are hardly any pairs."""
+HELD_OUT = 10
+"""One in so many pairs, the latest, is not learned from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +42,20 @@ class DeepFmConfig(RankingConfig):
     """Units of each hidden layer, input side first."""
     dropout: float = 0.4
     """Share of units dropped while training, in [0, 1)."""
-    epochs: int = 4
-    """Passes over the examples."""
+    epochs: int = 15
+    """Passes over the examples, at most."""
+    patience: int = 2
+    """Stop after so many epochs that did not help on the latest tenth of the pairs."""
     batch: int = 512
     """Pairs per step, at most: few pairs are learned in smaller steps, so that there are enough."""
     learning_rate: float = 2e-3
-    """Of AdamW; falls to zero along a half cosine."""
+    """Of AdamW."""
     weight_decay: float = 0.1
     """Of AdamW."""
 
     def __post_init__(self) -> None:
-        if min(self.n_factors, self.epochs, *self.hidden) < 1:
-            raise DataError("n_factors, epochs and every hidden layer must be at least 1")
+        if min(self.n_factors, self.epochs, self.patience, *self.hidden) < 1:
+            raise DataError("n_factors, epochs, patience and every hidden layer must be at least 1")
         if self.batch < 16:
             raise DataError(f"batch must be at least 16, got {self.batch}")
         if not 0 <= self.dropout < 1:
@@ -111,6 +117,21 @@ class DeepFmModel(RankingModel):
 
     name = "deepfm"
     config_class: ClassVar[type[RankingConfig]] = DeepFmConfig
+    _folder: Path | None = None
+
+    def fit(
+        self, data: MatchData, *, show_progress: bool = False, checkpoint: Path | None = None
+    ) -> Self:
+        """Learn from all pairs but the latest tenth, which tells when to stop.
+
+        Parameters
+        ----------
+        checkpoint
+            A folder for the state after each epoch: an interrupted training with the same
+            settings, seed and data goes on from there. Removed at the end.
+        """
+        self._folder = checkpoint
+        return super().fit(data, show_progress=show_progress)
 
     def _learn(self, rows: Rows, is_yes: BoolArray, *, show_progress: bool) -> None:
         config: DeepFmConfig = self._config
@@ -122,21 +143,39 @@ class DeepFmModel(RankingModel):
         )
         keras.utils.set_random_seed(self.seed)
         self.network_ = self._network()
-        batch = int(np.clip(len(rows) // MIN_STEPS, 16, config.batch))
-        steps = config.epochs * -(-len(rows) // batch)
-        rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
         self.network_.compile(
-            keras.optimizers.AdamW(rate, weight_decay=config.weight_decay),
+            keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay),
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            jit_compile=False,  # as in sequence_models: slower to compile than to train
         )
-        self.network_.fit(
-            self._inputs(rows),
-            is_yes[:, None].astype(np.float32),
-            batch_size=batch,
-            epochs=config.epochs,
-            verbose=0,
-            callbacks=[TrainingBar(self.name, config.epochs, show=show_progress)],
+        numbers, places = self._inputs(rows)
+        y = is_yes[:, None].astype(np.float32)
+        n = len(rows) - max(len(rows) // HELD_OUT, 1)  # the latest ones tell when to stop
+
+        def batch_of(which: IntArray) -> tuple[list[Any], FloatArray]:
+            return [numbers[which], places[which]], y[which]
+
+        def held_out_loss() -> float:
+            logits = self._logits(numbers[n:], places[n:])
+            return log_loss(is_yes[n:].astype(np.float64), logits, np.ones(len(logits)))
+
+        checkpoint = Checkpoint(self._folder, fingerprint(config, self.seed, numbers, places, y))
+        self.losses_ = train(
+            self.network_,
+            batch_of,
+            n,
+            Schedule(
+                epochs=config.epochs,
+                batch=int(np.clip(n // MIN_STEPS, 16, config.batch)),
+                patience=config.patience,
+                seed=self.seed,
+            ),
+            held_out_loss=held_out_loss,
+            checkpoint=checkpoint,
+            title=self.name,
+            show_progress=show_progress,
         )
+        checkpoint.remove()
 
     def _network(self) -> keras.Model:
         config: DeepFmConfig = self._config
@@ -158,12 +197,14 @@ class DeepFmModel(RankingModel):
         return self.scale_.transform(rows), np.hstack([theirs, own])
 
     def _proba(self, rows: Rows) -> FloatArray:
-        numbers, places = self._inputs(rows)
-        logits = np.empty(len(rows))
-        for first in range(0, len(rows), ROWS_AT_ONCE):
+        return np.asarray(expit(self._logits(*self._inputs(rows))))
+
+    def _logits(self, numbers: FloatArray, places: npt.NDArray[np.int32]) -> FloatArray:
+        logits = np.empty(len(numbers))
+        for first in range(0, len(numbers), ROWS_AT_ONCE):
             part = slice(first, first + ROWS_AT_ONCE)
             logits[part] = np.asarray(self.network_([numbers[part], places[part]]))[:, 0]
-        return np.asarray(expit(logits))
+        return logits
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         slots = {

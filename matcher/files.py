@@ -52,12 +52,16 @@ def read_files(files: Files, *, encoder: Encoder | None, rejects: Rejects, watch
     """
     jobs = _profiles(files, "jobs", encoder, rejects, watch)
     candidates = _profiles(files, "candidates", encoder, rejects, watch)
-    raw = list(watch(_raw_events(files, rejects), "events"))
+    rows = list(watch(_raw_events(files, rejects), "events"))
+    raw = list(dict.fromkeys(rows))
     jobs = jobs or Profiles(ids=tuple(dict.fromkeys(event.job for event in raw)))
     candidates = candidates or Profiles(ids=tuple(dict.fromkeys(event.candidate for event in raw)))
     columns = to_events(candidates, jobs, raw)
     data = join(candidates, jobs, columns, until=time.time())
-    data = replace(data, notes=(*data.notes, *textless(data)))
+    n_repeats = len(rows) - len(raw)
+    repeats = (f"{n_repeats:,} events say what an earlier one says and count once",)
+    notes = (*(repeats if n_repeats else ()), *data.notes, *textless(data))
+    data = replace(data, notes=notes)
     has_codes = data.jobs.codes is not None or data.candidates.codes is not None
     return Known(data, encoder.identity if encoder and has_codes else None)
 

@@ -101,6 +101,7 @@ class Hybrid(Matcher):
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         self.target_ = data.target
         self._crowd = self._explained = self._booster = None
+        self.notes_: tuple[str, ...] = ()
         self.alike_ = Alike(
             *(Affinity.fit(side_of(one)[0].fields_, one) for one in (data.candidates, data.jobs))
         )
@@ -167,7 +168,12 @@ class Hybrid(Matcher):
         import xgboost
 
         self.trees_ = np.zeros(0, np.uint8)
-        if not examples or sum(int(y.sum()) for _, y in examples) < MIN_QUESTIONS:
+        n_questions = sum(int(y.sum()) for _, y in examples)
+        if n_questions < MIN_QUESTIONS:
+            self.notes_ = (
+                f"{n_questions} questions could be held out to learn the ranking from, fewer than "
+                f"{MIN_QUESTIONS}: the factors rank alone, and no parts of a score can be told",
+            )
             return
         config = self._config()
         x, y = (np.concatenate(part) for part in zip(*examples, strict=True))

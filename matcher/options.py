@@ -115,7 +115,7 @@ NewModel = Annotated[
 Epochs = Annotated[
     Path | None,
     typer.Option(
-        "--work", metavar="DIR", help="Keep each epoch here, to go on after a stop (sequence-*)."
+        "--work", metavar="DIR", help="Keep each epoch here, to go on after a stop (sequence-*, deepfm)."
     ),
 ]
 ConfigFile = Annotated[

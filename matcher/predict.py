@@ -15,8 +15,8 @@ from matcher.base import Matcher, Pairs, blocks, candidates_at_once, top_jobs
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData, Profiles
 from tagger.errors import DataError
 
-DONE = (Action.APPLY, Action.REPLY)
-"""What keeps a job from being recommended again."""
+DONE = (Action.APPLY, Action.REPLY, Action.DISMISS)
+"""What keeps a job from being recommended to a candidate."""
 
 
 class Place(NamedTuple):
@@ -35,7 +35,7 @@ class Wanted:
 
     k: int = 10
     with_done: bool = False
-    """Also jobs that the candidate has applied to already."""
+    """Also jobs that the candidate has applied to or dismissed."""
     jobs: BoolArray | None = None
     """Shape (J,): the jobs to choose from; None: all."""
 

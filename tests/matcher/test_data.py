@@ -169,6 +169,12 @@ def test_data_without_codes_say_so():
     assert "jobs have no codes: nothing is learned from their text" in data_of(one()).notes
 
 
+def test_values_that_are_no_numbers_are_counted():
+    fields = {"pay": [float("nan"), " -Inf"], "size": [np.float32(3), np.inf], "city": [None, ""]}
+    data = build(None, Profiles(ids=("a", "b"), fields=fields), [one()], until=None)
+    assert "3 values of jobs are nan or infinite and count as unknown: pay, size" in data.notes
+
+
 def test_made_up_data_are_as_asked():
     data = made_up()
     assert data.has_times

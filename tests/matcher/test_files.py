@@ -140,6 +140,14 @@ def test_events_that_cannot_be_used_are_counted(tmp_path):
     assert len(rejected) == 2
 
 
+def test_an_event_that_comes_again_counts_once(tmp_path):
+    when = {"occurred_at": "2026-01-02"}
+    rows = event("p", "a", **when), event("p", "b", **when), event("p", "a", **when)
+    known, _ = read(Files(events=write(tmp_path / "e.jsonl", *rows)))
+    assert len(known.data.events) == 2
+    assert known.data.notes[0] == "1 events say what an earlier one says and count once"
+
+
 def test_events_out_of_order_are_put_in_order(tmp_path):
     events = write(
         tmp_path / "e.jsonl",

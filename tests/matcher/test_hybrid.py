@@ -46,13 +46,16 @@ def test_events_alone_are_enough():
 def test_times_are_learned_from_the_latest_events():
     timed = made_up(120, 30, times=True)
     asked = split(timed)
-    assert np.isfinite(Hybrid(SMALL).fit(asked.train).score_jobs(asked.known, np.arange(9))).all()
+    model = Hybrid(SMALL).fit(asked.train)
+    assert np.isfinite(model.score_jobs(asked.known, np.arange(9))).all()
+    assert model.notes_ == ()
 
 
 def test_few_events_are_ranked_by_the_factors_alone(tmp_path):
     few = made_up(6, 8, times=False)
     model = Hybrid(SMALL).fit(few)
     assert not len(model.trees_)
+    assert "the factors rank alone" in model.notes_[0]
     pairs = Pairs(np.zeros(8, np.intp), np.arange(8), np.full(8, np.nan))
     assert np.isfinite(model.score_pairs(few, pairs)).all()
     registry.save(model, tmp_path / "model")

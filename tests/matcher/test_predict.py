@@ -68,6 +68,13 @@ def test_jobs_already_applied_to_are_left_out_unless_asked_for():
     assert lists(data, Wanted(k=1, with_done=True)) == {0: [(5, 1)], 1: [(0, 1)]}
 
 
+def test_a_dismissed_job_is_not_recommended_nor_its_candidate_invited():
+    data = known(("p", "j5", "dismiss"), ("q", "j0", "view"))
+    assert lists(data, Wanted(k=1))[0] == [(4, 1)]
+    invited = candidates_for(Fixed(SCORES), data, 5, Wanted(k=9))
+    assert {place.candidate for place in invited} == {1, 2}
+
+
 def test_of_reposts_the_best_stands_in_a_list_and_none_of_one_applied_to():
     data = known(("q", "j1", "apply"), groups=[1, 1, 2, 3, 4, 4])
     assert lists(data, Wanted(k=3)) == {0: [(5, 1), (3, 2), (2, 3)], 1: [(2, 1), (3, 2), (4, 3)]}
