@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from matcher import registry
 from matcher.base import Pairs
-from matcher.data import MatchData
+from matcher.data import NUMBER, MatchData
 from matcher.hybrid import Hybrid, HybridConfig
 from matcher.metrics import ranks
 from matcher.splits import split
@@ -47,6 +49,20 @@ def test_times_are_learned_from_the_latest_events():
     timed = made_up(120, 30, times=True)
     asked = split(timed)
     assert np.isfinite(Hybrid(SMALL).fit(asked.train).score_jobs(asked.known, np.arange(9))).all()
+
+
+@pytest.mark.parametrize("n_inner", [1, 3])
+def test_texts_and_views_may_begin_late(n_inner):
+    timed = made_up(120, 60, times=True)
+    events, posted = timed.events, timed.jobs.known_from
+    is_late = posted >= np.quantile(posted, 0.95)
+    codes = np.where(is_late[:, None], timed.jobs.codes, 0)
+    kept = (events.actions == NUMBER[timed.target]) | (events.times >= posted[is_late].min())
+    late = replace(timed, jobs=replace(timed.jobs, codes=codes), events=events.take(kept))
+    model = Hybrid(replace(SMALL, n_inner=n_inner)).fit(late)
+    assert {"code-similarity", "activity-decay"} <= {*model.parts_}
+    assert len(model.trees_)
+    assert np.isfinite(model.score_jobs(late, np.arange(9))).all()
 
 
 def test_few_events_are_ranked_by_the_factors_alone(tmp_path):
