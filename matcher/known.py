@@ -12,7 +12,7 @@ from scipy import sparse
 
 from matcher.base import Pairs
 from matcher.counts import Counts
-from matcher.data import BoolArray, FloatArray, IntArray, MatchData, rows_of
+from matcher.data import DAY, BoolArray, FloatArray, IntArray, MatchData, rows_of
 from matcher.fields import FieldEncoder, Kind, Role
 from matcher.splits import first_of
 from tagger.errors import ModelError
@@ -58,6 +58,8 @@ class Question:
     times: FloatArray
     hides: Numbers
     """`shown`, `yes` -> 1 where such an event of the pair is among those counted."""
+    hidden_at: Numbers
+    """`shown`, `yes` -> when that event was; nan where it has no time, or there is none."""
 
     def rows(self, side: str) -> IntArray:
         return self.jobs if side == "job" else self.candidates
@@ -93,28 +95,42 @@ class Known:
         keys = {
             name: data.pair_keys(people, jobs) for name, (people, jobs, _) in self.first.items()
         }
-        self.sorted_pairs = {name: np.sort(of) for name, of in keys.items()}
+        order = {name: np.argsort(of) for name, of in keys.items()}
+        self.sorted_pairs = {name: of[order[name]] for name, of in keys.items()}
+        self.sorted_times = {name: self.first[name][2][order[name]] for name in keys}
+        self.now = float(np.fmax.reduce(data.events.times, initial=-np.inf))
+        """The time of the latest event; -inf without times."""
         self.by_job = {
-            name: Counts(self.group[jobs], times, len(data.jobs))
+            name: Counts(self.group[jobs], times, len(data.jobs), now=self.now)
             for name, (_, jobs, times) in self.first.items()
         }
         self.by_candidate = {
-            name: Counts(people, times, len(data.candidates))
+            name: Counts(people, times, len(data.candidates), now=self.now)
             for name, (people, _, times) in self.first.items()
         }
         place = np.argsort(self.by_candidate["yes"].order_)
-        self.places = place[np.argsort(keys["yes"])]
+        self.places = place[order["yes"]]
         """Of each of the sorted pairs, in the histories of yes."""
         self.everyone = Counts(np.zeros_like(self.first["yes"][1]), self.first["yes"][2], 1)
 
     def question(self, pairs: Pairs) -> Question:
         keys = self.data.pair_keys(pairs.candidates, pairs.jobs)
         is_timeless = np.isnan(pairs.times)
-        hides: Numbers = {
-            name: (is_in(keys, met) & is_timeless).astype(np.float64)
-            for name, met in self.sorted_pairs.items()
-        }
-        return Question(pairs.candidates, pairs.jobs, pairs.times, hides)
+        hides: Numbers = {}
+        hidden_at: Numbers = {}
+        for name, met in self.sorted_pairs.items():
+            is_hidden = is_in(keys, met) & is_timeless
+            hides[name] = is_hidden.astype(np.float64)
+            hidden_at[name] = np.full(len(pairs), np.nan)
+            places = np.searchsorted(met, keys[is_hidden])
+            hidden_at[name][is_hidden] = self.sorted_times[name][places]
+        return Question(pairs.candidates, pairs.jobs, pairs.times, hides, hidden_at)
+
+    def hidden(self, asked: Question, name: str, days: float | None) -> FloatArray:
+        """1 where such an event of the pair is counted in the last so many days; shape (P,)."""
+        if days is None:
+            return asked.hides[name]
+        return np.asarray(asked.hidden_at[name] >= self.now - days * DAY, np.float64)
 
     def amounts(self, side: str) -> list[str]:
         """Fields that hold numbers."""

@@ -60,10 +60,9 @@ class Statistics:
         found: Numbers = {}
         for entity, counts, keys in entities:
             for days in self.windows:
-                n = {
-                    name: np.maximum(
-                        counts[name].before(keys, asked.times, days) - asked.hides[name], 0
-                    )
+                n: Numbers = {
+                    name: counts[name].before(keys, asked.times, days)
+                    - known.hidden(asked, name, days)
                     for name in counts
                 }
                 label = "" if days is None else f" {days:g}d"
