@@ -152,6 +152,18 @@ def test_a_history_without_times_hides_the_job_that_the_asked_one_repeats() -> N
     assert numbers[features.names_.index("cosine: history")] == pytest.approx(0.8)
 
 
+def test_a_hidden_event_is_missing_from_the_values_of_its_own_job_alone() -> None:
+    cities: list[object] = ["Oslo", "Bergen", "Bergen"]
+    jobs = Profiles(ids=("j0", "again", "j1"), fields={"city": cities}, groups=np.array([0, 0, 1]))
+    raw = [RawEvent("ann", "j0", "apply", DAY), RawEvent("bob", "j1", "apply", 2 * DAY)]
+    data = build(None, jobs, [*raw, RawEvent("bob", "j0", "view", DAY)], until=None)
+    features = PairFeatures(CONFIG).fit(data, make_examples(data).pairs)
+    pairs = Pairs(np.array([0, 0]), np.array([0, 1]), np.full(2, np.nan))
+    numbers = features.rows(data, pairs).numbers
+    seen = np.expm1(numbers[:, features.names_.index("shown: city")])
+    assert seen.tolist() == pytest.approx([1, 1])
+
+
 def test_counts_without_times_do_not_betray_the_answer() -> None:
     rng = np.random.default_rng(0)
     raw = [
