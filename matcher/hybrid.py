@@ -220,6 +220,8 @@ class Hybrid(Matcher):
         return base
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
+        if not len(pairs):
+            return np.empty(0)
         is_met = np.asarray(data.matrix(self.target_)[pairs.candidates, pairs.jobs]).ravel() > 0
         without = np.where(is_met, pairs.jobs, -1)
         keys = np.stack([pairs.candidates, without, np.nan_to_num(pairs.times, nan=np.inf)], axis=1)

@@ -87,6 +87,12 @@ def test_pairs_and_whole_rows_agree_where_every_job_is_found(data, hybrid):
     assert close.mean() > 0.95  # jobs that no first model scores follow after the others in rows
 
 
+def test_nothing_asked_is_nothing_answered(data, hybrid):
+    none = np.array([], np.intp)
+    assert hybrid.score_pairs(data, Pairs(none, none, np.array([]))).shape == (0,)
+    assert hybrid.score_jobs(data, none).shape == (0, len(data.jobs))
+
+
 def test_what_happened_between_the_two_does_not_count(data, hybrid):
     person, job = int(data.events.candidates[0]), int(data.events.jobs[0])
     between = (data.events.candidates == person) & (data.events.jobs == job)
