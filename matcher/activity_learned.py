@@ -218,6 +218,8 @@ def embed_all(
     embedder: Any, means: Means, history: Sequences, vectors: Float32Array
 ) -> Float32Array:
     """Shape (N, D), from the vectors of the steps, shape (N, S, D)."""
+    if not len(history):  # some layers refuse it
+        return np.zeros((0, vectors.shape[-1]), np.float32)
     found = embedder(
         [
             vectors,

@@ -117,11 +117,12 @@ class Affinity:
 
     @classmethod
     def fit(cls, encoder: FieldEncoder, profiles: Profiles) -> "Affinity":
-        """Learn what is usual."""
+        """Learn what is usual among profiles that say anything."""
         rows = encoder.transform(profiles)
+        rows = rows[encoder.tells(rows)]
         n_rows = np.bincount(rows.indices[rows.data != 0], minlength=rows.shape[1])
-        share = n_rows / max(len(profiles), 1)
-        return cls(encoder, np.maximum(share, 1 / max(len(profiles), 1)))
+        n = max(rows.shape[0], 1)
+        return cls(encoder, np.maximum(n_rows / n, 1 / n))
 
     def numbers(
         self, profiles: Profiles, own: IntArray, others: sparse.csr_array, place: IntArray

@@ -21,6 +21,8 @@ class Counts:
         Seconds; nan for unknown.
     n_keys
         One more than the largest key.
+    now
+        Where windows end for those who ask without a time; None: at the latest of `times`.
 
     Examples
     --------
@@ -29,9 +31,12 @@ class Counts:
     array([1., 2., 0., 1.])
     """
 
-    def __init__(self, keys: IntArray, times: FloatArray, n_keys: int) -> None:
+    def __init__(
+        self, keys: IntArray, times: FloatArray, n_keys: int, *, now: float | None = None
+    ) -> None:
         self.n_keys = n_keys
         self.moments_ = np.unique(times[~np.isnan(times)])
+        self.now_ = self.moments_.max(initial=-np.inf) if now is None else now
         self._n_ranks = len(self.moments_) + 2
         places = keys.astype(np.int64) * self._n_ranks + np.searchsorted(self.moments_, times)
         self.order_ = np.argsort(places, kind="stable")
@@ -47,9 +52,9 @@ class Counts:
         start = own
         if days is None:
             rank[np.isnan(times)] = self._n_ranks - 1
-        elif len(self.moments_):
-            now = np.where(np.isnan(times), self.moments_[-1], times)
-            start = own + np.searchsorted(self.moments_, now - days * DAY)
+        else:
+            end = np.where(np.isnan(times), self.now_, times)
+            start = own + np.searchsorted(self.moments_, end - days * DAY)
         low = np.searchsorted(self._places, start)
         return low, np.maximum(np.searchsorted(self._places, own + rank), low)
 

@@ -25,8 +25,7 @@ def plain(known: Known, asked: Question) -> Numbers:
     }
     posted = known.data.jobs.known_from
     if posted is not None and known.learned.has_times:
-        now = np.fmax.reduce(known.data.events.times, initial=-np.inf)
-        moment = np.where(np.isnan(asked.times), now, asked.times)
+        moment = np.where(np.isnan(asked.times), known.now, asked.times)
         found["age: job"] = np.log1p(np.maximum(moment - posted[asked.jobs], 0) / DAY)
     return found
 

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from matcher.base import Arrays
-from matcher.data import DAY, Profiles, seconds
+from matcher.data import DAY, BoolArray, Profiles, seconds
 from tagger.errors import DataError
 
 T = TypeVar("T")
@@ -143,6 +143,11 @@ class FieldEncoder:
             values = profiles.fields.get(columns[0].field, [None] * n)
             parts.append(self._encode(columns, values))
         return sparse.csr_array(sparse.hstack(parts, "csr", dtype=np.float32))
+
+    def tells(self, rows: sparse.csr_array) -> BoolArray:
+        """Which rows of `transform` hold anything but missing fields; shape (N,)."""
+        known = np.array([column.role != Role.MISSING for column in self.columns_], bool)
+        return np.asarray(np.diff(rows[:, known].indptr) > 0)  # amounts of 0 are cells, too
 
     def _encode(self, columns: Sequence[Column], values: Sequence[Any]) -> sparse.csr_array:
         """The columns of one field."""

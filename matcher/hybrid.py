@@ -93,6 +93,9 @@ class Hybrid(Matcher):
     _explained: tuple[MatchData, int, Rows] | None = None
     """The candidate last explained; most come with all places of their list."""
     _booster: Any = None
+    _names: tuple[str, ...] = ()
+    """Of the first models, as the trees see them; one that an inner split does not allow, because
+    texts or views began later, scores 0 there."""
 
     def __init__(self, config: HybridConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
@@ -102,6 +105,7 @@ class Hybrid(Matcher):
         self.target_ = data.target
         self._crowd = self._explained = self._booster = None
         self.notes_: tuple[str, ...] = ()
+        self._names = tuple(self._first_models(data))
         self.alike_ = Alike(
             *(Affinity.fit(side_of(one)[0].fields_, one) for one in (data.candidates, data.jobs))
         )
@@ -125,6 +129,12 @@ class Hybrid(Matcher):
                 yield split(data, seed=seed + number, cold_share=share)
 
     def _fit_first(self, data: MatchData, show_progress: bool) -> None:
+        self.parts_ = self._first_models(data)
+        for part in self.parts_.values():
+            part.fit(data, show_progress=show_progress)
+
+    def _first_models(self, data: MatchData) -> dict[str, HistoryMatcher | DecayActivity]:
+        """Those that the data allow, not fitted yet."""
         config = self._config()
         shapes = [
             FieldsAlsConfig(
@@ -132,20 +142,19 @@ class Hybrid(Matcher):
             )
             for n in range(config.n_seeds)
         ]
-        self.parts_: dict[str, HistoryMatcher | DecayActivity] = {
+        found: dict[str, HistoryMatcher | DecayActivity] = {
             f"{FACTORS}-{number}": FieldsALS(shape, seed=self.seed + number)
             for number, shape in enumerate(shapes)
         }
-        self.parts_ |= {name: model(seed=self.seed) for name, model in ON_EVENTS.items()}
-        self.parts_[ImplicitALS.name] = ImplicitALS(
+        found |= {name: model(seed=self.seed) for name, model in ON_EVENTS.items()}
+        found[ImplicitALS.name] = ImplicitALS(
             AlsConfig(n_factors=config.n_factors, n_rounds=config.n_rounds), seed=self.seed
         )
         if data.jobs.codes is not None and data.jobs.codes.any():
-            self.parts_[CodeSimilarity.name] = CodeSimilarity(seed=self.seed)
+            found[CodeSimilarity.name] = CodeSimilarity(seed=self.seed)
         if (data.events.actions != NUMBER[self.target_]).any():
-            self.parts_[DecayActivity.name] = DecayActivity(seed=self.seed)
-        for part in self.parts_.values():
-            part.fit(data, show_progress=show_progress)
+            found[DecayActivity.name] = DecayActivity(seed=self.seed)
+        return found
 
     def _examples(
         self, inner: Split, rng: np.random.Generator, show_progress: bool
@@ -217,6 +226,8 @@ class Hybrid(Matcher):
         return base
 
     def score_pairs(self, data: MatchData, pairs: Pairs) -> FloatArray:
+        if not len(pairs):
+            return np.empty(0)
         is_met = np.asarray(data.matrix(self.target_)[pairs.candidates, pairs.jobs]).ravel() > 0
         without = np.where(is_met, pairs.jobs, -1)
         keys = np.stack([pairs.candidates, without, np.nan_to_num(pairs.times, nan=np.inf)], axis=1)
@@ -272,8 +283,11 @@ class Hybrid(Matcher):
             for decay in {1.0, *(getattr(part, "decay", 1.0) for part in self.parts_.values())}
         }
         scores = {FACTORS: np.zeros(known[1.0].shape, np.float32)}
-        for name, part in self.parts_.items():
-            if isinstance(part, DecayActivity):
+        for name in self._names:
+            part = self.parts_.get(name)
+            if part is None:
+                of_part: FloatArray = np.zeros(known[1.0].shape, np.float32)
+            elif isinstance(part, DecayActivity):
                 of_part = part.score_rows(data, candidates, times, without)
             else:
                 of_part = part.score_rows(data, candidates, known[part.decay])
@@ -330,6 +344,7 @@ class Hybrid(Matcher):
                 f.removeprefix(f"{name}_"): a for f, a in files.items() if f.startswith(name + "_")
             }
             model.parts_[name] = kind.from_arrays(mine, own)
+        model._names = tuple(model.parts_)
         first: Any = model.parts_[f"{FACTORS}-0"]
         sides, usual = (first.people_, first.jobs_), files["usual"]
         model.alike_ = Alike(

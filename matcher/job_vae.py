@@ -16,7 +16,7 @@ from scipy import sparse
 from matcher.base import Arrays
 from matcher.checkpoint import Checkpoint, fingerprint
 from matcher.data import IntArray, Profiles
-from matcher.fields import FieldEncoder, Role
+from matcher.fields import FieldEncoder
 from matcher.training import Schedule, train
 from tagger.errors import DataError, ModelError
 
@@ -125,9 +125,8 @@ class JobSpace:
         self.code_scale_ = _scale(jobs.codes)
         self.layers_: dict[str, Float32] = {}
         rows = self.fields_.transform(jobs)
-        missing = [column.role == Role.MISSING for column in self.fields_.columns_]
-        rows = rows[np.diff(rows[:, ~np.array(missing, bool)].indptr) > 0]  # that say anything
-        if rows.shape[1]:
+        rows = rows[self.fields_.tells(rows)]
+        if min(rows.shape):
             state = (checkpoint or Checkpoint(None, "")).within("jobs", _fingerprint(rows))
             self._train(rows, config, state, show_progress)
             self.hidden_scale_ = _scale(self._hidden(rows))
@@ -239,10 +238,14 @@ class JobSpace:
 
 
 def _scale(vectors: Float32 | None) -> Float32:
-    """One number for all columns, so that their proportions stay; shape (n,), n may be 0."""
+    """One number for all columns, so that their proportions stay; shape (n,), n may be 0.
+
+    Rows of zeros are of jobs without text and don't count.
+    """
     if vectors is None:
         return np.zeros(0, np.float32)
-    spread = float(np.sqrt(np.mean(np.var(vectors, axis=0)))) if len(vectors) else 0.0
+    known = vectors[vectors.any(axis=1)]
+    spread = float(np.sqrt(np.mean(np.var(known, axis=0)))) if len(known) else 0.0
     return np.full(vectors.shape[1], spread or 1.0, np.float32)
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from matcher.base import Pairs
 from matcher.counts import Counts
-from matcher.data import BoolArray, FloatArray, IntArray, MatchData, rows_of
+from matcher.data import DAY, BoolArray, FloatArray, IntArray, MatchData, rows_of
 from matcher.fields import FieldEncoder, Kind, Role
 from matcher.splits import first_of
 from tagger.errors import ModelError
@@ -56,8 +56,13 @@ class Question:
     candidates: IntArray
     jobs: IntArray
     times: FloatArray
-    hides: Numbers
-    """`shown`, `yes` -> 1 where such an event of the pair is among those counted."""
+    hidden: dict[str, IntArray]
+    """`shown`, `yes` -> place in `Known.first` of such an event of the pair, if it is among those
+    counted; else -1."""
+
+    def hides(self, level: str) -> FloatArray:
+        """1 where there is such an event; shape (P,)."""
+        return np.asarray(self.hidden[level] >= 0, np.float64)
 
     def rows(self, side: str) -> IntArray:
         return self.jobs if side == "job" else self.candidates
@@ -93,28 +98,38 @@ class Known:
         keys = {
             name: data.pair_keys(people, jobs) for name, (people, jobs, _) in self.first.items()
         }
-        self.sorted_pairs = {name: np.sort(of) for name, of in keys.items()}
+        self.order = {name: np.argsort(of) for name, of in keys.items()}
+        self.sorted_pairs = {name: of[self.order[name]] for name, of in keys.items()}
+        self.now = float(np.fmax.reduce(data.events.times, initial=-np.inf))
+        """The time of the latest event; -inf without times."""
         self.by_job = {
-            name: Counts(self.group[jobs], times, len(data.jobs))
+            name: Counts(self.group[jobs], times, len(data.jobs), now=self.now)
             for name, (_, jobs, times) in self.first.items()
         }
         self.by_candidate = {
-            name: Counts(people, times, len(data.candidates))
+            name: Counts(people, times, len(data.candidates), now=self.now)
             for name, (people, _, times) in self.first.items()
         }
-        place = np.argsort(self.by_candidate["yes"].order_)
-        self.places = place[np.argsort(keys["yes"])]
-        """Of each of the sorted pairs, in the histories of yes."""
+        self.places = np.argsort(self.by_candidate["yes"].order_)
+        """Of each first yes, in `by_candidate["yes"].order_`."""
         self.everyone = Counts(np.zeros_like(self.first["yes"][1]), self.first["yes"][2], 1)
 
     def question(self, pairs: Pairs) -> Question:
         keys = self.data.pair_keys(pairs.candidates, pairs.jobs)
-        is_timeless = np.isnan(pairs.times)
-        hides: Numbers = {
-            name: (is_in(keys, met) & is_timeless).astype(np.float64)
-            for name, met in self.sorted_pairs.items()
-        }
-        return Question(pairs.candidates, pairs.jobs, pairs.times, hides)
+        hidden = {name: np.full(len(pairs), -1) for name in self.first}
+        for name, met in self.sorted_pairs.items():
+            is_hidden = is_in(keys, met) & np.isnan(pairs.times)
+            hidden[name][is_hidden] = self.order[name][np.searchsorted(met, keys[is_hidden])]
+        return Question(pairs.candidates, pairs.jobs, pairs.times, hidden)
+
+    def hides(self, asked: Question, level: str, days: float | None) -> FloatArray:
+        """1 where an event to hide is counted in the last so many days; shape (P,)."""
+        hides = asked.hides(level)
+        if days is not None:
+            at = np.flatnonzero(hides)
+            times = self.first[level][2][asked.hidden[level][at]]
+            hides[at] = times >= self.now - days * DAY  # not for nan
+        return hides
 
     def amounts(self, side: str) -> list[str]:
         """Fields that hold numbers."""
@@ -131,10 +146,9 @@ class Known:
 
     def hidden_history(self, asked: Question) -> IntArray:
         """Place of each hidden yes in `by_candidate["yes"].order_`, -1 for none."""
-        found = np.full(len(asked.jobs), -1)
-        hidden = np.flatnonzero(asked.hides["yes"])
-        keys = self.data.pair_keys(asked.candidates[hidden], asked.jobs[hidden])
-        found[hidden] = self.places[np.searchsorted(self.sorted_pairs["yes"], keys)]
+        hidden = asked.hidden["yes"]
+        found: IntArray = np.full(len(hidden), -1)
+        found[hidden >= 0] = self.places[hidden[hidden >= 0]]
         return found
 
 

@@ -57,8 +57,8 @@ class SideFeatures:
 
 @lru_cache(maxsize=4)
 def side_of(profiles: Profiles) -> tuple[SideFeatures, sparse.csr_array]:
-    """Features learned from profiles, and theirs; kept, because the same profiles are asked for
-    again and again: by each factorisation, on each inner split."""
+    """Features learned from profiles, and theirs; kept, because each factorisation of a hybrid asks
+    for the same profiles, and so, without times, does each inner split."""
     side = SideFeatures().fit(profiles)
     return side, side.transform(profiles)
 

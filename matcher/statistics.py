@@ -60,10 +60,9 @@ class Statistics:
         found: Numbers = {}
         for entity, counts, keys in entities:
             for days in self.windows:
-                n = {
-                    name: np.maximum(
-                        counts[name].before(keys, asked.times, days) - asked.hides[name], 0
-                    )
+                n: Numbers = {
+                    name: counts[name].before(keys, asked.times, days)
+                    - known.hides(asked, name, days)
                     for name in counts
                 }
                 label = "" if days is None else f" {days:g}d"
@@ -73,7 +72,7 @@ class Statistics:
     def _fields(self, asked: Question) -> Numbers:
         """How the values of each field of the job do with everyone, and with this candidate."""
         found: Numbers = {}
-        hidden, everyone = asked.hides["yes"], np.zeros_like(asked.jobs)
+        hidden, everyone = asked.hides("yes"), np.zeros_like(asked.jobs)
         n_mine = self.known.by_candidate["yes"].before(asked.candidates, asked.times) - hidden
         n_all = self.known.everyone.before(everyone, asked.times) - hidden
         for values in self.values:
@@ -130,6 +129,7 @@ class _Values:
         self.name, self.n = name, len(places)
         self.matrix = sparse.csr_array(known.fields["job"][:, places])
         self.counts, self.own = {}, {}
+        self.jobs = {level: jobs for level, (_, jobs, _) in known.first.items()}
         for level, (people, jobs, times) in known.first.items():
             row, value = expanded(self.matrix, jobs)
             n_keys = self.n * len(known.data.candidates)
@@ -141,7 +141,11 @@ class _Values:
         row, value = expanded(self.matrix, asked.jobs)
         keys = asked.candidates[row] * self.n + value if mine else value
         counts = (self.own if mine else self.counts)[level].before(keys, asked.times[row])
-        counts = np.maximum(counts - asked.hides[level][row], 0)
+        hidden = asked.hidden[level][row]
+        at = np.flatnonzero(hidden >= 0)
+        if len(at):
+            met = self.jobs[level][hidden[at]]  # the asked job, or one that it repeats
+            counts[at] -= np.asarray(self.matrix[met, value[at]]).ravel() > 0
         n_values = np.bincount(row, minlength=len(asked.jobs))
         total = np.bincount(row, counts, minlength=len(asked.jobs))
         return np.asarray(total / np.maximum(n_values, 1))

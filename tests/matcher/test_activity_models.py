@@ -104,6 +104,12 @@ def test_it_ranks_better_than_chance_with_whatever_there_is(name, without):
     assert auc[~held.is_new_job].mean() > 0.55
 
 
+def test_nothing_asked_is_nothing_answered(data, fitted):
+    none = np.array([], np.intp)
+    assert fitted.score_pairs(data, Pairs(none, none, np.array([]))).shape == (0,)
+    assert fitted.score_jobs(data, none).shape == (0, len(data.jobs))
+
+
 def test_the_same_seed_gives_the_same_model(data):
     a, b = (model("activity-cnn").fit(data).score_jobs(data, EVERYONE) for _ in range(2))
     assert (a == b).all()

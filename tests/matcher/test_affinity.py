@@ -77,3 +77,14 @@ def test_usual_values_among_others_count_for_and_others_against():
     assert found[2, 0] == 0
     np.testing.assert_allclose(found[:2, -1], [-0.447, 1.342], atol=1e-3)
     assert np.isnan(found[2, -1])
+
+
+def test_profiles_that_say_nothing_yet_do_not_make_missing_fields_usual():
+    cities = ["Oslo", "Oslo", "Bergen", None]
+    told = Profiles(ids=tuple("abcd"), fields={"city": cities, "pay": [1, 2, 3, 4]})
+    later = {name: [*values, None, None] for name, values in told.fields.items()}
+    both = Profiles(ids=tuple("abcdef"), fields=later)
+    encoder = FieldEncoder().fit(told)
+    np.testing.assert_array_equal(
+        Affinity.fit(encoder, both).usual, Affinity.fit(encoder, told).usual
+    )

@@ -109,6 +109,27 @@ def test_without_a_time_a_pair_does_not_know_its_own_events() -> None:
     assert hidden != pytest.approx(asked(DATA, 0, 0, 9 * DAY), nan_ok=True)
 
 
+def test_what_a_pair_does_not_know_is_missing_in_no_window_that_it_lies_outside() -> None:
+    later = [RawEvent(who, "j0", "view", 30 * DAY) for who in ("cid", "dan")]
+    raw = [*RAW, *later, RawEvent("ann", "j2", "view", 31 * DAY)]
+    data, other = (
+        build(None, JOBS, part, until=None)
+        for part in (raw, [event for event in raw if (event.candidate, event.job) != ("ann", "j0")])
+    )
+    ann = data.candidates.ids.index("ann"), other.candidates.ids.index("ann")
+    hidden = asked(data, ann[0], 0, np.nan)
+    assert np.expm1(hidden["shown 7d: job"]) == pytest.approx(2)
+    assert np.expm1(hidden["shown 7d: candidate"]) == pytest.approx(1)
+    assert hidden == pytest.approx(asked(other, ann[1], 0, np.nan), nan_ok=True)
+
+
+def test_windows_of_now_end_at_the_latest_event_of_any_kind() -> None:
+    data = build(PEOPLE, JOBS, [*RAW, RawEvent("ann", "j2", "view", 30 * DAY)], until=None)
+    now, then = asked(data, 0, 1, np.nan), asked(data, 1, 0, 30 * DAY + 1)
+    assert now["yes 7d: job"] == now["shown 7d: job"] == 0
+    assert then["yes 7d: job"] == then["shown 7d: job"] == 0
+
+
 def test_a_history_without_times_hides_the_pair_too() -> None:
     features = PairFeatures(CONFIG)
     features.fit(TIMELESS, make_examples(TIMELESS).pairs)
@@ -129,6 +150,18 @@ def test_a_history_without_times_hides_the_job_that_the_asked_one_repeats() -> N
     pairs = Pairs(np.array([0]), np.array([1]), np.array([np.nan]))
     numbers = features.rows(data, pairs).numbers[0]
     assert numbers[features.names_.index("cosine: history")] == pytest.approx(0.8)
+
+
+def test_a_hidden_event_is_missing_from_the_values_of_its_own_job_alone() -> None:
+    cities: list[object] = ["Oslo", "Bergen", "Bergen"]
+    jobs = Profiles(ids=("j0", "again", "j1"), fields={"city": cities}, groups=np.array([0, 0, 1]))
+    raw = [RawEvent("ann", "j0", "apply", DAY), RawEvent("bob", "j1", "apply", 2 * DAY)]
+    data = build(None, jobs, [*raw, RawEvent("bob", "j0", "view", DAY)], until=None)
+    features = PairFeatures(CONFIG).fit(data, make_examples(data).pairs)
+    pairs = Pairs(np.array([0, 0]), np.array([0, 1]), np.full(2, np.nan))
+    numbers = features.rows(data, pairs).numbers
+    seen = np.expm1(numbers[:, features.names_.index("shown: city")])
+    assert seen.tolist() == pytest.approx([1, 1])
 
 
 def test_counts_without_times_do_not_betray_the_answer() -> None:

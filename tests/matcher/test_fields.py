@@ -154,6 +154,12 @@ def test_profiles_without_fields_give_rows_without_columns() -> None:
     assert FieldEncoder().fit(nothing).transform(nothing).shape == (2, 0)
 
 
+def test_a_mean_amount_tells_something_and_missing_fields_do_not() -> None:
+    learned = profiles(pay=[3, 3, None, None], city=[None, "Oslo", "Oslo", " "])
+    encoder = FieldEncoder().fit(learned)
+    assert encoder.tells(encoder.transform(learned)).tolist() == [True, True, True, False]
+
+
 def test_the_order_of_rows_does_not_change_the_columns() -> None:
     cells = ["a;b", "b", "c;a", None, "c"]
     there = FieldEncoder().fit(profiles(skills=cells)).columns_

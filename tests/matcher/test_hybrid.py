@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from matcher import registry
 from matcher.base import Pairs
-from matcher.data import MatchData
+from matcher.data import NUMBER, MatchData
 from matcher.hybrid import Hybrid, HybridConfig
 from matcher.metrics import ranks
 from matcher.splits import split
@@ -51,6 +53,20 @@ def test_times_are_learned_from_the_latest_events():
     assert model.notes_ == ()
 
 
+@pytest.mark.parametrize("n_inner", [1, 3])
+def test_texts_and_views_may_begin_late(n_inner):
+    timed = made_up(120, 60, times=True)
+    events, posted = timed.events, timed.jobs.known_from
+    is_late = posted >= np.quantile(posted, 0.95)
+    codes = np.where(is_late[:, None], timed.jobs.codes, 0)
+    kept = (events.actions == NUMBER[timed.target]) | (events.times >= posted[is_late].min())
+    late = replace(timed, jobs=replace(timed.jobs, codes=codes), events=events.take(kept))
+    model = Hybrid(replace(SMALL, n_inner=n_inner)).fit(late)
+    assert {"code-similarity", "activity-decay"} <= {*model.parts_}
+    assert len(model.trees_)
+    assert np.isfinite(model.score_jobs(late, np.arange(9))).all()
+
+
 def test_few_events_are_ranked_by_the_factors_alone(tmp_path):
     few = made_up(6, 8, times=False)
     model = Hybrid(SMALL).fit(few)
@@ -72,6 +88,12 @@ def test_pairs_and_whole_rows_agree_where_every_job_is_found(data, hybrid):
     scores = hybrid.score_pairs(data, pairs)
     close = np.isclose(scores, rows[people, jobs], atol=1e-3)
     assert close.mean() > 0.95  # jobs that no first model scores follow after the others in rows
+
+
+def test_nothing_asked_is_nothing_answered(data, hybrid):
+    none = np.array([], np.intp)
+    assert hybrid.score_pairs(data, Pairs(none, none, np.array([]))).shape == (0,)
+    assert hybrid.score_jobs(data, none).shape == (0, len(data.jobs))
 
 
 def test_what_happened_between_the_two_does_not_count(data, hybrid):

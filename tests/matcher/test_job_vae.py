@@ -84,3 +84,22 @@ def test_jobs_that_are_all_the_same_do_no_harm() -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(DataError):
         VaeConfig(**wrong)
+
+
+def test_jobs_whose_fields_are_all_empty_have_no_hidden_space() -> None:
+    empty = Profiles(ids=("a", "b"), fields={"tags": [[], []]})
+    space = JobSpace(TINY).fit(empty)
+    assert space.vectors(empty).tolist() == [[0], [0]]
+    assert space.notes_[0].startswith("jobs have no fields")
+
+
+def test_jobs_that_say_nothing_yet_change_no_scale() -> None:
+    codes = np.random.default_rng(0).normal(1, 1, (40, 3)).astype(np.float32)
+    told = replace(kinds(), codes=codes)
+    later = Profiles(
+        ids=tuple(map(str, range(60))),
+        fields={name: [*values, *[None] * 20] for name, values in told.fields.items()},
+        codes=np.concatenate([codes, np.zeros((20, 3), np.float32)]),
+    )
+    one, other = (JobSpace(replace(TINY, epochs=1)).fit(jobs) for jobs in (told, later))
+    assert np.allclose(one.vectors(told), other.vectors(told))
