@@ -131,9 +131,9 @@ def on_dacon(args: argparse.Namespace) -> tuple[str, dict[str, Values]]:
     ncf = ResumeJobNcf(_config(args)).fit(asked.train)
     popular = Popularity().fit(asked.train)
     scorers: dict[str, Callable[[npt.NDArray[np.intp]], FloatArray]] = {
-        NCF: lambda people: ncf.score_jobs(asked.train, people),
+        NCF: lambda people: ncf.score_jobs(asked.known, people),
         SEARCH: lambda people: np.asarray(search[people].toarray()),
-        POPULAR: lambda people: popular.score_jobs(asked.train, people),
+        POPULAR: lambda people: popular.score_jobs(asked.known, people),
     }
     values = {}
     for name, score in scorers.items():

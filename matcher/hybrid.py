@@ -94,8 +94,8 @@ class Hybrid(Matcher):
     """The candidate last explained; most come with all places of their list."""
     _booster: Any = None
     _names: tuple[str, ...] = ()
-    """Of the first models, as the trees see them; one that an inner split does not allow, because
-    texts or views began later, scores 0 there."""
+    """Of the first models, as the trees see them; one that finds too little to learn from, as in an
+    inner split before texts or views began, scores 0 there."""
 
     def __init__(self, config: HybridConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
@@ -129,9 +129,13 @@ class Hybrid(Matcher):
                 yield split(data, seed=seed + number, cold_share=share)
 
     def _fit_first(self, data: MatchData, show_progress: bool) -> None:
-        self.parts_ = self._first_models(data)
-        for part in self.parts_.values():
-            part.fit(data, show_progress=show_progress)
+        self.parts_: dict[str, HistoryMatcher | DecayActivity] = {}
+        for name, part in self._first_models(data).items():
+            try:
+                self.parts_[name] = part.fit(data, show_progress=show_progress)
+            except DataError:
+                if name.startswith(FACTORS):
+                    raise
 
     def _first_models(self, data: MatchData) -> dict[str, HistoryMatcher | DecayActivity]:
         """Those that the data allow, not fitted yet."""
@@ -329,8 +333,8 @@ class Hybrid(Matcher):
             own, parts[name] = part.to_arrays()
             files |= {f"{name}_{file}": arrays for file, arrays in own.items()}
         config = asdict(self._config())
-        meta = {"config": config, "seed": self.seed, "target": str(self.target_), "parts": parts}
-        return files, meta
+        meta = {"config": config, "seed": self.seed, "target": str(self.target_)}
+        return files, {**meta, "parts": parts, "names": list(self._names)}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
@@ -344,7 +348,7 @@ class Hybrid(Matcher):
                 f.removeprefix(f"{name}_"): a for f, a in files.items() if f.startswith(name + "_")
             }
             model.parts_[name] = kind.from_arrays(mine, own)
-        model._names = tuple(model.parts_)
+        model._names = tuple(meta["names"])
         first: Any = model.parts_[f"{FACTORS}-0"]
         sides, usual = (first.people_, first.jobs_), files["usual"]
         model.alike_ = Alike(

@@ -115,7 +115,9 @@ NewModel = Annotated[
 Epochs = Annotated[
     Path | None,
     typer.Option(
-        "--work", metavar="DIR", help="Keep each epoch here, to go on after a stop (sequence-*, deepfm)."
+        "--work",
+        metavar="DIR",
+        help="Keep each epoch here, to go on after a stop.",
     ),
 ]
 ConfigFile = Annotated[

@@ -134,12 +134,14 @@ class _Values:
             row, value = expanded(self.matrix, jobs)
             n_keys = self.n * len(known.data.candidates)
             self.counts[level] = Counts(value, times[row], self.n)
-            self.own[level] = Counts(people[row] * self.n + value, times[row], n_keys)
+            self.own[level] = Counts(
+                people[row].astype(np.int64) * self.n + value, times[row], n_keys
+            )
 
     def count(self, level: str, asked: Question, *, mine: bool = False) -> FloatArray:
         """Mean over the values of the job: by everyone or by the candidate; shape (P,)."""
         row, value = expanded(self.matrix, asked.jobs)
-        keys = asked.candidates[row] * self.n + value if mine else value
+        keys = asked.candidates[row].astype(np.int64) * self.n + value if mine else value
         counts = (self.own if mine else self.counts)[level].before(keys, asked.times[row])
         hidden = asked.hidden[level][row]
         at = np.flatnonzero(hidden >= 0)

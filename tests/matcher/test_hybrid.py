@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from matcher import registry
+from matcher.activity_models import DecayActivity
 from matcher.base import Pairs
 from matcher.data import NUMBER, MatchData
 from matcher.hybrid import Hybrid, HybridConfig
@@ -65,6 +66,20 @@ def test_texts_and_views_may_begin_late(n_inner):
     assert {"code-similarity", "activity-decay"} <= {*model.parts_}
     assert len(model.trees_)
     assert np.isfinite(model.score_jobs(late, np.arange(9))).all()
+
+
+def test_a_first_model_that_finds_too_little_is_left_out(tmp_path, monkeypatch):
+    def refuse(self, data, *, show_progress=False):
+        raise DataError("too little")
+
+    monkeypatch.setattr(DecayActivity, "fit", refuse)
+    model = Hybrid(SMALL).fit(made_up(80, 30))
+    assert "activity-decay" not in model.parts_
+    registry.save(model, tmp_path / "model")
+    again, _ = registry.load(tmp_path / "model")
+    timed = made_up(80, 30)
+    people = np.arange(9)
+    np.testing.assert_array_equal(again.score_jobs(timed, people), model.score_jobs(timed, people))
 
 
 def test_few_events_are_ranked_by_the_factors_alone(tmp_path):
