@@ -87,7 +87,7 @@ def evaluate(
         int, typer.Option(min=2, help="Without times: who has fewer isn't asked about.")
     ] = 3,
     cold_share: Annotated[
-        float, typer.Option(metavar="SHARE", help="Hold out so many jobs whole, as if new.")
+        float, typer.Option(metavar="SHARE", help="Hold out so many of the wanted jobs, as if new.")
     ] = 0.0,
     max_questions: Annotated[
         int | None, typer.Option(min=1, help="Ask about so many candidates, drawn at random.")

@@ -61,7 +61,7 @@ def split(
     min_events
         Leave-one-out: candidates with fewer jobs are not asked about.
     cold_share
-        Share of the jobs whose every event is held out, so that they are new; in [0, 1). Their
+        Share of the jobs with target events to hold out whole, so that they are new; in [0, 1). Their
         candidates are then asked about them alone, by time where there are times.
     max_questions
         Ask only about so many candidates, drawn at random.
@@ -87,8 +87,12 @@ def split(
         found = _asked(data, _some(rows, max_questions, rng), is_train, is_train)
     if is_cold is None:
         return found
-    n_cold = len(np.unique(data.groups[data.events.jobs[is_cold]]))
-    note = f"{n_cold:,} jobs were held out whole, as if new: every question is about one of them"
+    wanted = data.groups[data.events.jobs[_target_rows(data)]]
+    cold = data.groups[data.events.jobs[is_cold]]
+    note = (
+        f"{len(np.unique(cold)):,} of the {len(np.unique(wanted)):,} jobs with {data.target} events "
+        "were held out whole, as if new: every question is about one of them"
+    )
     return replace(found, notes=(note,))
 
 
