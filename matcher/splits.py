@@ -61,8 +61,8 @@ def split(
     min_events
         Leave-one-out: candidates with fewer jobs are not asked about.
     cold_share
-        Share of the jobs with target events to hold out whole, so that they are new; in [0, 1). Their
-        candidates are then asked about them alone, by time where there are times.
+        Share of the jobs with target events that are held out whole, so that they are new; in
+        [0, 1). Their candidates are asked about them alone, by time where there are times.
     max_questions
         Ask only about so many candidates, drawn at random.
 
@@ -90,8 +90,8 @@ def split(
     wanted = data.groups[data.events.jobs[_target_rows(data)]]
     cold = data.groups[data.events.jobs[is_cold]]
     note = (
-        f"{len(np.unique(cold)):,} of the {len(np.unique(wanted)):,} jobs with {data.target} events "
-        "were held out whole, as if new: every question is about one of them"
+        f"{len(np.unique(cold)):,} of the {len(np.unique(wanted)):,} jobs with {data.target} "
+        "events were held out whole, as if new: every question is about one of them"
     )
     return replace(found, notes=(note,))
 
