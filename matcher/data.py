@@ -320,7 +320,7 @@ def _lacks(candidates: Profiles, jobs: Profiles, events: Events) -> list[str]:
     n_timeless = int(np.isnan(events.times).sum())
     if n_timeless:
         some = "no event has" if n_timeless == len(events) else f"{n_timeless:,} events lack"
-        notes.append(f"{some} a time: jobs are held out at random, one for each candidate")
+        notes.append(f"{some} a time: nothing is known of their order")
     for name, side in (("candidates", candidates), ("jobs", jobs)):
         counts = {field: sum(map(_is_broken, values)) for field, values in side.fields.items()}
         broken = [field for field, count in counts.items() if count]

@@ -147,7 +147,7 @@ def _shared_fields(
         for value in sorted(values_of(values[job])):
             more = theirs[value] / max(len(others), 1) - usual[name].get(value, 0.0)
             if theirs[value] and more > 0:
-                many = f"{theirs[value]} of their {len(others)} jobs"
+                many = f"{theirs[value]} of their {_counted(len(others), 'job')}"
                 found.append((more, f"{name} is {value[:MAX_SHOWN]}, as in {many}"))
     return [sentence for _, sentence in sorted(found, key=lambda one: -one[0])[:N_NEAREST]]
 
@@ -156,8 +156,13 @@ def _wanted_by_others(n_people: IntArray, did: str, job: int) -> list[str]:
     n, rank = int(n_people[job]), int((n_people > n_people[job]).sum()) + 1
     if not n:
         return [f"nobody has {did} it yet"]
-    people = "1 candidate" if n == 1 else f"{n:,} candidates"
-    return [f"{people} {did} it, the {_nth(rank)} most of {len(n_people):,} jobs"]
+    people = _counted(n, "candidate")
+    place = "the most" if rank == 1 else f"the {_nth(rank)} most"
+    return [f"{people} {did} it, {place} of {_counted(len(n_people), 'job')}"]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"1 {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _nth(n: int) -> str:
@@ -177,4 +182,4 @@ def _parts(model: Matcher, data: MatchData, candidate: int, job: int) -> list[st
     parts = sorted(model.explain(data, candidate, job).items(), key=lambda part: -abs(part[1]))
     parts = [(name, value) for name, value in parts[:N_PARTS] if abs(value) >= MIN_PART]
     told = ", ".join(f"{name} {value:+.2f}" for name, value in parts)
-    return [f"most of the model's score is made of {told}"] if told else []
+    return [f"the model's score was moved most by {told}"] if told else []

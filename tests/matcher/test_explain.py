@@ -68,4 +68,4 @@ def test_without_codes_nothing_is_said_of_texts():
 
 def test_the_parts_of_a_model_are_told_where_it_offers_them():
     found = sentences(0, 2, model=Leaning())
-    assert found[-1] == "most of the model's score is made of popularity -1.50, likeness +0.25"
+    assert found[-1] == "the model's score was moved most by popularity -1.50, likeness +0.25"
