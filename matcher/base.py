@@ -54,6 +54,10 @@ class Matcher(ABC):
     is_baseline: ClassVar[bool] = False
     """Whether others are to be measured against it: evaluations say how far they are ahead."""
 
+    ranks_jobs: ClassVar[bool] = True
+    """Whether it ranks jobs that a candidate has not met. If not, it is asked only about pairs
+    under way: those with steps (`matcher.sequences`) that have not come to the target action."""
+
     @abstractmethod
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
         """Learn from all events of `data`; whatever was learned before is forgotten.
@@ -117,6 +121,15 @@ class Matcher(ABC):
     @abstractmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
         """A model as it was when `to_arrays` was asked."""
+
+
+def says_what(*names: str) -> str:
+    """Of models that do not rank jobs: what they are for, in a sentence without its full stop."""
+    tell, do = ("tells", "it does") if len(names) == 1 else ("tell", "they do")
+    return (
+        f"{', '.join(names)} {tell} what becomes of pairs under way; {do} not rank jobs that a "
+        "candidate has not met"
+    )
 
 
 def top_jobs(scores: FloatArray, k: int) -> IntArray:

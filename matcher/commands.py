@@ -259,8 +259,9 @@ def tune(
         typer.Option(min=0, metavar="SECONDS", help="Begin no trial after so long."),
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="What is to be high: ndcg, hit_rate or reciprocal_rank.")
-    ] = "ndcg",
+        str | None,
+        typer.Option(help="What is to be high: ndcg (the default), hit_rate or reciprocal_rank."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Places of a list that count.")] = 10,
     splits: Annotated[
         int, typer.Option(min=1, metavar="N", help="Splits by which a trial is judged.")

@@ -1,7 +1,7 @@
 """An evaluation as a text for a terminal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from matcher.evaluation import Evaluation
@@ -19,7 +19,11 @@ def as_text(e: Evaluation) -> str:
         "learned from"
     ]
     if e.ranked:
-        parts += [_ranking_text(e), _slice_text(e), _pair_text(e), _cost_text(e)]
+        parts += [_ranking_text(e), _slice_text(e), _pair_text(e)]
+    if e.by_under_way:
+        parts.append(_under_way_text(e))
+    if e.used:
+        parts.append(_cost_text(e))
     parts += [_lines([f"{model.name} was not used: {model.failure}"]) for model in e.failed]
     parts.append(_lines(e.notes))
     return "\n\n".join(part for part in parts if part)
@@ -64,16 +68,25 @@ def _slice_text(e: Evaluation) -> str:
 
 
 def _pair_text(e: Evaluation) -> str:
-    names = ("auc", "gauc", "average_precision", "log_loss", "calibration_error", "accuracy")
-    heads = ["yes or no", "AUC", "GAUC", "PR-AUC", "log loss", "calib.", "accuracy"]
+    found = {model.name: model.pairs for model in e.ranked}
+    return _yes_or_no("yes or no", found, e.always_the_same["pairs"])
+
+
+def _under_way_text(e: Evaluation) -> str:
+    found = {model.name: model.under_way for model in e.by_under_way}
+    same = e.always_the_same["under_way"]
+    return f"{_yes_or_no('pairs under way', found, same)}\n{fill(e.under_way_note, WIDTH)}"
+
+
+def _yes_or_no(
+    title: str, found: Mapping[str, Mapping[str, Score]], same: Mapping[str, float]
+) -> str:
+    heads = ["AUC", "GAUC", "PR-AUC", "log loss", "calib.", "accuracy"]
     rows = [
-        [model.name, *(number(model.pairs.get(name, NO_SCORE).value) for name in names)]
-        for model in e.ranked
+        [name, *(number(scores.get(metric, NO_SCORE).value) for metric in same)]
+        for name, scores in found.items()
     ]
-    share = e.n_yes / e.n_pairs if e.n_pairs else math.nan
-    same = (0.5, 0.5, share, e.share_loss, 0.0, e.majority)
-    rows.append(["always the same", *map(number, same)])
-    return table(heads, rows)
+    return table([title, *heads], [*rows, ["always the same", *map(number, same.values())]])
 
 
 def _cost_text(e: Evaluation) -> str:
@@ -85,7 +98,7 @@ def _cost_text(e: Evaluation) -> str:
             number(model.score_s_per_1000, 2),
             number(model.memory_mb, 0),
         ]
-        for model in e.ranked
+        for model in e.used
     ]
     return table(heads, rows)
 

@@ -1,18 +1,20 @@
 """Models side by side, on one split in one run: `evaluate`.
 
-Each model is fitted on what the split lets it learn from, then asked twice: which of all live jobs
-comes next for a candidate, and whether given pairs come to the target action.
+Each model is fitted on what the split lets it learn from, then asked which of all live jobs comes
+next for a candidate, and whether given pairs come to the target action: pairs that had not met yet,
+and pairs under way.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from matcher.base import Matcher
-from matcher.data import MatchData
+from matcher.base import Matcher, says_what
+from matcher.data import FloatArray, MatchData
 from matcher.evaluation import Evaluation, ModelScores
-from matcher.held_out import AskedPairs, held_out_pairs
+from matcher.held_out import AskedPairs, held_out_pairs, pairs_under_way
 from matcher.measured import Measured, fingerprint, kept_at
 from matcher.measuring import measure
 from matcher.metrics import gini
@@ -76,8 +78,9 @@ def evaluate(
     if not ks or ks[0] < 1:
         raise DataError(f"numbers of jobs shown must be at least 1, got {list(ks)}")
     asked = held_out_pairs(data, split, seed=seed)
+    under_way = pairs_under_way(data, split, seed=seed)
     said = {}
-    marks = "" if work is None else fingerprint(split, asked, ks)
+    marks = "" if work is None else fingerprint(split, asked, under_way, ks)
     for name, model in models.items():
         kept = None if work is None else kept_at(work, name, model, marks)
         found = None if kept is None else Measured.load(kept)
@@ -87,6 +90,7 @@ def evaluate(
                 model,
                 split,
                 asked,
+                under_way,
                 ks,
                 show_progress=show_progress,
                 checkpoint=kept and kept.with_suffix(".training"),
@@ -94,7 +98,7 @@ def evaluate(
             if kept is not None and not found.failure:
                 found.save(kept)
         said[name] = found
-    return summarise(models, said, data, split, asked, ks=ks, seed=seed)
+    return summarise(models, said, data, split, asked, under_way, ks=ks, seed=seed)
 
 
 def summarise(
@@ -103,6 +107,7 @@ def summarise(
     data: MatchData,
     split: Split,
     asked: AskedPairs,
+    under_way: AskedPairs,
     *,
     ks: tuple[int, ...],
     seed: int,
@@ -124,35 +129,57 @@ def summarise(
         n_pairs=len(asked.y),
         n_yes=int(asked.y.sum()),
         are_sampled=asked.are_sampled,
+        n_under_way=len(under_way),
+        n_under_way_yes=int(under_way.y.sum()),
+        under_way_note=under_way.note if len(under_way) else "",
         ks=ks,
         k=k,
         reference=reference,
         seed=seed,
-        notes=(*data.notes, *split.notes, asked.note, *_oddities(said)),
+        notes=(
+            *data.notes,
+            *split.notes,
+            asked.note,
+            *([under_way.note] if under_way.note and not len(under_way) else []),
+            *_oddities(models, said),
+        ),
         models=tuple(
-            _scores(name, models[name], found, said.get(reference), split, asked, ks, k, seed)
+            _scores(
+                name,
+                models[name],
+                found,
+                said.get(reference),
+                split,
+                asked,
+                under_way,
+                ks=ks,
+                k=k,
+                seed=seed,
+            )
             for name, found in said.items()
         ),
     )
 
 
 def _reference(models: Mapping[str, Matcher], said: Mapping[str, Measured], k: int) -> str:
-    """The best baseline; without one the best model; "" if none could be used."""
+    """The best baseline; without one the best model; "" if none ranks jobs."""
     ndcg = {
         name: question_values(found.ranks, found.n_rivals, (k,))[f"ndcg@{k}"].mean()
         for name, found in said.items()
-        if not found.failure
+        if models[name].ranks_jobs and not found.failure
     }
     baselines = [name for name in ndcg if models[name].is_baseline]
     return max(baselines or ndcg, key=ndcg.__getitem__, default="")
 
 
-def _oddities(said: Mapping[str, Measured]) -> list[str]:
-    return [
+def _oddities(models: Mapping[str, Matcher], said: Mapping[str, Measured]) -> list[str]:
+    judging = [name for name in said if not (models[name].ranks_jobs or said[name].failure)]
+    not_numbers = [
         f"{name}: {found.n_nan:,} scores were not numbers and counted as the lowest"
         for name, found in said.items()
         if found.n_nan
     ]
+    return [*([says_what(*judging)] if judging else []), *not_numbers]
 
 
 def _scores(
@@ -162,19 +189,29 @@ def _scores(
     reference: Measured | None,
     split: Split,
     asked: AskedPairs,
+    under_way: AskedPairs,
+    *,
     ks: tuple[int, ...],
     k: int,
     seed: int,
 ) -> ModelScores:
+    about = ModelScores(name=name, failure=found.failure, is_baseline=model.is_baseline)
     if found.failure:
-        return ModelScores(name=name, failure=found.failure, is_baseline=model.is_baseline)
+        return about
+    about = replace(
+        about,
+        gives_probability=model.gives_probability,
+        under_way=_pair_scores(model, under_way, found.under_way_scores, seed),
+        fit_s=found.fit_s,
+        memory_mb=found.memory_mb,
+    )
+    if not model.ranks_jobs:
+        return about
     values = question_values(found.ranks, found.n_rivals, ks)
     shown = {f"coverage@{n}": found.shown[place] for place, n in enumerate(ks)}
     live, lines = split.live, curves(asked.y, found.pair_scores)
-    return ModelScores(
-        name=name,
-        is_baseline=model.is_baseline,
-        gives_probability=model.gives_probability,
+    return replace(
+        about,
         ranking=mean_scores(values, seed=seed),
         ahead={}
         if reference is None or reference is found
@@ -185,20 +222,19 @@ def _scores(
             **{of: float((counts[live] > 0).mean()) for of, counts in shown.items()},
             "gini": gini(shown[f"coverage@{k}"][live].astype(np.float64)),
         },
-        pairs=pair_scores(
-            asked.y,
-            found.pair_scores,
-            asked.pairs.candidates,
-            are_probabilities=model.gives_probability,
-            seed=seed,
-        ),
+        pairs=_pair_scores(model, asked, found.pair_scores, seed),
         roc=lines["roc"],
         pr=lines["pr"],
         calibration=calibration_rows(asked.y, found.pair_scores) if model.gives_probability else [],
-        fit_s=found.fit_s,
         score_s_per_1000=found.score_s / len(split) * 1000,
-        memory_mb=found.memory_mb,
     )
+
+
+def _pair_scores(
+    model: Matcher, asked: AskedPairs, scores: FloatArray, seed: int
+) -> dict[str, Score]:
+    people, sure = asked.pairs.candidates, model.gives_probability
+    return pair_scores(asked.y, scores, people, are_probabilities=sure, seed=seed)
 
 
 def _ahead(

@@ -39,6 +39,8 @@ class ModelScores:
     """Seconds for the scores of all jobs for 1,000 candidates."""
     memory_mb: float = math.nan
     """How much the process grew at most."""
+    under_way: dict[str, Score] = field(default_factory=dict)
+    """As `pairs`, of the pairs under way; a model that does not rank jobs has these alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,10 @@ class Evaluation:
     """Pairs that came to the target."""
     are_sampled: bool
     """Whether the other pairs were drawn at random."""
+    n_under_way: int
+    n_under_way_yes: int
+    under_way_note: str
+    """What pairs under way are, in a sentence; empty where nobody was asked about them."""
     ks: tuple[int, ...]
     k: int
     """The one by which models are compared."""
@@ -78,10 +84,22 @@ class Evaluation:
     """In the order in which they were named."""
 
     @property
-    def ranked(self) -> list[ModelScores]:
-        """Those that could be used, best NDCG first."""
+    def used(self) -> list[ModelScores]:
+        """Those that could be used: who ranks jobs, best NDCG first, then the others."""
         used = [model for model in self.models if not model.failure]
-        return sorted(used, key=lambda model: -model.ranking[f"ndcg@{self.k}"].value)
+        ndcg = f"ndcg@{self.k}"
+        return sorted(used, key=lambda m: -m.ranking[ndcg].value if m.ranking else math.inf)
+
+    @property
+    def ranked(self) -> list[ModelScores]:
+        """Of these, those that rank jobs."""
+        return [model for model in self.used if model.ranking]
+
+    @property
+    def by_under_way(self) -> list[ModelScores]:
+        """Those that were asked about pairs under way, best AUC first."""
+        asked = [model for model in self.used if model.under_way]
+        return sorted(asked, key=lambda model: -model.under_way["auc"].value)
 
     @property
     def failed(self) -> list[ModelScores]:
@@ -90,22 +108,38 @@ class Evaluation:
     @property
     def majority(self) -> float:
         """Accuracy on the pairs of who always says what is more frequent; nan without a pair."""
-        return (
-            max(self.n_yes, self.n_pairs - self.n_yes) / self.n_pairs if self.n_pairs else math.nan
-        )
+        return self.always_the_same["pairs"]["accuracy"]
 
     @property
     def share_loss(self) -> float:
         """Log loss of who always says the share of yes; nan without a pair."""
-        if not self.n_pairs:
-            return math.nan
-        share = self.n_yes / self.n_pairs
-        return -sum(p * math.log(p) for p in (share, 1 - share) if p)
+        return self.always_the_same["pairs"]["log_loss"]
+
+    @property
+    def always_the_same(self) -> dict[str, dict[str, float]]:
+        """Scores of who always says the share of yes: of `pairs`, and of those `under_way`."""
+        return {
+            "pairs": _always_the_same(self.n_yes, self.n_pairs),
+            "under_way": _always_the_same(self.n_under_way_yes, self.n_under_way),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Values for JSON; None for what is not defined."""
         plain: dict[str, Any] = _plain(asdict(self))
-        return {**plain, **_plain({"majority": self.majority, "share_loss": self.share_loss})}
+        same = ("majority", "share_loss", "always_the_same")
+        return {**plain, **_plain({name: getattr(self, name) for name in same})}
+
+
+def _always_the_same(n_yes: int, n_pairs: int) -> dict[str, float]:
+    share = n_yes / n_pairs if n_pairs else math.nan
+    return {
+        "auc": 0.5,
+        "gauc": 0.5,
+        "average_precision": share,
+        "log_loss": -sum(p * math.log(p) for p in (share, 1 - share) if p),
+        "calibration_error": 0.0,
+        "accuracy": max(share, 1 - share),
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -10,13 +10,14 @@ from scipy import sparse
 
 from matcher.base import Pairs
 from matcher.data import NUMBER, BoolArray, IntArray, MatchData
+from matcher.sequences import STEP_ACTIONS, under_way
 from matcher.splits import Split, first_of
 
 MAX_PAIRS = 200_000
 MAX_SCORES = 2 * 10**8
 """Many models score all jobs to judge one pair: so many at most, else candidates are drawn."""
 MIN_OF_EACH = 10
-"""So many pairs of each answer, or the exposures say too little."""
+"""So many pairs of each answer, or they say too little."""
 N_TRIES = 20
 
 
@@ -68,7 +69,10 @@ class AskedPairs:
     are_sampled: bool
     """Whether the pairs without the target were drawn at random: nobody was seen to say no."""
     note: str
-    """In a sentence, what they are."""
+    """In a sentence, what they are, or why there are none."""
+
+    def __len__(self) -> int:
+        return len(self.y)
 
 
 def held_out_pairs(data: MatchData, split: Split, *, seed: int = 0) -> AskedPairs:
@@ -87,21 +91,68 @@ def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> Asked
     is_new = (met > split.train.events.times.max()) & (met <= split.times.max())
     rows = np.flatnonzero(is_new)
     rows = rows[first_of(keys[rows])]
-    people = np.unique(events.candidates[rows])
-    enough = min(MAX_SCORES // len(data.jobs), MAX_PAIRS * len(people) // max(len(rows), 1))
-    if len(people) > enough:
-        people = rng.choice(people, max(enough, 1), replace=False)
-        rows = rows[np.isin(events.candidates[rows], people)]
+    rows = rows[_some(events.candidates[rows], len(data.jobs), rng)]
     y = np.isin(keys[rows], keys[events.actions == NUMBER[data.target]])
     if min(y.sum(), (~y).sum()) < MIN_OF_EACH:
         return None
     pairs = Pairs(events.candidates[rows], events.jobs[rows], met[rows])
+    n_people = len(np.unique(pairs.candidates))
     note = (
-        f"{len(y):,} pairs, of {len(people):,} candidates, that first met after the training; "
+        f"{len(y):,} pairs, of {n_people:,} candidates, that first met after the training; "
         f"{y.mean():.1%} of them came to {data.target}. Asked with "
         "what was known when the training ended"
     )
     return AskedPairs(pairs, y, split.known.with_events(split.train.events), False, note)
+
+
+def pairs_under_way(
+    data: MatchData, split: Split, *, max_candidates: int | None = None, seed: int = 0
+) -> AskedPairs:
+    """Pairs with two steps or more when the training ended, yes if they came to the target later.
+
+    Later: in the held-out time. Asked about at the end of the training, so that what the two had
+    done by then may be used. None where there are too few; its note then says so, unless that goes
+    without saying because the events have no times or no steps.
+
+    Parameters
+    ----------
+    max_candidates
+        Ask only about pairs of so many, drawn at random.
+    """
+    steps = [action for action in STEP_ACTIONS if action != data.target]
+    known = split.known.with_events(split.train.events)
+    none = Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
+    if not data.has_times or not len(data.events.of(*steps)):
+        return AskedPairs(none, np.empty(0, bool), known, False, "")
+    pairs = under_way(known, float(np.nextafter(known.events.times.max(), np.inf)))
+    rng = np.random.default_rng(seed)
+    pairs = pairs.take(_some(pairs.candidates, len(data.jobs), rng, max_candidates))
+    is_later = (data.events.actions == NUMBER[data.target]) & (data.events.times < split.end)
+    y = np.isin(data.pair_keys(pairs.candidates, pairs.jobs), data.event_keys[is_later])
+    if min(y.sum(), (~y).sum()) < MIN_OF_EACH:
+        note = (
+            f"{len(y):,} pairs with two steps or more when the training ended and no {data.target} "
+            f"yet, {y.sum():,} of which came to it afterwards, are too few to be asked about: it "
+            f"takes {MIN_OF_EACH} of each answer"
+        )
+        return AskedPairs(none, np.empty(0, bool), known, False, note)
+    note = (
+        f"{len(y):,} pairs with two steps or more when the training ended and no {data.target} "
+        f"yet; {y.mean():.1%} of them came to it afterwards"
+    )
+    return AskedPairs(pairs, y, known, False, note)
+
+
+def _some(
+    candidates: IntArray, n_jobs: int, rng: np.random.Generator, most: int | None = None
+) -> BoolArray:
+    """Which pairs to ask about, shape (P,): all, or those of some candidates drawn at random."""
+    people = np.unique(candidates)
+    enough = min(MAX_SCORES // n_jobs, MAX_PAIRS * len(people) // max(len(candidates), 1))
+    enough = max(enough if most is None else min(enough, most), 1)
+    if len(people) > enough:
+        people = rng.choice(people, enough, replace=False)
+    return np.isin(candidates, people)
 
 
 def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPairs:

@@ -37,7 +37,9 @@ class Measured:
     shown: FloatArray = field(default_factory=_empty)
     """Shape (K, J): for how many questions each job is among the first so many."""
     pair_scores: FloatArray = field(default_factory=_empty)
-    """Shape (P,)."""
+    """Shape (P,), of `held_out_pairs`."""
+    under_way_scores: FloatArray = field(default_factory=_empty)
+    """The same of `pairs_under_way`."""
     fit_s: float = np.nan
     score_s: float = np.nan
     """Seconds for scoring all jobs for all questions."""
@@ -68,7 +70,7 @@ class Measured:
         return None
 
 
-def fingerprint(split: Split, asked: AskedPairs, ks: Sequence[int]) -> str:
+def fingerprint(split: Split, asked: AskedPairs, under_way: AskedPairs, ks: Sequence[int]) -> str:
     """Of all that a measurement depends on but the model."""
     digest = hashlib.sha256(json.dumps([jobtool_version(), *map(int, ks)]).encode())
     for part in (split.train, split.known):
@@ -76,8 +78,9 @@ def fingerprint(split: Split, asked: AskedPairs, ks: Sequence[int]) -> str:
             _add(digest, getattr(part.events, column))
     for column in ("candidates", "jobs", "times", "live"):
         _add(digest, getattr(split, column))
-    for column in ("candidates", "jobs", "times"):
-        _add(digest, getattr(asked.pairs, column))
+    for pairs in (asked.pairs, under_way.pairs):
+        for column in ("candidates", "jobs", "times"):
+            _add(digest, getattr(pairs, column))
     for part in (split.train, split.known):
         _add_profiles(digest, part.candidates)
         _add_profiles(digest, part.jobs)

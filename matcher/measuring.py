@@ -23,6 +23,10 @@ from matcher.splits import Split
 from tagger.errors import JobtoolError, ModelError
 
 ROUNDING = 1e-5
+NONE_UNDER_WAY = (
+    "it tells only what becomes of pairs with several steps, at known times, and too few were "
+    "under way when the training ended"
+)
 
 
 def measure(
@@ -30,6 +34,7 @@ def measure(
     model: Matcher,
     split: Split,
     asked: AskedPairs,
+    under_way: AskedPairs,
     ks: Sequence[int],
     *,
     show_progress: bool = False,
@@ -37,8 +42,11 @@ def measure(
 ) -> Measured:
     """Fit a copy of the model and ask it; data that it can't use are a result, not an error.
 
-    A training that was stopped goes on from its `checkpoint`, a folder, if the model can.
+    A training that was stopped goes on from its `checkpoint`, a folder, if the model can. Who does
+    not rank jobs is asked about the pairs under way alone.
     """
+    if not model.ranks_jobs and not len(under_way):
+        return Measured(failure=NONE_UNDER_WAY)
     model = copy.deepcopy(model)  # the caller's stays unfitted, this one is freed
     try:
         with peak_memory() as memory:
@@ -46,18 +54,34 @@ def measure(
             fit(model, split.train, checkpoint, show_progress=show_progress)
             fit_s = perf_counter() - start
             with tqdm(
-                total=len(split) + len(asked.y),
+                total=(len(split) + len(asked)) * model.ranks_jobs + len(under_way),
                 desc=name,
                 unit="question",
                 leave=False,
                 disable=None if show_progress else True,
             ) as bar:
-                found = _ranked(model, split, ks, bar)
-                pair_scores = _pair_scores(model, asked, bar)
+                found = _asked(model, split, asked, ks, bar) if model.ranks_jobs else {}
+                under_way_scores = _pair_scores(model, under_way, bar)
     except JobtoolError as error:
         return Measured(failure=str(error))
-    found["n_nan"] += int(np.isnan(pair_scores).sum())
-    return Measured(**found, pair_scores=pair_scores, fit_s=fit_s, memory_mb=memory.grown_mb)
+    n_nan = found.pop("n_nan", 0) + int(np.isnan(under_way_scores).sum())
+    return Measured(
+        **found,
+        under_way_scores=under_way_scores,
+        fit_s=fit_s,
+        memory_mb=memory.grown_mb,
+        n_nan=n_nan,
+    )
+
+
+def _asked(
+    model: Matcher, split: Split, asked: AskedPairs, ks: Sequence[int], bar: Any
+) -> dict[str, Any]:
+    """What a model that ranks jobs says of those that a candidate has not met."""
+    found = _ranked(model, split, ks, bar)
+    scores = _pair_scores(model, asked, bar)
+    n_nan = found["n_nan"] + int(np.isnan(scores).sum())
+    return {**found, "pair_scores": scores, "n_nan": n_nan}
 
 
 def _ranked(model: Matcher, split: Split, ks: Sequence[int], bar: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from matcher.base import Matcher, Pairs, blocks, candidates_at_once, top_jobs
 from matcher.data import Action, BoolArray, FloatArray, IntArray, MatchData, Profiles
+from matcher.sequences import under_way
 from tagger.errors import DataError
 
 DONE = (Action.APPLY, Action.REPLY, Action.DISMISS)
@@ -51,11 +52,14 @@ def iter_jobs_for(
 ) -> Iterator[tuple[IntArray, list[Place]]]:
     """The best jobs of each candidate, block by block; of reposts only the best stands in a list.
 
+    Of a model that does not rank jobs: those under way alone.
+
     Yields
     ------
     Candidates of a block, and their places in order.
     """
     done = None if wanted.with_done else _done(data)
+    judged = None if model.ranks_jobs else _under_way(data)
     reposts = _Reposts(data.groups)
     for block in blocks(candidates, candidates_at_once(data)):
         scores = _scores(model, data, block)
@@ -64,6 +68,8 @@ def iter_jobs_for(
         best = reposts.best(scores)
         if done is not None:
             best[done[block].nonzero()] = -np.inf
+        if judged is not None:
+            best[~judged[block].toarray()] = -np.inf
         yield block, list(_listed(scores, best, reposts, block, wanted.k))
 
 
@@ -73,14 +79,19 @@ def candidates_for(
     """The candidates to whom a job suits best, best first.
 
     A probability can be compared between candidates. Other scores can't: there, a candidate's
-    number is the share of all jobs that this one is ahead of, for this candidate, in [0, 1].
+    number is the share of all jobs that this one is ahead of, for this candidate, in [0, 1]. A
+    model that does not rank jobs is asked only about those who are under way with this one.
     """
     people = np.arange(len(data.candidates))
     if not wanted.with_done:
         people = people[_done(data)[:, [data.groups[job]]].toarray().ravel() == 0]
-    if model.gives_probability:
+    moment = np.nan
+    if not model.ranks_jobs:
+        moment = np.inf  # what the two did with each other is all that it goes by
+        people = people[_under_way(data)[people][:, [data.groups[job]]].toarray().ravel()]
+    if model.gives_probability or not model.ranks_jobs:
         n = len(people)
-        scores = model.score_pairs(data, Pairs(people, np.full(n, job), np.full(n, np.nan)))
+        scores = model.score_pairs(data, Pairs(people, np.full(n, job), np.full(n, moment)))
     else:
         scores = np.empty(len(people))
         with tqdm(
@@ -155,3 +166,11 @@ def _done(data: MatchData) -> sparse.csr_array:
     events = data.events.of(*DONE)
     groups = replace(events, jobs=data.groups[events.jobs])
     return groups.matrix(len(data.candidates), int(data.groups.max(initial=-1)) + 1)
+
+
+def _under_way(data: MatchData) -> sparse.csr_array:
+    """Which groups of reposts each candidate has taken steps with so far: shape (C, G)."""
+    pairs = under_way(data, np.inf)
+    shape = (len(data.candidates), int(data.groups.max(initial=-1)) + 1)
+    cells = (np.ones(len(pairs), bool), (pairs.candidates, data.groups[pairs.jobs]))
+    return sparse.csr_array(cells, shape=shape)

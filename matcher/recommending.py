@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from matcher.base import says_what
 from matcher.data import DAY, BoolArray, IntArray, MatchData
 from matcher.explain import Explainer
 from matcher.fitting import Loaded
@@ -66,10 +67,13 @@ class Lister:
 
     def notes(self) -> list[str]:
         """What is to be said of the lists so far."""
-        if not self.n_level:
-            return []
-        known = "knows too little of these candidates, and their order means nothing"
-        return [f"{self.n_level:,} lists have equal scores: the model {known}"]
+        model, found = self.loaded.model, []
+        if not model.ranks_jobs:
+            found.append(f"{says_what(model.name)}, so lists hold pairs under way alone")
+        if self.n_level:
+            known = "knows too little of these candidates, and their order means nothing"
+            found.append(f"{self.n_level:,} lists have equal scores: the model {known}")
+        return found
 
     def rows(self, places: Iterable[Place]) -> list[dict[str, Any]]:
         """Places as rows to write or print."""

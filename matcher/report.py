@@ -79,6 +79,8 @@ def _context(evaluation: Evaluation) -> Row:
             for model in models
         ],
         "slices": _slices(e, models),
+        "used": [by_name[model.name] for model in evaluation.used],
+        "under_way": [by_name[model.name] for model in evaluation.by_under_way],
         "pair_metrics": PAIRS,
         "curves": [
             (
@@ -95,7 +97,8 @@ def _context(evaluation: Evaluation) -> Row:
             if model["calibration"]
         ],
         "costs": [
-            (label, key, _top([model[key] for model in models])) for key, label in COSTS.items()
+            (label, key, _top([model[key] for model in e["models"]]))
+            for key, label in COSTS.items()
         ],
     }
 

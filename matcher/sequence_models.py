@@ -47,6 +47,7 @@ class SequenceMatcher(Matcher):
     """
 
     gives_probability = True
+    ranks_jobs = False
     networks: ClassVar[tuple[str, ...]]
 
     def __init__(self, config: SequenceConfig | None = None, *, seed: int = 0) -> None:

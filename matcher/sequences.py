@@ -211,6 +211,19 @@ def examples(data: MatchData, *, min_steps: int = 2) -> Examples:
     return found
 
 
+def under_way(data: MatchData, moment: float, *, min_steps: int = 2) -> Pairs:
+    """Every pair with at least `min_steps` steps before a moment and not the target action by then.
+
+    Asked about at that moment, in seconds since 1970; a job and its reposts are one pair.
+    """
+    events = data.events.of(data.target, *STEP_ACTIONS).before(moment)
+    keys = data.pair_keys(events.candidates, events.jobs)
+    pairs, first = np.unique(keys, return_index=True)
+    first = first[~np.isin(pairs, keys[events.actions == NUMBER[data.target]])]
+    asked = Pairs(events.candidates[first], events.jobs[first], np.full(len(first), moment))
+    return asked.take(Sequences(data, data.target).counts(asked) >= min_steps)
+
+
 def draw(y: BoolArray, ratio: float, *, seed: int = 0) -> IntArray:
     """Rows with `ratio` times as many no as yes, drawn at random, in order.
 

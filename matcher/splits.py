@@ -33,6 +33,8 @@ class Split:
     """Shape (Q,): whether the job, and those it repeats, have no event to learn from."""
     is_new_candidate: BoolArray
     """Shape (Q,): whether nothing is known of what the candidate did."""
+    end: float = np.inf
+    """By time: when the held-out time ends, in seconds since 1970; inf: with the events."""
     notes: tuple[str, ...] = ()
     """Sentences on what else was held out."""
 
@@ -140,7 +142,7 @@ def _by_time(
     moment[events.candidates[asked]] = met[asked]
     is_known = events.times < moment[events.candidates]
     found = _asked(data, asked, (events.times < start) & is_open, is_known & is_open)
-    return replace(found, train=_without_later(data, found.train, start))
+    return replace(found, train=_without_later(data, found.train, start), end=end)
 
 
 def as_of(data: MatchData, time: float) -> MatchData:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matcher import metrics
-from matcher.base import blocks, candidates_at_once
+from matcher.base import Matcher, blocks, candidates_at_once, says_what
 from matcher.configs import make, plain
 from matcher.data import FloatArray, MatchData
-from matcher.held_out import Rivals
+from matcher.held_out import AskedPairs, Rivals, pairs_under_way
 from matcher.registry import MODELS, find
 from matcher.spaces import SPACES, Space
 from matcher.splits import Split, rolling, split
@@ -53,8 +53,9 @@ class SearchConfig:
     """Finished trials of the study, by whichever process, after which to stop."""
     timeout_s: float | None = None
     """Seconds after which this process begins no other trial."""
-    metric: str = "ndcg"
-    """What is to be high: ndcg, hit_rate or reciprocal_rank."""
+    metric: str | None = None
+    """What is to be high: ndcg (if None), hit_rate or reciprocal_rank. Of a model that does not
+    rank jobs it is always the AUC of pairs under way."""
     k: int = 10
     n_splits: int = 3
     """Windows of time, or draws of leave-one-out, of which each trial is judged by the mean."""
@@ -62,7 +63,7 @@ class SearchConfig:
     """Questions of each split, drawn at random where there are more."""
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
+        if self.metric not in (None, *METRICS):
             raise DataError(f"unknown metric {self.metric!r:.40}; known: {', '.join(METRICS)}")
         for name in ("k", "n_splits", "max_questions"):
             if getattr(self, name) < 1:
@@ -74,6 +75,7 @@ METRICS: dict[str, Callable[[FloatArray, int], FloatArray]] = {
     "hit_rate": metrics.hit_rate,
     "reciprocal_rank": metrics.reciprocal_rank,
 }
+UNDER_WAY = "AUC of pairs under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,7 @@ def search(
 
     config, space = config or SearchConfig(), space_of(name) if space is None else space
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    splits = judging_splits(data, config, seed=seed)
-    label = f"{config.metric}@{config.k}"
+    label, rounds = _rounds(name, data, config, seed=seed)
     study = optuna.create_study(
         storage=storage,
         study_name=study_name or f"{name} {label}",
@@ -158,7 +159,7 @@ def search(
         options = nested({**(fixed or {}), **drawn})
         try:
             trial.set_user_attr("config", plain(make(name, options, seed=seed)))
-            return _judge(trial, name, options, splits, config, seed=seed)
+            return _judge(trial, name, options, rounds, seed=seed)
         except JobtoolError as error:
             trial.set_user_attr("error", str(error))
             raise
@@ -240,24 +241,61 @@ def judging_splits(data: MatchData, config: SearchConfig, *, seed: int) -> list[
     ]
 
 
+_Round = tuple[MatchData, Callable[[Matcher], float]]
+"""What to learn from, and how good a fitted model is."""
+
+
+def _rounds(
+    name: str, data: MatchData, config: SearchConfig, *, seed: int
+) -> tuple[str, list[_Round]]:
+    """What is to be high, in words, and the rounds of each trial."""
+    splits = judging_splits(data, config, seed=seed)
+    if find(name).ranks_jobs:
+        label = f"{config.metric or 'ndcg'}@{config.k}"
+        return label, [(one.train, _by_questions(one, config)) for one in splits]
+    if config.metric:
+        raise DataError(f"{says_what(name)}: it is judged by the {UNDER_WAY}, leave the metric out")
+    inner, most = split(data, seed=seed).train, config.max_questions
+    asked = [pairs_under_way(inner, one, max_candidates=most, seed=seed) for one in splits]
+    rounds = [
+        (one.train, _by_pairs(pairs))
+        for one, pairs in zip(splits, asked, strict=True)
+        if pairs.y.any()
+    ]
+    if not rounds:
+        why = asked[-1].note or "events with times and several actions are needed"
+        raise DataError(f"{name} is judged by the {UNDER_WAY}: {why}; the fewer splits, the more")
+    return UNDER_WAY, rounds
+
+
+def _by_questions(one: Split, config: SearchConfig) -> Callable[[Matcher], float]:
+    return lambda model: _value(model, one, config)
+
+
+def _by_pairs(asked: AskedPairs) -> Callable[[Matcher], float]:
+    def auc(model: Matcher) -> float:
+        scores = model.score_pairs(asked.known, asked.pairs)
+        return metrics.group_auc(asked.y, scores, np.zeros(len(asked)))  # all as one group
+
+    return auc
+
+
 def _judge(
     trial: "Trial",
     name: str,
     options: Mapping[str, Any],
-    splits: Sequence[Split],
-    config: SearchConfig,
+    rounds: Sequence[_Round],
     *,
     seed: int,
 ) -> float:
-    """Mean over the splits; after each the trial may be given up."""
+    """Mean over the rounds; after each the trial may be given up."""
     import optuna
 
     values: list[float] = []
-    for step, one in enumerate(splits):
-        model = make(name, options, seed=seed).fit(one.train)
-        values.append(_value(model, one, config))
+    for step, (known, value) in enumerate(rounds):
+        values.append(value(make(name, options, seed=seed).fit(known)))
         trial.report(float(np.mean(values)), step)
-        if step + 1 < len(splits) and trial.should_prune():
+        if step + 1 < len(rounds) and trial.should_prune():
             raise optuna.TrialPruned
     return float(np.mean(values))
 
@@ -271,7 +309,7 @@ def _value(model: Any, one: Split, config: SearchConfig) -> float:
     for block in blocks(rows, candidates_at_once(one.known)):
         scores = model.score_jobs(one.known, one.candidates[block], one.times[block])
         found.append(metrics.ranks(scores, one.jobs[block], rivals.of(block)))
-    return float(METRICS[config.metric](np.concatenate(found), config.k).mean())
+    return float(METRICS[config.metric or "ndcg"](np.concatenate(found), config.k).mean())
 
 
 def _run(

@@ -59,6 +59,15 @@ def test_lists_that_mean_nothing_are_counted(files):
     assert "equal scores" not in match("predict", "--candidate", "c1", *files).stderr
 
 
+def test_a_model_of_pairs_under_way_says_that_it_lists_them_alone(files):
+    Path("tiny.json").write_text(json.dumps({"filters": [2], "epochs": 1}))
+    match("train", "sequence-cnn", *files, "--config", "tiny.json")
+    done = match("predict", "--all", "-o", "lists.csv", *files)
+    assert done.exit_code == 0, done.output
+    assert "does not rank jobs that a candidate has not met, so lists hold pairs" in done.stderr
+    assert 1 < len(Path("lists.csv").read_text().splitlines()) < 60 * 10
+
+
 def test_only_young_jobs_with_a_limit_of_age():
     now = datetime.now(UTC).timestamp()
     jobs = [{"id": n, "posted_at": iso(now - 86_400 * n)} for n in range(1, 8)]

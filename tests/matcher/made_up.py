@@ -52,6 +52,32 @@ def made_up(
     )
 
 
+def slow(n_candidates: int = 40) -> MatchData:
+    """Every other candidate saves a job in the first days and applies to it a month later.
+
+    The others look at it twice and never apply. All apply to five jobs in the first three weeks;
+    the same every other one saves another job, and applies to it, at once and at the end again.
+    """
+    raw: list[RawEvent] = []
+    for c in range(n_candidates):
+        begin, saves = START + 600.0 * c, c % 2 == 0
+        steps = ("view", "save") if saves else ("view", "view")
+
+        def add(day: float, job: str, *actions: str, c: int = c, begin: float = begin) -> None:
+            moments = (begin + day * DAY + 60 * at for at in range(len(actions)))
+            raw.extend(RawEvent(f"c{c}", job, a, t) for a, t in zip(actions, moments, strict=True))
+
+        for place in range(5):
+            add(1 + 4 * place, f"early{place}", "view", "apply")
+        add(1, "quick", *steps, *(["apply"] if saves else []))
+        add(2, "slow", *steps)
+        if saves:
+            add(32, "slow", "apply")
+            add(40, f"late{c % 3}", "view", "apply")
+    names = dict.fromkeys(event.job for event in raw)
+    return build(None, Profiles(ids=tuple(names)), raw, until=None)
+
+
 def _events(
     rng: np.random.Generator,
     wants: npt.NDArray[np.integer],

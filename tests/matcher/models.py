@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from matcher.base import Matcher
+from matcher.data import Action
 from matcher.popularity import Popularity
 from tagger.errors import DataError
 
@@ -55,6 +56,22 @@ class ByMoment(Scripted):
     def score_pairs(self, data, pairs):
         self.times.append(pairs.times)
         return pairs.jobs.astype(float)
+
+
+class Saved(Scripted):
+    """Tells what becomes of pairs under way: who saved a job will apply."""
+
+    name = "saved"
+    gives_probability = True
+    ranks_jobs = False
+
+    def score_jobs(self, data, candidates, times=None):
+        raise AssertionError("it was asked about jobs that a candidate has not met")
+
+    def score_pairs(self, data, pairs):
+        assert not np.isnan(pairs.times).any()
+        is_saved = data.matrix(Action.SAVE).toarray() > 0
+        return np.where(is_saved[pairs.candidates, pairs.jobs], 0.9, 0.1)
 
 
 class NeedsText(Popularity):

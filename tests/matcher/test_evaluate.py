@@ -11,8 +11,8 @@ from matcher.popularity import Popularity
 from matcher.report import write_report
 from matcher.splits import split
 from tagger.errors import DataError
-from tests.matcher.made_up import made_up
-from tests.matcher.models import NeedsText, Scripted, Tastes
+from tests.matcher.made_up import made_up, slow
+from tests.matcher.models import NeedsText, Saved, Scripted, Tastes
 
 KS = (1, 5, 10)
 
@@ -246,3 +246,50 @@ def test_a_stopped_training_goes_on_with_the_same_configuration(tmp_path):
     (model,) = evaluated({"stopped": Stopped((1.0,))}, work=tmp_path / "work").models
     assert not model.failure
     assert not evaluated({"stopped": Stopped((3.0,))}).models[0].failure
+
+
+def test_pairs_under_way_are_judged_with_the_majority_beside():
+    found = evaluated({"popularity": Popularity(), "saved": Saved()}, slow())
+    popularity, saved = found.models
+    assert (found.n_under_way, found.n_under_way_yes) == (60, 20)
+    assert found.under_way_note.startswith("60 pairs with two steps or more")
+    assert found.always_the_same["under_way"]["accuracy"] == pytest.approx(2 / 3)
+    assert saved.under_way["auc"].value == saved.under_way["accuracy"].value == 1
+    assert popularity.under_way["auc"].value < 1
+    assert "accuracy" not in popularity.under_way
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["n_under_way"] == 60
+
+
+def test_who_does_not_rank_jobs_stands_in_no_ranking():
+    models = {"popularity": Popularity(), "saved": Saved(), "again": Saved()}
+    found = evaluated(models, slow())
+    assert [model.name for model in found.ranked] == [found.reference] == ["popularity"]
+    assert [model.name for model in found.by_under_way[:2]] == ["saved", "again"]
+    (note,) = [note for note in found.notes if "under way" in note]
+    assert note == (
+        "saved, again tell what becomes of pairs under way; they do not rank jobs that a candidate "
+        "has not met"
+    )
+    text = as_text(found)
+    ranking, _, under_way = text.partition("pairs under way")
+    assert "saved" not in ranking
+    assert "saved" in under_way.split("60 pairs with")[0]
+
+
+def test_who_does_not_rank_jobs_may_be_evaluated_alone(tmp_path):
+    found = evaluated({"saved": Saved()}, slow(), work=tmp_path)
+    again = evaluated({"saved": Saved()}, slow(), work=tmp_path)
+    assert again.models == found.models
+    assert (found.reference, found.ranked) == ("", [])
+    assert "NDCG" not in as_text(found)
+    write_report(tmp_path / "report.html", found)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert 'id="underway"' in page
+    assert 'id="ranking"' not in page
+
+
+def test_too_few_pairs_under_way_are_a_note():
+    found = evaluated({"popularity": Popularity()}, slow(18))
+    assert (found.n_under_way, found.under_way_note, found.models[0].under_way) == (0, "", {})
+    assert any("are too few to be asked about" in note for note in found.notes)
+    assert "pairs under way" not in as_text(found)

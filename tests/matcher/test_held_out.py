@@ -5,9 +5,9 @@ import pytest
 
 from matcher import held_out
 from matcher.data import NUMBER, Action, Profiles, RawEvent, build
-from matcher.held_out import Rivals, held_out_pairs
+from matcher.held_out import Rivals, held_out_pairs, pairs_under_way
 from matcher.splits import split
-from tests.matcher.made_up import made_up
+from tests.matcher.made_up import made_up, slow
 
 
 def with_reposts(data):
@@ -145,3 +145,49 @@ def test_of_many_candidates_some_are_drawn_with_all_their_pairs(monkeypatch, lim
     drawn = np.unique(some.pairs.candidates)
     assert 10 < len(drawn) < 100
     assert len(some.y) == np.isin(whole.pairs.candidates, drawn).sum()
+
+
+def test_pairs_under_way_are_asked_about_when_the_training_ends():
+    data = slow()
+    held = split(data)
+    asked = pairs_under_way(data, held)
+    jobs = np.array(data.jobs.ids)[asked.pairs.jobs]
+    assert sorted(set(jobs)) == ["quick", "slow"]
+    assert (jobs[asked.y] == "slow").all()
+    assert (asked.y.sum(), (~asked.y).sum()) == (20, 20 + 20)
+    last = held.train.events.times.max()
+    assert (asked.pairs.times > last).all()
+    assert (asked.pairs.times < last + 1).all()
+    assert asked.known.events is held.train.events
+    assert asked.note == (
+        "60 pairs with two steps or more when the training ended and no apply yet; 33.3% of them "
+        "came to it afterwards"
+    )
+
+
+def test_what_comes_after_the_held_out_time_is_no_answer():
+    data = slow()
+    held = split(data)
+    before_all = replace(held, end=held.train.events.times.max() + 1)
+    assert not len(pairs_under_way(data, before_all))
+
+
+def test_too_few_pairs_under_way_are_not_asked_about():
+    data = slow(18)
+    asked = pairs_under_way(data, split(data))
+    assert (len(asked), len(asked.pairs)) == (0, 0)
+    assert "27 pairs with two steps or more" in asked.note
+    assert "9 of which came to it afterwards, are too few to be asked about" in asked.note
+
+
+@pytest.mark.parametrize("options", [{"times": False}, {"actions": ("apply",)}])
+def test_without_times_or_steps_nothing_is_under_way(options):
+    data = made_up(**options)
+    asked = pairs_under_way(data, split(data))
+    assert (len(asked), asked.note) == (0, "")
+
+
+def test_of_pairs_under_way_those_of_some_candidates_may_be_drawn():
+    data = slow(200)
+    asked = pairs_under_way(data, split(data), max_candidates=50)
+    assert len(np.unique(asked.pairs.candidates)) == 50

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.held_out import held_out_pairs
+from matcher.held_out import held_out_pairs, pairs_under_way
 from matcher.measured import Measured, fingerprint, kept_at
 from matcher.splits import split
 from tagger.errors import DataError
-from tests.matcher.made_up import made_up
+from tests.matcher.made_up import made_up, slow
 from tests.matcher.models import Scripted
 
 FOUND = Measured(
@@ -15,6 +15,7 @@ FOUND = Measured(
     n_rivals=np.array([9.0, 8.0]),
     shown=np.ones((2, 4), np.int64),
     pair_scores=np.array([0.5, np.nan]),
+    under_way_scores=np.array([0.25]),
     fit_s=1.5,
     score_s=0.25,
     n_nan=1,
@@ -25,7 +26,7 @@ def test_what_is_kept_comes_back(tmp_path):
     path = tmp_path / "new" / "a.npz"
     FOUND.save(path)
     loaded = Measured.load(path)
-    for column in ("ranks", "n_rivals", "shown", "pair_scores"):
+    for column in ("ranks", "n_rivals", "shown", "pair_scores", "under_way_scores"):
         np.testing.assert_array_equal(getattr(loaded, column), getattr(FOUND, column))
     assert (loaded.fit_s, loaded.score_s, loaded.n_nan, loaded.failure) == (1.5, 0.25, 1, "")
     assert np.isnan(loaded.memory_mb)
@@ -55,7 +56,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
 
 def prints(data, ks=(1,), **options):
     held = split(data, **options)
-    return fingerprint(held, held_out_pairs(data, held), ks)
+    return fingerprint(held, held_out_pairs(data, held), pairs_under_way(data, held), ks)
 
 
 def test_the_same_data_have_the_same_fingerprint_and_others_another():
@@ -90,3 +91,15 @@ def test_another_configuration_is_kept_elsewhere(tmp_path):
     assert len(set(places)) == len(places)
     assert place(Scripted([Scripted((1, 2))])) == places[5]  # an equal one, another object
     assert places[0].parent == tmp_path
+
+
+def test_pairs_under_way_are_part_of_the_fingerprint():
+    data = slow()
+    held = split(data)
+    asked, all_of_them, few = (
+        held_out_pairs(data, held),
+        pairs_under_way(data, held),
+        pairs_under_way(data, held, max_candidates=30),
+    )
+    assert len(all_of_them) > len(few) > 0
+    assert fingerprint(held, asked, all_of_them, (1,)) != fingerprint(held, asked, few, (1,))

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from matcher import base, measuring
-from matcher.held_out import Rivals, held_out_pairs
+from matcher.held_out import Rivals, held_out_pairs, pairs_under_way
 from matcher.measuring import measure
 from matcher.popularity import Popularity
 from matcher.splits import split
 from tagger.errors import ModelError
-from tests.matcher.made_up import made_up
-from tests.matcher.models import ByMoment, NeedsText, Scripted, Tastes
+from tests.matcher.made_up import made_up, slow
+from tests.matcher.models import ByMoment, NeedsText, Saved, Scripted, Tastes
 
 KS = (1, 3)
 
@@ -16,7 +16,9 @@ KS = (1, 3)
 def measured(model, data=None, held=None, **options):
     data = data or made_up()
     held = held or split(data)
-    return measure("it", model, held, held_out_pairs(data, held), KS, **options)
+    return measure(
+        "it", model, held, held_out_pairs(data, held), pairs_under_way(data, held), KS, **options
+    )
 
 
 def test_blocks_change_nothing(monkeypatch):
@@ -117,3 +119,19 @@ def test_errors_of_models_are_one_line():
             raise ModelError("no vectors: name the file")
 
     assert measured(Lost()).failure == "no vectors: name the file"
+
+
+def test_who_does_not_rank_jobs_is_asked_about_pairs_under_way_alone():
+    found = measured(Saved(), slow())
+    assert not found.failure
+    assert len(found.ranks) == len(found.pair_scores) == 0
+    assert set(found.under_way_scores) == {0.1, 0.9}
+    assert "only what becomes of pairs with several steps" in measured(Saved()).failure
+
+
+def test_who_ranks_jobs_is_asked_about_pairs_under_way_too():
+    data = slow()
+    ByMoment.times.clear()
+    found = measured(ByMoment(), data)
+    assert len(found.under_way_scores) == len(ByMoment.times[-1]) == 60
+    assert np.isfinite(ByMoment.times[-1]).all()

@@ -35,6 +35,17 @@ class Sure(Fixed):
     gives_probability = True
 
 
+class Judging(Fixed):
+    """Knows only pairs under way, and must be told that they are."""
+
+    gives_probability = True
+    ranks_jobs = False
+
+    def score_pairs(self, data, pairs):
+        assert np.isposinf(pairs.times).all()
+        return self.scores[pairs.candidates, pairs.jobs]
+
+
 def known(*events: tuple[str, str, str], groups=None, posted=None) -> MatchData:
     jobs = Profiles(
         ids=tuple(f"j{n}" for n in range(N_JOBS)),
@@ -133,3 +144,24 @@ def test_an_unknown_id_is_one_clear_error():
     assert row_of(data.jobs, "j3", "job") == 3
     with pytest.raises(DataError, match="there is no candidate 'x': give the id"):
         row_of(data.candidates, "x", "candidate")
+
+
+def test_who_does_not_rank_jobs_lists_pairs_under_way_alone():
+    events = [
+        *(("p", "j1", "view"), ("p", "j1", "save"), ("p", "j4", "view")),
+        *(("q", "j1", "view"), ("q", "j1", "view"), ("q", "j2", "save"), ("q", "j2", "view")),
+        *(("q", "j2", "apply"), ("r", "j5", "apply"), ("r", "j1", "view")),
+    ]
+    raw = [RawEvent(*event, float(time)) for time, event in enumerate(events)]
+    data = build(
+        Profiles(ids=("p", "q", "r")),
+        Profiles(ids=tuple(f"j{n}" for n in range(N_JOBS))),
+        raw,
+        until=None,
+    )
+    found = iter_jobs_for(Judging(SCORES), data, np.arange(3), Wanted(with_done=True))
+    places = [place for _, block in found for place in block]
+    assert [(place.candidate, place.job) for place in places] == [(0, 1), (1, 1)]
+    invited = candidates_for(Judging(SCORES), data, 1, Wanted())
+    assert [(place.candidate, place.score) for place in invited] == [(1, 5), (0, 2)]
+    assert candidates_for(Judging(SCORES), data, 3, Wanted()) == []

@@ -10,8 +10,8 @@ from matcher.popularity import Popularity
 from matcher.report import render_report, write_report
 from matcher.splits import split
 from tagger.errors import DataError
-from tests.matcher.made_up import made_up
-from tests.matcher.models import NeedsText, Tastes
+from tests.matcher.made_up import made_up, slow
+from tests.matcher.models import NeedsText, Saved, Tastes
 
 SECTIONS = {
     *("ranking", "shown", "percentiles", "cold", "pairs", "curves"),
@@ -136,3 +136,14 @@ def test_a_report_that_cannot_be_written_says_so(evaluation, tmp_path, monkeypat
     with pytest.raises(DataError, match="can't write the report to"):
         write_report(Path("folder"), evaluation)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_pairs_under_way_have_a_table_of_their_own():
+    data = slow()
+    found = evaluate({"popularity": Popularity(), NAUGHTY: Saved()}, data, split(data))
+    parsed = Page(render_report(found))
+    assert parsed.open == []
+    assert "underway" in parsed.ids
+    assert "#underway" in parsed.links
+    text = " ".join(parsed.texts).partition("What the two had done by then")[2]
+    assert 0 < text.index(NAUGHTY) < text.index("popularity") < text.index("0.667")

@@ -7,7 +7,7 @@ import pytest
 
 from matcher.base import Pairs
 from matcher.data import ACTIONS, NUMBER, Action, Events, MatchData, Profiles, RawEvent, build
-from matcher.sequences import BROWSED, STEP_ACTIONS, Browsed, Sequences, draw, examples
+from matcher.sequences import BROWSED, STEP_ACTIONS, Browsed, Sequences, draw, examples, under_way
 from tagger.errors import DataError
 
 HOUR = 3600.0
@@ -202,3 +202,21 @@ def test_drawing_keeps_the_ratio_where_there_are_too_few_of_one_answer() -> None
     rows = draw(y, 3.0)
     assert [int(y[rows].sum()), len(rows)] == [20, 80]
     assert (draw(y, 3.0, seed=1) != rows).any()
+
+
+def test_under_way_is_a_pair_with_two_steps_that_has_not_ended_yet() -> None:
+    data = reposted(
+        ("a", "x", "view", 1.0), ("a", "x2", "save", 2.0), ("a", "x", "apply", 9.0),
+        ("b", "x", "view", 1.0), ("b", "x", "view", 5.0),
+        ("c", "y", "view", 1.0), ("c", "y", "save", 2.0), ("c", "y", "apply", 3.0),
+    )  # fmt: skip
+
+    def at(moment: float) -> list[tuple[int, int]]:
+        found = under_way(data, moment)
+        assert (found.times == moment).all()
+        return list(zip(found.candidates.tolist(), found.jobs.tolist(), strict=True))
+
+    assert at(2.0) == []
+    assert at(3.0) == [(0, 0), (2, 2)]
+    assert at(4.0) == [(0, 0)]
+    assert at(np.inf) == [(1, 0)]

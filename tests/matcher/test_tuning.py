@@ -7,11 +7,13 @@ import pytest
 
 from matcher import registry, spaces, tuning
 from matcher.configs import make
+from matcher.data import DAY, Action, Events, MatchData, Profiles
 from matcher.held_out import Rivals
 from matcher.spaces import OneOf, Span
 from matcher.tuning import SearchConfig, judging_splits, search
 from tagger.errors import DataError
-from tests.matcher.made_up import made_up
+from tests.matcher.leaning import Leaning
+from tests.matcher.made_up import made_up, slow
 
 SPACE = {"weight": Span(0.0, 1.0), "sizes": OneOf([4], [8, 2]), "twist.power": Span(1, 3)}
 QUICK = SearchConfig(n_trials=3, n_splits=2, max_questions=20)
@@ -198,3 +200,54 @@ def test_a_model_without_a_space_says_which_have_one():
 def test_wrong_settings_are_refused(options):
     with pytest.raises(DataError, match=r"unknown metric 'luck'|must be at least 1, got 0"):
         SearchConfig(**options)
+
+
+class Judging(Leaning):
+    """Does not rank jobs; with much weight it knows that who saved a job will apply."""
+
+    ranks_jobs = False
+
+    def fit(self, data, *, show_progress=False):
+        return self
+
+    def score_pairs(self, data, pairs):
+        is_saved = data.matrix(Action.SAVE).toarray() > 0
+        return is_saved[pairs.candidates, pairs.jobs] * (self.config.weight - 0.5)
+
+
+@pytest.fixture
+def judging(monkeypatch):
+    monkeypatch.setitem(registry.MODELS, "judging", "tests.matcher.test_tuning:Judging")
+    monkeypatch.setitem(spaces.SPACES, "judging", {"weight": OneOf(0.2, 0.8)})
+
+
+def test_a_model_that_does_not_rank_jobs_is_judged_by_pairs_under_way(judging, storage):
+    config = SearchConfig(n_trials=5, n_splits=1)
+    found = search("judging", slow_twice(), storage, config)
+    assert (found.metric, found.value) == ("AUC of pairs under way", 1)
+    assert found.config["weight"] == 0.8
+
+
+def test_without_pairs_under_way_such_a_model_cannot_be_tuned(judging, storage):
+    with pytest.raises(
+        DataError, match=r"judging is judged by .* 0 of which came to it afterwards"
+    ):
+        search("judging", made_up(), storage, QUICK)
+    with pytest.raises(DataError, match=r"events with times and several actions are needed"):
+        search("judging", made_up(times=False), storage, QUICK)
+    with pytest.raises(DataError, match=r"leave the metric out"):
+        search("judging", slow_twice(), storage, SearchConfig(metric="ndcg"))
+
+
+def slow_twice():
+    """Pairs that are under way within what an evaluation learns from, and others later."""
+    data = slow()
+    events = data.events
+    both = Events(
+        np.r_[events.candidates, events.candidates],
+        np.r_[events.jobs, events.jobs + len(data.jobs)],
+        np.r_[events.actions, events.actions],
+        np.r_[events.times, events.times + 60 * DAY],
+    )
+    jobs = Profiles(ids=(*data.jobs.ids, *(f"{id} again" for id in data.jobs.ids)))
+    return MatchData(candidates=data.candidates, jobs=jobs, events=both.in_order())
