@@ -32,6 +32,8 @@ from matcher.scoring import (
 from matcher.splits import Split
 from tagger.errors import DataError
 
+FEW = 30
+"""Questions; with fewer it is said how little they tell."""
 PREFERRED_K = 10
 """Of the numbers of jobs shown, the one that decides who is best, if it is among them."""
 
@@ -139,6 +141,7 @@ def summarise(
         notes=(
             *data.notes,
             *split.notes,
+            *([f"only {len(split)} questions: chance decides"] if len(split) < FEW else []),
             asked.note,
             *([under_way.note] if under_way.note and not len(under_way) else []),
             *_oddities(models, said),
@@ -179,7 +182,8 @@ def _oddities(models: Mapping[str, Matcher], said: Mapping[str, Measured]) -> li
         for name, found in said.items()
         if found.n_nan
     ]
-    return [*([says_what(*judging)] if judging else []), *not_numbers]
+    told = [f"{name}: {note}" for name, found in said.items() for note in found.notes.tolist()]
+    return [*([says_what(*judging)] if judging else []), *told, *not_numbers]
 
 
 def _scores(

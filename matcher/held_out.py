@@ -67,7 +67,7 @@ class AskedPairs:
     known: MatchData
     """What to ask with: nothing in it happened after a pair met, nor between the two."""
     are_sampled: bool
-    """Whether the pairs without the target were drawn at random: nobody was seen to say no."""
+    """Whether the pairs without the target were drawn at random, as too few answers are known."""
     note: str
     """In a sentence, what they are, or why there are none."""
 
@@ -166,7 +166,8 @@ def _sampled(data: MatchData, split: Split, rng: np.random.Generator) -> AskedPa
     )
     note = (
         f"{n:,} held-out pairs that came to {data.target}, and {n:,} drawn at random among those "
-        "that never met: nobody was seen to say no, so probabilities can't be right in level"
+        "that never met, as too few pairs of either answer are known to have met first after the "
+        "training: probabilities can't be right in level"
     )
     return AskedPairs(pairs, np.arange(2 * n) < n, split.known, True, note)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from matcher.base import Matcher
 from matcher.data import FloatArray, Profiles
@@ -47,6 +48,8 @@ class Measured:
     """How much the process grew at most, fitting and scoring; nan where the system doesn't say."""
     n_nan: int = 0
     """Scores that are not numbers."""
+    notes: npt.NDArray[np.str_] = field(default_factory=lambda: np.empty(0, np.str_))
+    """Sentences of the model on what it learned from."""
     failure: str = ""
     """Why the model could not be used on these data."""
 

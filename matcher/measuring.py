@@ -71,6 +71,7 @@ def measure(
         fit_s=fit_s,
         memory_mb=memory.grown_mb,
         n_nan=n_nan,
+        notes=np.array(getattr(model, "notes_", ()), np.str_),
     )
 
 

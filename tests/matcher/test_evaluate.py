@@ -217,6 +217,22 @@ def test_jobs_held_out_whole_are_noted():
     assert not split(data).notes
 
 
+def test_what_a_model_says_of_its_training_is_noted(tmp_path):
+    class Told(Scripted):
+        notes_ = ("half of the pairs were left out",)
+
+    data, models = made_up(), {"told": Told()}
+    first, again = (evaluate(models, data, split(data), work=tmp_path).notes for _ in range(2))
+    assert "told: half of the pairs were left out" in first
+    assert first == again
+
+
+def test_few_questions_are_noted():
+    data = made_up()
+    found = evaluate({"popularity": Popularity()}, data, split(data, max_questions=3), ks=KS)
+    assert "only 3 questions: chance decides" in found.notes
+
+
 def test_scores_that_are_not_numbers_are_noted():
     notes = evaluated({"broken": Scripted((np.nan,))}).notes
     assert any("broken" in note and "were not numbers" in note for note in notes)
