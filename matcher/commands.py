@@ -325,10 +325,7 @@ def tune(
         if as_json:
             print_json(done.to_json())
         else:
-            typer.echo(
-                f"{done.metric} {done.value:.4f} is the best of {done.n_finished} trials, "
-                f"{done.n_pruned} more were given up: {done.config}"
-            )
+            typer.echo(str(done))
         if output:
             write_config(output, done.to_json())
             typer.echo(f"Configuration: {output}", err=as_json)
