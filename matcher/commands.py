@@ -177,8 +177,10 @@ def predict(
     One list is printed, and stored with --save; those of --all go into the database, or into
     --output. Jobs that a candidate has applied to are left out, and of reposts all but the best.
     """
-    if [bool(candidate), everyone, job is not None].count(True) != 1:
-        raise typer.BadParameter("say for whom: --candidate ID, --all, or --job ID")
+    n_asked = [bool(candidate), everyone, job is not None].count(True)
+    if n_asked != 1:
+        what = "say for whom" if not n_asked else "these exclude each other, give one of them"
+        raise typer.BadParameter(f"{what}: --candidate ID, --all, or --job ID")
     if (save or resume) and (where.events or output):
         raise typer.BadParameter("--save and --resume are for lists that go into a database")
     if resume and not everyone:

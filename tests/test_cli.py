@@ -191,7 +191,7 @@ def test_a_missing_model_is_one_line_that_says_what_to_do(tmp_path: Path) -> Non
     done = jobtool("tag", "-m", tmp_path / "none", stdin=NURSE)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
-    assert done.stderr.endswith("Name one with --model, or: jobtool train\n")
+    assert done.stderr.endswith("name another folder, or train one: jobtool train\n")
     assert done.stderr.count("\n") == 1
 
 

@@ -217,6 +217,14 @@ def test_vectors_go_into_a_file_under_their_version(files, tagger):
 def test_a_model_without_vectors_says_so(trained):
     done = match("embed", "-o", "v.jsonl", *trained)
     assert (done.exit_code, "popularity makes no vectors" in done.stderr) == (1, True)
+    assert "what does: activity-mean, activity-decay" in done.stderr
+
+
+def test_the_kinds_with_vectors_are_those_that_make_some():
+    from matcher.publishing import EMBEDDERS, Embedder
+
+    kinds = [name for name in registry.MODELS if issubclass(registry.find(name), Embedder)]
+    assert kinds == [*EMBEDDERS, "leaning"]
 
 
 def test_a_search_is_kept_beside_and_its_best_can_be_trained(files, tagger):
