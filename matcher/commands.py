@@ -32,7 +32,7 @@ DEFAULT = Path("match-model")
 def train(
     context: typer.Context,
     where: Named,
-    name: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")],
+    name: options.Kind = None,
     model: options.NewModel = None,
     config: options.ConfigFile = None,
     work: options.Epochs = None,
@@ -47,6 +47,10 @@ def train(
     """
     from matcher.configs import make, read_config
 
+    if listed:
+        return options.print_kinds(name, as_json=as_json)
+    if name is None:
+        raise typer.BadParameter("name a KIND of model; --list shows all")
     if model and not where.events:
         raise typer.BadParameter("with a database the model goes into its store: no --model")
     made = make(name, read_config(config, name), seed=seed)

@@ -1,13 +1,11 @@
 """What the commands of `jobtool match` share: options, where data come from, what is printed."""
 
-import ast
 import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -122,7 +120,11 @@ Epochs = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="JSON, as jobtool match tune writes it."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="JSON, as jobtool match tune or match train KIND --list --json writes it.",
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -140,30 +142,37 @@ Resume = Annotated[
 ]
 
 
-def _list_models(asked: bool) -> None:
-    if not asked:
-        return
-    from matcher.registry import MODELS
-
-    for name, place in MODELS.items():
-        typer.echo(f"{name:<22} {_summary(*place.split(':'))}")
-    raise typer.Exit
-
-
-def _summary(module: str, class_name: str) -> str:
-    """First line of a class's docstring, from the source: importing takes seconds."""
-    spec = find_spec(module)
-    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
-
-
+Kind = Annotated[
+    str | None, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")
+]
 Listed = Annotated[
     bool,
-    typer.Option("--list", callback=_list_models, is_eager=True, help="Show the kinds of models."),
+    typer.Option("--list", help="Show the kinds of models; behind a kind, its settings."),
 ]
+
+
+def print_kinds(name: str | None, *, as_json: bool) -> None:
+    """All kinds of models; or one with its settings, as JSON a file for --config."""
+    from matcher.kinds import settings, summaries
+
+    told = summaries()
+    if name is None:
+        rows = [{"model": kind, "about": about} for kind, about in told.items()]
+        return print_json(rows) if as_json else _print_rows(told)
+    from matcher.configs import make, plain
+
+    model = make(name)
+    if as_json:
+        return print_json({"model": name, "about": told[name], "config": plain(model)})
+    _print_rows({name: told[name]})
+    config = getattr(model, "config", None)
+    for setting, value, meaning in settings(config) if config else ():
+        typer.echo(f"  {f'{setting} = {json.dumps(value)}':<34}  {meaning}")
+
+
+def _print_rows(told: dict[str, str]) -> None:
+    for name, about in told.items():
+        typer.echo(f"{name:<22} {about}")
 
 
 class Host(Protocol):

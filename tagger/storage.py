@@ -91,7 +91,9 @@ def load_meta(folder: Path, *, command: str = "jobtool train") -> dict[str, Any]
     """
     path = folder / META
     if not folder.exists():
-        raise ModelError(f"there is no model {folder}: name another folder, or train one: {command}")
+        raise ModelError(
+            f"there is no model {folder}: name another folder, or train one: {command}"
+        )
     if not is_model(folder):
         raise ModelError(f"{folder} is not a model: it has no {META}. Train one: {command}")
     try:

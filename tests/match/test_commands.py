@@ -125,6 +125,34 @@ def test_kinds_of_models_are_listed():
     assert "Likeness of codes, and how many candidates wanted a job." in lines[-1]
 
 
+def test_kinds_and_the_settings_of_one_are_listed_as_json_too():
+    rows = json.loads(match("train", "--list", "--json").stdout)
+    assert [row["model"] for row in rows] == list(registry.MODELS)
+    assert all(row["about"] for row in rows)
+    one = json.loads(match("train", "lr-ftrl", "--list", "--json").stdout)
+    assert one["model"] == "lr-ftrl"
+    assert one["config"]["ftrl"]["alpha"] > 0
+
+
+def test_settings_that_are_listed_can_be_trained_with(files, tagger):
+    lines = match("train", "leaning", "--list").stdout.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [
+        ["weight", "=", "1.0"],
+        ["steps", "=", "2"],
+    ]
+    assert "  twist.power = 1.0" in lines[5]
+    Path("own.json").write_text(match("train", "leaning", "--list", "--json").stdout)
+    done = match("train", "leaning", *files, *tagger, "--config", "own.json", "--json")
+    own = json.loads(Path("own.json").read_text())["config"]
+    assert json.loads(done.stdout)["config"] == own
+    assert match("train", "popularity", "--list").stdout.count("\n") == 1
+
+
+def test_training_nothing_is_wrong_use(files):
+    done = match("train", *files)
+    assert (done.exit_code, "name a KIND of model" in done.stderr) == (2, True)
+
+
 def test_an_unknown_kind_is_one_clear_error(files):
     done = match("train", "magic", *files)
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)

@@ -178,7 +178,9 @@ def test_a_missing_column_is_named_as_the_option_wants_it(tmp_path):
 def test_events_of_which_none_can_be_read_are_counted(tmp_path):
     late = event("p", "b", occurred_at="2999-01-01")
     events = write(tmp_path / "e.jsonl", late, event("", "b"))
-    with pytest.raises(DataError, match=r"e\.jsonl has no event that can be read: 2 came, 2 were rejected"):
+    with pytest.raises(
+        DataError, match=r"e\.jsonl has no event that can be read: 2 came, 2 were rejected"
+    ):
         read(Files(events=events))
     (tmp_path / "none.csv").write_text("candidate,job,action\n")
     with pytest.raises(DataError, match="has no event that can be read: none came"):

@@ -39,9 +39,7 @@ def test_an_empty_cell_is_no_time(value):
     assert read_time(value) is None
 
 
-@pytest.mark.parametrize(
-    "value", ["soon", "31/01/2024", "2024-13-01", True, [1], 1e300, 10**30]
-)
+@pytest.mark.parametrize("value", ["soon", "31/01/2024", "2024-13-01", True, [1], 1e300, 10**30])
 def test_what_is_no_time_is_named(value):
     with pytest.raises(CellError, match="can't be read; write 2024-01-31"):
         read_time(value)
