@@ -70,6 +70,15 @@ TaggerDir = Annotated[
         "database has its live one.",
     ),
 ]
+WordVectorsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--word-vectors",
+        metavar="FILE",
+        help="With --events, in the place of --tagger: codes are means of these vectors; GloVe or "
+        "word2vec as text (also .gz), frequent words first, or .npz of words and vectors.",
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -179,6 +188,7 @@ class Host(Protocol):
     """What `cli` hands over: the matcher knows neither SQL nor texts."""
 
     def encoder(self, folder: Path) -> "Encoder": ...
+    def clean(self, text: str) -> str: ...
     def match_store(self, url: str, folder: Path | None) -> "AbstractContextManager[Store]": ...
     def study_storage(self, url: str) -> AbstractContextManager[Any]: ...
     def collected(self, path: Path | None, *inputs: Path) -> "AbstractContextManager[Rejects]": ...
@@ -194,6 +204,7 @@ class Named:
     jobs: JobsFile = None
     candidates: CandidatesFile = None
     tagger: TaggerDir = None
+    word_vectors: WordVectorsFile = None
     column: Columns = None
     encoding: Encoding = "utf-8"
     rejects: RejectFile = None
@@ -252,6 +263,8 @@ def opened(
         return
     if is_typed(context, "db"):
         raise typer.BadParameter("name a database with --db, or files with --events, not both")
+    if named.tagger and named.word_vectors:
+        raise typer.BadParameter("codes come from --tagger or from --word-vectors, not from both")
     files = [path for path in (named.events, named.jobs, named.candidates) if path]
     with host.collected(named.rejects, *files) as rejects:
         from matcher.files import Files, read_files
@@ -264,18 +277,31 @@ def opened(
             columns=parse_columns(named.column),
             encoding=named.encoding,
         )
-        encoder = host.encoder(named.tagger) if named.tagger else None
-        known = read_files(asked, encoder=encoder, rejects=rejects, watch=watched)
+        known = read_files(asked, encoder=_encoder(host, named), rejects=rejects, watch=watched)
         tell(*known.data.notes)
         yield Source(known, None, rejects.count, found)
 
 
+def _encoder(host: Host, named: Named) -> "Encoder | None":
+    if not named.word_vectors:
+        return host.encoder(named.tagger) if named.tagger else None
+    from matcher.word_vectors import WordCoder
+    from tagger.rejects import Rejects
+
+    bad = Rejects(n_kept=0)  # the usual file has some: no reason for exit code 3
+    coder = WordCoder(named.word_vectors, host.clean, rejects=bad)
+    if bad.count:
+        tell(f"{bad.count:,} lines of {named.word_vectors} are no word with its vector")
+    return coder
+
+
 def store_of(context: typer.Context, named: Named) -> "AbstractContextManager[Store]":
     """The database that a command names; options that are for files are wrong use."""
-    only_files = (named.jobs, named.candidates, named.tagger, named.column, named.rejects)
-    if any(only_files):
+    codes = (named.tagger, named.word_vectors)
+    if any((named.jobs, named.candidates, *codes, named.column, named.rejects)):
         raise typer.BadParameter(
-            "--jobs, --candidates, --tagger, --column and --rejects go with --events"
+            "--jobs, --candidates, --tagger, --word-vectors, --column and --rejects go with "
+            "--events"
         )
     if not named.db:
         raise typer.BadParameter("name a database with --db, or files: --events FILE")

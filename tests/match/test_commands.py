@@ -51,6 +51,26 @@ def test_a_model_of_codes_must_be_asked_with_the_same_ones(files, tagger):
     assert "are by tagger digits: train it again, jobtool match train" in done.stderr
 
 
+def test_codes_come_from_word_vectors_and_other_ones_are_refused(files, tagger):
+    words = [f"{word} {place} {place % 2} 1\n" for place, word in enumerate(("work", "care", "it"))]
+    Path("glove.txt").write_text("".join([*words, "no vector\n"]))
+    Path("other.txt").write_text("".join(reversed(words)))
+    Path("ncf.json").write_text('{"n_networks": 1, "hidden": [4], "epochs": 1}')
+    vectors = ("--word-vectors", "glove.txt")
+    done = match("train", "ncf", *files, *vectors, "--config", "ncf.json", "--json")
+    told = json.loads(done.stdout)
+    assert (told["codes"][:13], told["n_numbers"]) == ("word vectors ", 3)
+    assert "note: 1 lines of glove.txt are no word with its vector" in done.stderr
+    asked = ("predict", "--candidate", "c1", *files)
+    assert match(*asked, *vectors).exit_code == 0
+    assert f"learned from the codes of {told['codes']} and there are none: name them with --w" in (
+        match(*asked).stderr
+    )
+    for others in (("--word-vectors", "other.txt"), tagger):
+        assert "train it again, jobtool match train" in match(*asked, *others).stderr
+    assert match(*asked, *vectors, *tagger).exit_code == 2
+
+
 def test_a_model_that_reads_no_codes_may_be_asked_with_any(files, tagger):
     told = json.loads(match("train", "popularity", *files, *tagger, "--json").stdout)
     assert (told["codes"], told["n_numbers"]) == (None, None)
