@@ -21,7 +21,7 @@ from db import commands as db_commands
 from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
-from tagger import commands
+from tagger import commands, interrupts
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            with interrupts.restored(but=(typer.Exit, BrokenPipeError)):
+                result = super().invoke(ctx)
+                sys.stdout.flush()
         except (JobtoolError, StoreError) as error:
             raise _left(1, f"error: {error}", error) from None
         except KeyboardInterrupt as error:
@@ -387,6 +388,7 @@ app.add_typer(match_commands.app)
 
 def main() -> None:
     """Run the command line."""
+    interrupts.remember()
     app(prog_name="jobtool")
 
 

@@ -32,7 +32,7 @@ DEFAULT = Path("match-model")
 def train(
     context: typer.Context,
     where: Named,
-    name: Annotated[str, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")],
+    name: options.Kind = None,
     model: options.NewModel = None,
     config: options.ConfigFile = None,
     work: options.Epochs = None,
@@ -47,6 +47,10 @@ def train(
     """
     from matcher.configs import make, read_config
 
+    if listed:
+        return options.print_kinds(name, as_json=as_json)
+    if name is None:
+        raise typer.BadParameter("name a KIND of model; --list shows all")
     if model and not where.events:
         raise typer.BadParameter("with a database the model goes into its store: no --model")
     made = make(name, read_config(config, name), seed=seed)
@@ -177,8 +181,10 @@ def predict(
     One list is printed, and stored with --save; those of --all go into the database, or into
     --output. Jobs that a candidate has applied to are left out, and of reposts all but the best.
     """
-    if [bool(candidate), everyone, job is not None].count(True) != 1:
-        raise typer.BadParameter("say for whom: --candidate ID, --all, or --job ID")
+    n_asked = [bool(candidate), everyone, job is not None].count(True)
+    if n_asked != 1:
+        what = "say for whom" if not n_asked else "these exclude each other, give one of them"
+        raise typer.BadParameter(f"{what}: --candidate ID, --all, or --job ID")
     if (save or resume) and (where.events or output):
         raise typer.BadParameter("--save and --resume are for lists that go into a database")
     if resume and not everyone:
@@ -326,10 +332,7 @@ def tune(
         if as_json:
             print_json(done.to_json())
         else:
-            typer.echo(
-                f"{done.metric} {done.value:.4f} is the best of {done.n_finished} trials, "
-                f"{done.n_pruned} more were given up: {done.config}"
-            )
+            typer.echo(str(done))
         if output:
             write_config(output, done.to_json())
             typer.echo(f"Configuration: {output}", err=as_json)

@@ -150,7 +150,11 @@ def read_config(path: Path | None, name: str) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
         raise DataError(f"{path} can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise DataError(f"{path} must hold an object, as jobtool match tune writes it")

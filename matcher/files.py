@@ -52,7 +52,14 @@ def read_files(files: Files, *, encoder: Encoder | None, rejects: Rejects, watch
     """
     jobs = _profiles(files, "jobs", encoder, rejects, watch)
     candidates = _profiles(files, "candidates", encoder, rejects, watch)
+    n_before = rejects.count
     rows = list(watch(_raw_events(files, rejects), "events"))
+    if not rows:
+        n = rejects.count - n_before
+        raise DataError(
+            f"{files.events} has no event that can be read: "
+            + (f"{n:,} came, {n:,} were rejected" if n else "none came")
+        )
     raw = list(dict.fromkeys(rows))
     jobs = jobs or Profiles(ids=tuple(dict.fromkeys(event.job for event in raw)))
     candidates = candidates or Profiles(ids=tuple(dict.fromkeys(event.candidate for event in raw)))
@@ -68,7 +75,12 @@ def read_files(files: Files, *, encoder: Encoder | None, rejects: Rejects, watch
 
 def _rows(files: Files, kind: str, path: Path, rejects: Rejects) -> Iterator[Any]:
     return iter_values(
-        kind, path, rejects=rejects, columns=files.columns.get(kind), encoding=files.encoding
+        kind,
+        path,
+        rejects=rejects,
+        columns=files.columns.get(kind),
+        encoding=files.encoding,
+        prefix=f"{kind}.",
     )
 
 

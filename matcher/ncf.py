@@ -213,7 +213,7 @@ def _codes(side: str, profiles: Profiles) -> npt.NDArray[np.float32]:
     if profiles.codes is None:
         raise DataError(
             f"ncf compares the texts of resumes and jobs, but {side} have no codes: make them with "
-            "a tagger, or leave ncf out"
+            "a tagger or word vectors, or leave ncf out"
         )
     return profiles.codes
 

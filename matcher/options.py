@@ -1,13 +1,11 @@
 """What the commands of `jobtool match` share: options, where data come from, what is printed."""
 
-import ast
 import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -72,6 +70,15 @@ TaggerDir = Annotated[
         "database has its live one.",
     ),
 ]
+WordVectorsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--word-vectors",
+        metavar="FILE",
+        help="With --events, in the place of --tagger: codes are means of these vectors; GloVe or "
+        "word2vec as text (also .gz), frequent words first, or .npz of words and vectors.",
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -122,7 +129,11 @@ Epochs = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="JSON, as jobtool match tune writes it."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="JSON, as jobtool match tune or match train KIND --list --json writes it.",
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -140,36 +151,44 @@ Resume = Annotated[
 ]
 
 
-def _list_models(asked: bool) -> None:
-    if not asked:
-        return
-    from matcher.registry import MODELS
-
-    for name, place in MODELS.items():
-        typer.echo(f"{name:<22} {_summary(*place.split(':'))}")
-    raise typer.Exit
-
-
-def _summary(module: str, class_name: str) -> str:
-    """First line of a class's docstring, from the source: importing takes seconds."""
-    spec = find_spec(module)
-    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
-
-
+Kind = Annotated[
+    str | None, typer.Argument(metavar="KIND", help="A kind of model; --list shows all.")
+]
 Listed = Annotated[
     bool,
-    typer.Option("--list", callback=_list_models, is_eager=True, help="Show the kinds of models."),
+    typer.Option("--list", help="Show the kinds of models; behind a kind, its settings."),
 ]
+
+
+def print_kinds(name: str | None, *, as_json: bool) -> None:
+    """All kinds of models; or one with its settings, as JSON a file for --config."""
+    from matcher.kinds import settings, summaries
+
+    told = summaries()
+    if name is None:
+        rows = [{"model": kind, "about": about} for kind, about in told.items()]
+        return print_json(rows) if as_json else _print_rows(told)
+    from matcher.configs import make, plain
+
+    model = make(name)
+    if as_json:
+        return print_json({"model": name, "about": told[name], "config": plain(model)})
+    _print_rows({name: told[name]})
+    config = getattr(model, "config", None)
+    for setting, value, meaning in settings(config) if config else ():
+        typer.echo(f"  {f'{setting} = {json.dumps(value)}':<34}  {meaning}")
+
+
+def _print_rows(told: dict[str, str]) -> None:
+    for name, about in told.items():
+        typer.echo(f"{name:<22} {about}")
 
 
 class Host(Protocol):
     """What `cli` hands over: the matcher knows neither SQL nor texts."""
 
     def encoder(self, folder: Path) -> "Encoder": ...
+    def clean(self, text: str) -> str: ...
     def match_store(self, url: str, folder: Path | None) -> "AbstractContextManager[Store]": ...
     def study_storage(self, url: str) -> AbstractContextManager[Any]: ...
     def collected(self, path: Path | None, *inputs: Path) -> "AbstractContextManager[Rejects]": ...
@@ -185,6 +204,7 @@ class Named:
     jobs: JobsFile = None
     candidates: CandidatesFile = None
     tagger: TaggerDir = None
+    word_vectors: WordVectorsFile = None
     column: Columns = None
     encoding: Encoding = "utf-8"
     rejects: RejectFile = None
@@ -243,6 +263,8 @@ def opened(
         return
     if is_typed(context, "db"):
         raise typer.BadParameter("name a database with --db, or files with --events, not both")
+    if named.tagger and named.word_vectors:
+        raise typer.BadParameter("codes come from --tagger or from --word-vectors, not from both")
     files = [path for path in (named.events, named.jobs, named.candidates) if path]
     with host.collected(named.rejects, *files) as rejects:
         from matcher.files import Files, read_files
@@ -255,18 +277,31 @@ def opened(
             columns=parse_columns(named.column),
             encoding=named.encoding,
         )
-        encoder = host.encoder(named.tagger) if named.tagger else None
-        known = read_files(asked, encoder=encoder, rejects=rejects, watch=watched)
+        known = read_files(asked, encoder=_encoder(host, named), rejects=rejects, watch=watched)
         tell(*known.data.notes)
         yield Source(known, None, rejects.count, found)
 
 
+def _encoder(host: Host, named: Named) -> "Encoder | None":
+    if not named.word_vectors:
+        return host.encoder(named.tagger) if named.tagger else None
+    from matcher.word_vectors import WordCoder
+    from tagger.rejects import Rejects
+
+    bad = Rejects(n_kept=0)  # the usual file has some: no reason for exit code 3
+    coder = WordCoder(named.word_vectors, host.clean, rejects=bad)
+    if bad.count:
+        tell(f"{bad.count:,} lines of {named.word_vectors} are no word with its vector")
+    return coder
+
+
 def store_of(context: typer.Context, named: Named) -> "AbstractContextManager[Store]":
     """The database that a command names; options that are for files are wrong use."""
-    only_files = (named.jobs, named.candidates, named.tagger, named.column, named.rejects)
-    if any(only_files):
+    codes = (named.tagger, named.word_vectors)
+    if any((named.jobs, named.candidates, *codes, named.column, named.rejects)):
         raise typer.BadParameter(
-            "--jobs, --candidates, --tagger, --column and --rejects go with --events"
+            "--jobs, --candidates, --tagger, --word-vectors, --column and --rejects go with "
+            "--events"
         )
     if not named.db:
         raise typer.BadParameter("name a database with --db, or files: --events FILE")

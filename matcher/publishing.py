@@ -11,12 +11,15 @@ from tqdm import tqdm
 from matcher.base import Matcher, blocks
 from matcher.data import FloatArray, IntArray, MatchData
 from matcher.fitting import Loaded
+from matcher.registry import MODELS
 from matcher.sources import Store
 from tagger.errors import DataError, ModelError
 from tagger.writing import RowWriter
 
 AT_ONCE = 1024
 """Candidates of one block, and of one transaction."""
+EMBEDDERS = tuple(name for name in MODELS if name.startswith("activity-"))
+"""Kinds of models that make vectors; to find out by looking would load them all."""
 COLUMNS = {
     "candidate": "text",
     "numbers": "numbers",
@@ -38,7 +41,9 @@ class Embedder(Protocol):
 def embedder_of(model: Matcher) -> Embedder:
     """The model, if it makes vectors; ModelError if it doesn't."""
     if not isinstance(model, Embedder):
-        raise ModelError(f"{model.name} makes no vectors of candidates: train one that does")
+        raise ModelError(
+            f"{model.name} makes no vectors of candidates; what does: {', '.join(EMBEDDERS)}"
+        )
     return model
 
 

@@ -70,7 +70,7 @@ def load(folder: Path) -> tuple[Matcher, dict[str, Any]]:
     ModelError
         If the folder is missing, changed, half written, or not of a model of `matcher`.
     """
-    meta = load_meta(folder)
+    meta = load_meta(folder, command="jobtool match train")
     if meta.get("kind") != KIND:
         raise ModelError(f"{folder} is no matching model: train one with jobtool match train")
     files = load_arrays(folder, meta)

@@ -179,8 +179,9 @@ def fitted_to(known: Known, trained: Mapping[str, Any], name: str) -> MatchData:
         )
     if known.codes is None:
         raise ModelError(
-            f"model {name} learned from the codes of {wanted} and there are none: name that "
-            "tagger with --tagger, or train the model again without"
+            f"model {name} learned from the codes of {wanted} and there are none: name "
+            f"them with {'--word-vectors' if wanted.startswith('word') else '--tagger'}, "
+            "or train the model again without"
         )
     codes = data.jobs.codes
     n_numbers = None if codes is None else codes.shape[1]

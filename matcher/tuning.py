@@ -7,9 +7,12 @@ says is kept in the study: several processes may search together, and a search m
 
 import json
 import logging
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from time import monotonic
+from itertools import count
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +38,9 @@ N_STARTUP = 5
 MAX_FAILED = 5
 """Trials in a row that may fail before the search does."""
 
+LOOK_S = 1.0
+"""Seconds between two looks at the last trials of other processes."""
+
 
 def space_of(name: str) -> Space:
     """What of a model may vary; DataError if nothing may."""
@@ -50,7 +56,7 @@ class SearchConfig:
     """How to search."""
 
     n_trials: int | None = 50
-    """Finished trials of the study, by whichever process, after which to stop."""
+    """Finished trials of the study, by whichever process, after which to stop; never more."""
     timeout_s: float | None = None
     """Seconds after which this process begins no other trial."""
     metric: str | None = None
@@ -92,11 +98,27 @@ class Tuned:
     n_finished: int
     n_pruned: int
     n_failed: int
+    """Those with a reason, not those that were stopped."""
+    reason: str | None
+    """Why the latest of these failed."""
     trials: list[dict[str, Any]] = field(default_factory=list)
     """The best ten: number, value and what was varied."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def __str__(self) -> str:
+        others = [f"{self.n_pruned} more were given up"] if self.n_pruned else []
+        others += [f"{self.n_failed} failed ({self.reason})"] if self.n_failed else []
+        n = f"{self.n_finished} trial{'' if self.n_finished == 1 else 's'}"
+        varied = {k: v for k, v in self.trials[0].items() if k not in ("number", "value")}
+        told = ", ".join(f"{name} {_short(value)}" for name, value in varied.items())
+        return f"{self.metric} {self.value:.4f} is the best of {', '.join([n, *others])}: {told}"
+
+
+def _short(value: Any) -> str:
+    """A drawn value; those of a `OneOf` are JSON."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def search(
@@ -155,6 +177,8 @@ def search(
     _check_same(study, about, data)
 
     def judge(trial: "Trial") -> float:
+        if _is_too_many(study, trial.number, config):
+            raise _Enough
         drawn = {option: choice.suggest(trial, option) for option, choice in space.items()}
         options = nested({**(fixed or {}), **drawn})
         try:
@@ -167,10 +191,11 @@ def search(
     _run(study, judge, config, show_progress=show_progress)
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    reasons = [t.user_attrs["error"] for t in study.get_trials(False) if "error" in t.user_attrs]
+    reason = reasons[-1] if reasons else None
     if not done:
-        reasons = [trial.user_attrs.get("error") for trial in study.get_trials(deepcopy=False)]
-        reason = next((one for one in reversed(reasons) if one), "there was no time")
-        raise DataError(f"no trial of {study.study_name!r} could be finished: {reason}")
+        why = reason or "there was no time"
+        raise DataError(f"no trial of {study.study_name!r} could be finished: {why}")
     best = sorted(done, key=lambda trial: -(trial.value or 0))
     return Tuned(
         name,
@@ -180,7 +205,8 @@ def search(
         study.study_name,
         len(done),
         states.count(TrialState.PRUNED),
-        states.count(TrialState.FAIL),
+        len(reasons),
+        reason,
         [{"number": t.number, "value": t.value, **t.params} for t in best[:10]],
     )
 
@@ -312,6 +338,24 @@ def _value(model: Any, one: Split, config: SearchConfig) -> float:
     return float(METRICS[config.metric or "ndcg"](np.concatenate(found), config.k).mean())
 
 
+class _Enough(JobtoolError):
+    """Others had begun the last trials in the same moment."""
+
+
+def _is_too_many(study: "Study", number: int, config: SearchConfig) -> bool:
+    """Whether trials with lower numbers are enough: two processes never share a number."""
+    active = (trial for trial in study.get_trials(deepcopy=False) if not _is_failed(trial))
+    return sum(trial.number < number for trial in active) >= _n_wanted(config)
+
+
+def _n_wanted(config: SearchConfig) -> float:
+    return math.inf if config.n_trials is None else config.n_trials
+
+
+def _is_failed(trial: Any) -> bool:
+    return bool(trial.state.name == "FAIL")
+
+
 def _run(
     study: "Study",
     judge: Callable[["Trial"], float],
@@ -319,42 +363,47 @@ def _run(
     *,
     show_progress: bool,
 ) -> None:
-    """Trials one after the other. What a user can act on fails a trial, not the search."""
-    from optuna.study import MaxTrialsCallback
-    from optuna.trial import TrialState
+    """Trials one after the other. What a user can act on fails a trial, not the search.
+
+    While others are at the last ones we wait: where one of them fails, another is begun.
+    """
     from tqdm import tqdm
 
-    finished = (TrialState.COMPLETE, TrialState.PRUNED)
-
-    def count() -> int:
-        return len(study.get_trials(deepcopy=False, states=finished))
-
-    n = count()
-    if config.n_trials is not None and n >= config.n_trials:
-        return
     began, failed = monotonic(), list[bool]()
-    bar = tqdm(
-        total=config.n_trials, initial=n, desc="trials", disable=None if show_progress else True
-    )
-    with bar:
+    with tqdm(total=config.n_trials, desc="trials", disable=None if show_progress else True) as bar:
 
-        def step(study: "Study", trial: Any) -> None:
-            bar.n = count()
-            bar.set_postfix(best=_best(study), refresh=True)
-            failed.append(trial.state == TrialState.FAIL)
-            if len(failed) >= MAX_FAILED and all(failed[-MAX_FAILED:]):
-                study.stop()
-            if config.timeout_s is not None and monotonic() - began > config.timeout_s:
-                study.stop()
+        def note(study: "Study", trial: Any) -> None:
+            failed.append("error" in trial.user_attrs)
 
-        callbacks: list[Any] = [step]
-        if config.n_trials is not None:
-            callbacks.append(MaxTrialsCallback(config.n_trials, states=finished))
-        try:
-            study.optimize(judge, catch=JobtoolError, callbacks=callbacks)
-        except KeyboardInterrupt as error:
-            error.add_note("what was tried is kept; start it again to go on")
-            raise
+        for turn in count():
+            active = [one for one in study.get_trials(deepcopy=False) if not _is_failed(one)]
+            bar.n = sum(trial.state.is_finished() for trial in active)
+            bar.set_postfix(best=_best(study), running=len(active) - bar.n, refresh=True)
+            is_late = config.timeout_s is not None and monotonic() - began > config.timeout_s
+            if bar.n >= _n_wanted(config) or (turn and is_late) or _is_hopeless(failed):
+                return
+            try:
+                if len(active) < _n_wanted(config):
+                    study.optimize(judge, n_trials=1, catch=JobtoolError, callbacks=[note])
+                else:
+                    _await_others(study)
+            except BaseException as error:
+                error.add_note("what was tried is kept; start it again to go on")
+                raise
+
+
+def _is_hopeless(failed: Sequence[bool]) -> bool:
+    return len(failed) >= MAX_FAILED and all(failed[-MAX_FAILED:])
+
+
+def _await_others(study: "Study") -> None:
+    """A moment; then trials whose process was killed are given up."""
+    import optuna
+
+    sleep(LOOK_S)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
 
 
 def _best(study: "Study") -> str:

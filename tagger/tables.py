@@ -31,6 +31,7 @@ def iter_table(
     rejects: Rejects,
     encoding: str = "utf-8",
     keep_others: bool = False,
+    prefix: str = "",
 ) -> Iterator[Found]:
     """Rows of a file one after the other; memory stays flat.
 
@@ -44,6 +45,8 @@ def iter_table(
         Gets the rows that can't be read; the rest goes on.
     keep_others
         Read the other columns too.
+    prefix
+        What --column wants before our names, such as ``events.``.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def iter_table(
     missing = {*needed, *must} & wanted.keys()
     with open_rows(path, rejects=rejects, encoding=encoding, wanted=names) as (header, rows):
         if header is not None:
-            check_header(path, header, wanted, missing)
+            check_header(path, header, wanted, missing, prefix=prefix)
             missing = set()
         row = None
         for row in rows:
@@ -64,7 +67,7 @@ def iter_table(
                 break
             yield _found(row, found, keep_others=keep_others)
         if row is not None:
-            check_found(path, row.cells, wanted, missing)
+            check_found(path, row.cells, wanted, missing, prefix=prefix)
 
 
 def split_table(

@@ -38,10 +38,14 @@ def read_time(value: object) -> datetime | None:
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         found = None
-    if found is None or found.year not in _YEARS:
+    if found is None:
         raise CellError(
             f"the time {value!r:.40} can't be read; write 2024-01-31, 2024-01-31T08:15:00Z "
             "or seconds since 1970"
+        )
+    if found.year not in _YEARS:
+        raise CellError(
+            f"the time {value!r:.40} lies outside the years {_YEARS[0]} to {_YEARS[-1]}"
         )
     return found
 

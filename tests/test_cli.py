@@ -191,7 +191,7 @@ def test_a_missing_model_is_one_line_that_says_what_to_do(tmp_path: Path) -> Non
     done = jobtool("tag", "-m", tmp_path / "none", stdin=NURSE)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
-    assert done.stderr.endswith("Name one with --model, or: jobtool train\n")
+    assert done.stderr.endswith("name another folder, or train one: jobtool train\n")
     assert done.stderr.count("\n") == 1
 
 
@@ -295,6 +295,49 @@ def test_ctrl_c_keeps_what_is_done_as_a_part(tiny_model: Path, tmp_path: Path) -
     n_rows = len(read_lines(part))
     assert n_rows >= 1
     assert stderr.endswith(f"stopped\nthe {n_rows} jobs tagged so far are in {part}\n")
+
+
+def run_stub(*lines: str) -> tuple[int, str]:
+    """Exit code and standard error of a process with one more command, which runs these lines."""
+    body = "\n    ".join(lines)
+    code = (
+        "import os, signal, sys, time, cli\n"
+        f"@cli.app.command()\ndef stub():\n    {body}\n"
+        "sys.argv = ['jobtool', 'stub']\ncli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
+
+
+@pytest.mark.parametrize("error", ["ValueError", "AssertionError", "cli.JobtoolError"])
+def test_ctrl_c_that_became_another_error_is_still_a_stop(error: str) -> None:
+    lines = (
+        f"try: {CTRL_C}; time.sleep(30)",
+        "except KeyboardInterrupt as stopped:",
+        f"    error = {error}('could not pack sequence')",
+        "    error.add_note('half is done')",
+        "    raise error from stopped",
+    )
+    assert run_stub(*lines) == (130, "stopped\nhalf is done\n")
+
+
+def test_an_error_without_ctrl_c_stays_one() -> None:
+    code, told = run_stub("raise ValueError('a fault of ours')")
+    assert (code, told.splitlines()[-1]) == (1, "ValueError: a fault of ours")
+
+
+def test_who_ignores_ctrl_c_goes_on_and_a_finished_command_keeps_its_exit_code() -> None:
+    lines = ("signal.signal(signal.SIGINT, signal.SIG_IGN)", "cli.interrupts.remember()", CTRL_C)
+    assert run_stub(*lines, "raise cli.typer.Exit(3)") == (3, "")
+    lines = (f"try: {CTRL_C}; time.sleep(30)", "except KeyboardInterrupt: pass")
+    assert run_stub(*lines, "raise cli.typer.Exit(3)") == (3, "")
+
+
+def test_importing_the_command_line_leaves_ctrl_c_alone() -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_reader_that_leaves_early_is_no_error(tiny_model: Path, tmp_path: Path) -> None:

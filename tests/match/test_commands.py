@@ -51,6 +51,26 @@ def test_a_model_of_codes_must_be_asked_with_the_same_ones(files, tagger):
     assert "are by tagger digits: train it again, jobtool match train" in done.stderr
 
 
+def test_codes_come_from_word_vectors_and_other_ones_are_refused(files, tagger):
+    words = [f"{word} {place} {place % 2} 1\n" for place, word in enumerate(("work", "care", "it"))]
+    Path("glove.txt").write_text("".join([*words, "no vector\n"]))
+    Path("other.txt").write_text("".join(reversed(words)))
+    Path("ncf.json").write_text('{"n_networks": 1, "hidden": [4], "epochs": 1}')
+    vectors = ("--word-vectors", "glove.txt")
+    done = match("train", "ncf", *files, *vectors, "--config", "ncf.json", "--json")
+    told = json.loads(done.stdout)
+    assert (told["codes"][:13], told["n_numbers"]) == ("word vectors ", 3)
+    assert "note: 1 lines of glove.txt are no word with its vector" in done.stderr
+    asked = ("predict", "--candidate", "c1", *files)
+    assert match(*asked, *vectors).exit_code == 0
+    assert f"learned from the codes of {told['codes']} and there are none: name them with --w" in (
+        match(*asked).stderr
+    )
+    for others in (("--word-vectors", "other.txt"), tagger):
+        assert "train it again, jobtool match train" in match(*asked, *others).stderr
+    assert match(*asked, *vectors, *tagger).exit_code == 2
+
+
 def test_a_model_that_reads_no_codes_may_be_asked_with_any(files, tagger):
     told = json.loads(match("train", "popularity", *files, *tagger, "--json").stdout)
     assert (told["codes"], told["n_numbers"]) == (None, None)
@@ -123,6 +143,34 @@ def test_kinds_of_models_are_listed():
     assert [line.split()[0] for line in lines] == list(registry.MODELS)
     assert all(len(line.split()) > 3 and line.endswith(".") for line in lines)
     assert "Likeness of codes, and how many candidates wanted a job." in lines[-1]
+
+
+def test_kinds_and_the_settings_of_one_are_listed_as_json_too():
+    rows = json.loads(match("train", "--list", "--json").stdout)
+    assert [row["model"] for row in rows] == list(registry.MODELS)
+    assert all(row["about"] for row in rows)
+    one = json.loads(match("train", "lr-ftrl", "--list", "--json").stdout)
+    assert one["model"] == "lr-ftrl"
+    assert one["config"]["ftrl"]["alpha"] > 0
+
+
+def test_settings_that_are_listed_can_be_trained_with(files, tagger):
+    lines = match("train", "leaning", "--list").stdout.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [
+        ["weight", "=", "1.0"],
+        ["steps", "=", "2"],
+    ]
+    assert "  twist.power = 1.0" in lines[5]
+    Path("own.json").write_text(match("train", "leaning", "--list", "--json").stdout)
+    done = match("train", "leaning", *files, *tagger, "--config", "own.json", "--json")
+    own = json.loads(Path("own.json").read_text())["config"]
+    assert json.loads(done.stdout)["config"] == own
+    assert match("train", "popularity", "--list").stdout.count("\n") == 1
+
+
+def test_training_nothing_is_wrong_use(files):
+    done = match("train", *files)
+    assert (done.exit_code, "name a KIND of model" in done.stderr) == (2, True)
 
 
 def test_an_unknown_kind_is_one_clear_error(files):
@@ -217,6 +265,14 @@ def test_vectors_go_into_a_file_under_their_version(files, tagger):
 def test_a_model_without_vectors_says_so(trained):
     done = match("embed", "-o", "v.jsonl", *trained)
     assert (done.exit_code, "popularity makes no vectors" in done.stderr) == (1, True)
+    assert "what does: activity-mean, activity-decay" in done.stderr
+
+
+def test_the_kinds_with_vectors_are_those_that_make_some():
+    from matcher.publishing import EMBEDDERS, Embedder
+
+    kinds = [name for name in registry.MODELS if issubclass(registry.find(name), Embedder)]
+    assert kinds == [*EMBEDDERS, "leaning"]
 
 
 def test_a_search_is_kept_beside_and_its_best_can_be_trained(files, tagger):

@@ -84,5 +84,10 @@ def test_what_is_no_configuration_is_one_clear_error(tmp_path, text):
     (tmp_path / "x.json").write_text(text, encoding="latin-1")
     with pytest.raises(DataError, match=r"x\.json"):
         read_config(tmp_path / "x.json", "leaning")
-    with pytest.raises(DataError, match="can't be read"):
+
+
+def test_a_configuration_that_is_not_there_is_told_from_one_that_cannot_be_read(tmp_path):
+    with pytest.raises(DataError, match=r"there is no file .*none\.json$"):
         read_config(tmp_path / "none.json", "leaning")
+    with pytest.raises(DataError, match="can't be read: Is a directory"):
+        read_config(tmp_path, "leaning")

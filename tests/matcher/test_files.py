@@ -166,6 +166,27 @@ def test_events_of_a_program_are_left_out_and_counted(tmp_path, monkeypatch):
     assert "10 of 11 events are of candidates with more than 3 each" in known.data.notes[0]
 
 
+def test_a_missing_column_is_named_as_the_option_wants_it(tmp_path):
+    events = write(tmp_path / "e.jsonl", {"candidate": "p", "job": "b", "did": "apply"})
+    with pytest.raises(DataError, match=r"Name yours with --column events\.action=NAME"):
+        read(Files(events=events))
+    (tmp_path / "j.csv").write_text("nr,pay\n1,2\n")
+    with pytest.raises(DataError, match=r"Name yours with --column jobs\.id=NAME"):
+        read(Files(events=events, jobs=tmp_path / "j.csv"))
+
+
+def test_events_of_which_none_can_be_read_are_counted(tmp_path):
+    late = event("p", "b", occurred_at="2999-01-01")
+    events = write(tmp_path / "e.jsonl", late, event("", "b"))
+    with pytest.raises(
+        DataError, match=r"e\.jsonl has no event that can be read: 2 came, 2 were rejected"
+    ):
+        read(Files(events=events))
+    (tmp_path / "none.csv").write_text("candidate,job,action\n")
+    with pytest.raises(DataError, match="has no event that can be read: none came"):
+        read(Files(events=tmp_path / "none.csv"))
+
+
 def test_nothing_usable_is_one_clear_error(tmp_path):
     jobs = write(tmp_path / "j.jsonl", {"id": "a"})
     events = write(tmp_path / "e.jsonl", event("p", "b"))

@@ -75,7 +75,9 @@ def test_saving_again_replaces_the_model(tmp_path):
 
 
 def test_a_missing_folder_is_one_line(tmp_path):
-    with pytest.raises(ModelError, match="there is no model"):
+    with pytest.raises(
+        ModelError, match=r"nothing: name another .* train one: jobtool match train$"
+    ):
         registry.load(tmp_path / "nothing")
 
 

@@ -153,6 +153,60 @@ def test_what_an_evaluation_asks_about_is_not_looked_at():
         assert not pairs & set(zip(one.candidates.tolist(), one.jobs.tolist(), strict=True))
 
 
+@pytest.fixture
+def other(storage):
+    """The same search in another process."""
+    return optuna.create_study(
+        storage=storage, study_name="both", direction="maximize", load_if_exists=True
+    )
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_trials_that_others_run_count_until_they_fail(storage, other, monkeypatch, is_finished):
+    theirs = other.ask()
+
+    def end(seconds: float) -> None:
+        state = None if is_finished else optuna.trial.TrialState.FAIL
+        other.tell(theirs, 0.0 if is_finished else None, state=state)
+
+    monkeypatch.setattr(tuning, "sleep", end)
+    found = search("leaning", made_up(), storage, QUICK, study_name="both")
+    assert (found.n_finished + found.n_pruned, found.n_failed) == (3, 0)
+    assert len(other.trials) == (3 if is_finished else 4)
+
+
+def test_of_trials_that_begin_at_once_those_with_higher_numbers_are_too_many(other):
+    trials = [other.ask() for _ in range(4)]
+    assert [tuning._is_too_many(other, t.number, QUICK) for t in trials] == [False] * 3 + [True]
+    other.tell(trials[0], state=optuna.trial.TrialState.FAIL)
+    assert not tuning._is_too_many(other, trials[3].number, QUICK)
+
+
+def test_what_comes_too_late_is_neither_finished_nor_failed(storage, monkeypatch):
+    answers = iter([True, False, False, False])
+    monkeypatch.setattr(tuning, "_is_too_many", lambda *_: next(answers))
+    found = search("leaning", made_up(), storage, QUICK)
+    assert (found.n_finished + found.n_pruned, found.n_failed) == (3, 0)
+
+
+def test_after_the_time_is_up_others_are_not_waited_for(storage, other, monkeypatch):
+    other.ask()
+    monkeypatch.setattr(tuning, "sleep", lambda seconds: None)
+    config = SearchConfig(n_trials=1, timeout_s=0.0, n_splits=1, max_questions=5)
+    with pytest.raises(DataError, match="could be finished: there was no time"):
+        search("leaning", made_up(), storage, config, study_name="both")
+
+
+def test_a_result_tells_what_was_varied_and_what_did_not_finish(storage):
+    found = search("leaning", made_up(), storage, QUICK, space={"sizes": OneOf([8, 2])})
+    assert str(found) == f"ndcg@10 {found.value:.4f} is the best of 3 trials: sizes [8, 2]"
+    trials = [{"number": 4, "value": 0.25, "weight": 0.123456, "steps": 7}]
+    more = replace(found, n_finished=1, n_pruned=2, n_failed=1, reason="too few", trials=trials)
+    assert str(more).endswith(
+        " is the best of 1 trial, 2 more were given up, 1 failed (too few): weight 0.1235, steps 7"
+    )
+
+
 def test_a_trial_that_falls_behind_is_given_up(storage, monkeypatch):
     values = iter([0.9] * 10 + [0.1] * 10)
     monkeypatch.setattr(tuning, "_value", lambda *_: next(values))
@@ -169,6 +223,19 @@ def test_a_configuration_that_fails_is_not_the_end(storage):
     space = {"weight": OneOf(0.5, 0.5, 3.0)}
     found = search("leaning", made_up(), storage, QUICK, space=space)
     assert found.config["weight"] == 0.5
+
+
+def test_trials_that_failed_are_counted_with_the_latest_reason(storage, monkeypatch):
+    answers = iter([DataError("one"), DataError("two"), 0.5, 0.5, 0.5])
+
+    def judge(*_: object, **__: object) -> float:
+        if isinstance(answer := next(answers), DataError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(tuning, "_judge", judge)
+    found = search("leaning", made_up(), storage, QUICK)
+    assert (found.n_finished, found.n_failed, found.reason) == (3, 2, "two")
 
 
 def test_an_interrupted_search_goes_on(storage, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.word_vectors import WordVectors, document_vectors, read_word_vectors
+from matcher.word_vectors import WordCoder, WordVectors, document_vectors, read_word_vectors
 from tagger.errors import DataError
 from tagger.rejects import Rejects
 
@@ -111,3 +111,23 @@ def test_vectors_and_words_must_belong_together() -> None:
         WordVectors(("a",), np.ones((2, 2), np.float32))
     with pytest.raises(DataError, match="came twice"):
         WordVectors(("a", "a"), np.ones((2, 2), np.float32))
+
+
+def test_a_text_has_one_code_alone_and_among_others_in_which_rare_words_weigh_more(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "glove.txt").write_text("the 1 0\nnurse 0 1\n")
+    code = WordCoder(tmp_path / "glove.txt", str.upper, rejects=Rejects())
+    texts = [("The", "nurse"), ("", "nurse, nurse"), ("", ""), ("no", "such")]
+    found = code(texts)
+    rare = np.log(3) / np.log(6)
+    assert found == pytest.approx(np.array([[1 - rare, rare], [0, 1], [0, 0], [0, 0]]))
+    assert np.array_equal(found[:1], code(texts[:1]))
+
+
+def test_codes_are_named_after_the_contents_of_the_file(tmp_path: Path) -> None:
+    contents = ("nurse 0 1\n", "nurse 0 1\n", "nurse 1 0\n")
+    for name, content in zip("abc", contents, strict=True):
+        (tmp_path / name).write_text(content)
+    a, b, c = (WordCoder(tmp_path / name, str, rejects=Rejects()).identity for name in "abc")
+    assert a == b != c

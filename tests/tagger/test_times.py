@@ -39,9 +39,13 @@ def test_an_empty_cell_is_no_time(value):
     assert read_time(value) is None
 
 
-@pytest.mark.parametrize(
-    "value", ["soon", "31/01/2024", "2024-13-01", True, [1], 1e300, -1e13, "0001-01-01", 10**30]
-)
+@pytest.mark.parametrize("value", ["soon", "31/01/2024", "2024-13-01", True, [1], 1e300, 10**30])
 def test_what_is_no_time_is_named(value):
     with pytest.raises(CellError, match="can't be read; write 2024-01-31"):
+        read_time(value)
+
+
+@pytest.mark.parametrize("value", ["2999-01-01", "0001-01-01", "1899-12-31", -1e13])
+def test_a_time_out_of_range_is_told_from_one_that_is_none(value):
+    with pytest.raises(CellError, match="lies outside the years 1900 to 2199"):
         read_time(value)

@@ -1,0 +1,48 @@
+"""Ctrl-C, remembered: a library that it interrupts may raise something else in its place.
+
+TensorFlow turns a KeyboardInterrupt that comes while it traces a function into a TypeError, a
+ValueError or an AssertionError, and who pressed Ctrl-C would see a traceback.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_came: list[int] = []
+
+
+def remember() -> None:
+    """From now on note that Ctrl-C came; it raises KeyboardInterrupt as before.
+
+    Where SIGINT is ignored or handled otherwise, that stays.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _note)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _came.append(number)
+    signal.default_int_handler(number, frame)
+
+
+@contextmanager
+def restored(*, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """What is raised after Ctrl-C came is a KeyboardInterrupt, with the notes of the error.
+
+    Parameters
+    ----------
+    but
+        Exceptions that stay what they are.
+    """
+    try:
+        yield
+    except but:
+        raise
+    except Exception as error:
+        if not _came:
+            raise
+        stopped = KeyboardInterrupt()
+        for note in getattr(error, "__notes__", ()):
+            stopped.add_note(note)
+        raise stopped from error
