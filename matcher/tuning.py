@@ -7,12 +7,8 @@ says is kept in the study: several processes may search together, and a search m
 
 import json
 import logging
-import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import count
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +21,7 @@ from matcher.held_out import AskedPairs, Rivals, pairs_under_way
 from matcher.registry import MODELS, find
 from matcher.spaces import SPACES, Space
 from matcher.splits import Split, rolling, split
+from matcher.trials import run_trials
 from tagger.errors import DataError, JobtoolError
 
 if TYPE_CHECKING:
@@ -34,12 +31,6 @@ logger = logging.getLogger(__name__)
 
 N_STARTUP = 5
 """Trials before any is given up or the search looks at what came before."""
-
-MAX_FAILED = 5
-"""Trials in a row that may fail before the search does."""
-
-LOOK_S = 1.0
-"""Seconds between two looks at the last trials of other processes."""
 
 
 def space_of(name: str) -> Space:
@@ -177,8 +168,6 @@ def search(
     _check_same(study, about, data)
 
     def judge(trial: "Trial") -> float:
-        if _is_too_many(study, trial.number, config):
-            raise _Enough
         drawn = {option: choice.suggest(trial, option) for option, choice in space.items()}
         options = nested({**(fixed or {}), **drawn})
         try:
@@ -188,7 +177,13 @@ def search(
             trial.set_user_attr("error", str(error))
             raise
 
-    _run(study, judge, config, show_progress=show_progress)
+    run_trials(
+        study,
+        judge,
+        n_trials=config.n_trials,
+        timeout_s=config.timeout_s,
+        show_progress=show_progress,
+    )
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     reasons = [t.user_attrs["error"] for t in study.get_trials(False) if "error" in t.user_attrs]
@@ -336,78 +331,3 @@ def _value(model: Any, one: Split, config: SearchConfig) -> float:
         scores = model.score_jobs(one.known, one.candidates[block], one.times[block])
         found.append(metrics.ranks(scores, one.jobs[block], rivals.of(block)))
     return float(METRICS[config.metric or "ndcg"](np.concatenate(found), config.k).mean())
-
-
-class _Enough(JobtoolError):
-    """Others had begun the last trials in the same moment."""
-
-
-def _is_too_many(study: "Study", number: int, config: SearchConfig) -> bool:
-    """Whether trials with lower numbers are enough: two processes never share a number."""
-    active = (trial for trial in study.get_trials(deepcopy=False) if not _is_failed(trial))
-    return sum(trial.number < number for trial in active) >= _n_wanted(config)
-
-
-def _n_wanted(config: SearchConfig) -> float:
-    return math.inf if config.n_trials is None else config.n_trials
-
-
-def _is_failed(trial: Any) -> bool:
-    return bool(trial.state.name == "FAIL")
-
-
-def _run(
-    study: "Study",
-    judge: Callable[["Trial"], float],
-    config: SearchConfig,
-    *,
-    show_progress: bool,
-) -> None:
-    """Trials one after the other. What a user can act on fails a trial, not the search.
-
-    While others are at the last ones we wait: where one of them fails, another is begun.
-    """
-    from tqdm import tqdm
-
-    began, failed = monotonic(), list[bool]()
-    with tqdm(total=config.n_trials, desc="trials", disable=None if show_progress else True) as bar:
-
-        def note(study: "Study", trial: Any) -> None:
-            failed.append("error" in trial.user_attrs)
-
-        for turn in count():
-            active = [one for one in study.get_trials(deepcopy=False) if not _is_failed(one)]
-            bar.n = sum(trial.state.is_finished() for trial in active)
-            bar.set_postfix(best=_best(study), running=len(active) - bar.n, refresh=True)
-            is_late = config.timeout_s is not None and monotonic() - began > config.timeout_s
-            if bar.n >= _n_wanted(config) or (turn and is_late) or _is_hopeless(failed):
-                return
-            try:
-                if len(active) < _n_wanted(config):
-                    study.optimize(judge, n_trials=1, catch=JobtoolError, callbacks=[note])
-                else:
-                    _await_others(study)
-            except BaseException as error:
-                error.add_note("what was tried is kept; start it again to go on")
-                raise
-
-
-def _is_hopeless(failed: Sequence[bool]) -> bool:
-    return len(failed) >= MAX_FAILED and all(failed[-MAX_FAILED:])
-
-
-def _await_others(study: "Study") -> None:
-    """A moment; then trials whose process was killed are given up."""
-    import optuna
-
-    sleep(LOOK_S)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        optuna.storages.fail_stale_trials(study)
-
-
-def _best(study: "Study") -> str:
-    try:
-        return f"{study.best_value:.4f}"
-    except ValueError:
-        return "-"

@@ -5,7 +5,7 @@ import numpy as np
 import optuna
 import pytest
 
-from matcher import registry, spaces, tuning
+from matcher import registry, spaces, trials, tuning
 from matcher.configs import make
 from matcher.data import DAY, Action, Events, MatchData, Profiles
 from matcher.held_out import Rivals
@@ -169,29 +169,29 @@ def test_trials_that_others_run_count_until_they_fail(storage, other, monkeypatc
         state = None if is_finished else optuna.trial.TrialState.FAIL
         other.tell(theirs, 0.0 if is_finished else None, state=state)
 
-    monkeypatch.setattr(tuning, "sleep", end)
+    monkeypatch.setattr(trials, "sleep", end)
     found = search("leaning", made_up(), storage, QUICK, study_name="both")
     assert (found.n_finished + found.n_pruned, found.n_failed) == (3, 0)
     assert len(other.trials) == (3 if is_finished else 4)
 
 
 def test_of_trials_that_begin_at_once_those_with_higher_numbers_are_too_many(other):
-    trials = [other.ask() for _ in range(4)]
-    assert [tuning._is_too_many(other, t.number, QUICK) for t in trials] == [False] * 3 + [True]
-    other.tell(trials[0], state=optuna.trial.TrialState.FAIL)
-    assert not tuning._is_too_many(other, trials[3].number, QUICK)
+    begun = [other.ask() for _ in range(4)]
+    assert [trials._is_too_many(other, one.number, 3) for one in begun] == [False] * 3 + [True]
+    other.tell(begun[0], state=optuna.trial.TrialState.FAIL)
+    assert not trials._is_too_many(other, begun[3].number, 3)
 
 
 def test_what_comes_too_late_is_neither_finished_nor_failed(storage, monkeypatch):
     answers = iter([True, False, False, False])
-    monkeypatch.setattr(tuning, "_is_too_many", lambda *_: next(answers))
+    monkeypatch.setattr(trials, "_is_too_many", lambda *_: next(answers))
     found = search("leaning", made_up(), storage, QUICK)
     assert (found.n_finished + found.n_pruned, found.n_failed) == (3, 0)
 
 
 def test_after_the_time_is_up_others_are_not_waited_for(storage, other, monkeypatch):
     other.ask()
-    monkeypatch.setattr(tuning, "sleep", lambda seconds: None)
+    monkeypatch.setattr(trials, "sleep", lambda seconds: None)
     config = SearchConfig(n_trials=1, timeout_s=0.0, n_splits=1, max_questions=5)
     with pytest.raises(DataError, match="could be finished: there was no time"):
         search("leaning", made_up(), storage, config, study_name="both")
