@@ -179,7 +179,8 @@ def predict(
     """Rank jobs for candidates, or with --job candidates for a job.
 
     One list is printed, and stored with --save; those of --all go into the database, or into
-    --output. Jobs that a candidate has applied to are left out, and of reposts all but the best.
+    --output. Jobs that a candidate has applied to or dismissed are left out, of reposts all but the
+    best.
     """
     n_asked = [bool(candidate), everyone, job is not None].count(True)
     if n_asked != 1:

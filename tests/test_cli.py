@@ -2,13 +2,9 @@
 
 import gzip
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +18,6 @@ COMMANDS = (
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."
-RUN = [sys.executable, "-c", "import cli; cli.main()"]
 
 
 def jobtool(*args: object, stdin: str | bytes | None = None) -> Result:
@@ -272,83 +267,6 @@ def test_input_is_never_overwritten(tiny_model: Path, jobs: Path) -> None:
         assert done.exit_code == 1
         assert "would be overwritten" in done.stderr
     assert jobs.read_bytes() == before
-
-
-def test_ctrl_c_keeps_what_is_done_as_a_part(tiny_model: Path, tmp_path: Path) -> None:
-    source, output, part = (tmp_path / n for n in ("in.jsonl", "out.jsonl", "out.jsonl.part"))
-    os.mkfifo(source)
-    args = [*RUN, "tag", "--model", str(tiny_model), str(source), "--output", str(output)]
-    # Whoever starts us in the background may have turned Ctrl-C off for all our children.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(args, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
-    with source.open("w") as pipe:
-        for n in range(1200):  # more than two batches; then the reader waits for us
-            pipe.write(json.dumps({"id": n, "text": f"night nurse {n}"}) + "\n")
-        pipe.flush()
-        for _ in range(600):
-            if process.poll() is not None or (part.exists() and part.stat().st_size):
-                break
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        stderr = process.communicate(timeout=60)[1]
-    assert (process.returncode, output.exists()) == (130, False)
-    n_rows = len(read_lines(part))
-    assert n_rows >= 1
-    assert stderr.endswith(f"stopped\nthe {n_rows} jobs tagged so far are in {part}\n")
-
-
-def run_stub(*lines: str) -> tuple[int, str]:
-    """Exit code and standard error of a process with one more command, which runs these lines."""
-    body = "\n    ".join(lines)
-    code = (
-        "import os, signal, sys, time, cli\n"
-        f"@cli.app.command()\ndef stub():\n    {body}\n"
-        "sys.argv = ['jobtool', 'stub']\ncli.main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stderr
-
-
-CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
-
-
-@pytest.mark.parametrize("error", ["ValueError", "AssertionError", "cli.JobtoolError"])
-def test_ctrl_c_that_became_another_error_is_still_a_stop(error: str) -> None:
-    lines = (
-        f"try: {CTRL_C}; time.sleep(30)",
-        "except KeyboardInterrupt as stopped:",
-        f"    error = {error}('could not pack sequence')",
-        "    error.add_note('half is done')",
-        "    raise error from stopped",
-    )
-    assert run_stub(*lines) == (130, "stopped\nhalf is done\n")
-
-
-def test_an_error_without_ctrl_c_stays_one() -> None:
-    code, told = run_stub("raise ValueError('a fault of ours')")
-    assert (code, told.splitlines()[-1]) == (1, "ValueError: a fault of ours")
-
-
-def test_who_ignores_ctrl_c_goes_on_and_a_finished_command_keeps_its_exit_code() -> None:
-    lines = ("signal.signal(signal.SIGINT, signal.SIG_IGN)", "cli.interrupts.remember()", CTRL_C)
-    assert run_stub(*lines, "raise cli.typer.Exit(3)") == (3, "")
-    lines = (f"try: {CTRL_C}; time.sleep(30)", "except KeyboardInterrupt: pass")
-    assert run_stub(*lines, "raise cli.typer.Exit(3)") == (3, "")
-
-
-def test_importing_the_command_line_leaves_ctrl_c_alone() -> None:
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_a_reader_that_leaves_early_is_no_error(tiny_model: Path, tmp_path: Path) -> None:
-    rows = ({"id": n, "text": f"night nurse {n}"} for n in range(2000))
-    source = write_jobs(tmp_path / "many.jsonl", *rows)
-    args = [*RUN, "tag", "--model", str(tiny_model), str(source)]
-    process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.readline()
-    process.stdout.close()
-    assert (process.stderr.read(), process.wait(60)) == (b"", 141)
-    process.stderr.close()
 
 
 # ---- train

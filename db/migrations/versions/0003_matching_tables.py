@@ -1,23 +1,12 @@
 """The tables of matching."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
-revision = "0002"
-down_revision = "0001"
+from db.migrations.types import BYTES, INSTANT, KEY, one_of
 
-# As they were when this was written: a migration doesn't change with the schema.
-KEY = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
-BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-INSTANT = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-
-
-def one_of(*values: str, name: str) -> sa.Enum:
-    options: dict[str, Any] = {"native_enum": False, "create_constraint": True, "length": 20}
-    return sa.Enum(*values, name=name, **options)
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
