@@ -1,31 +1,50 @@
-"""Reading what a team says of its tags: CSV, TSV, JSON, YAML or Parquet.
+"""Reading and writing what a team says of its tags: CSV, TSV, JSON, YAML or Parquet.
 
 A file has one tag a row, in these columns (matched whatever their case; others are ignored):
 
 ===========  ===================================================================================
 tag          the tag's name; the only column that must be there
 description  what the team means by it, in a sentence or two
-aliases      other names of the tag: a list, or a string separated by semicolons
+aliases      other names of the tag: a list, or a string separated by semicolons or line breaks
 words        terms that speak for the tag, with a minus in front against it: a list, or a string
-             separated by semicolons (``night shift; rota; -office hours``)
+             separated by semicolons or line breaks (``night shift; rota; -office hours``)
 share        the expected share of postings that carry the tag, between 0 and 1, or such as 5%
 ===========  ===================================================================================
 """
 
+import csv
+import io
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from tagger.columns import check_found, check_header, match_columns
 from tagger.errors import DataError
 from tagger.files import open_rows
 from tagger.rejects import Rejects
-from tagger.tag_info import TagInfo, check_distinct
+from tagger.tag_info import TagInfo, check_distinct, one_line, some_problems
+from tagger.writing import joined, writing
 
 COLUMNS = ("tag", "description", "aliases", "words", "share")
 MAX_TAGS = 20_000
-_N_SHOWN = 5
+Kind = Literal["csv", "json", "yaml"]
+
+_DOCUMENTS = (".json", ".yaml", ".yml")
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_WRITTEN: dict[str, Kind] = {".csv": "csv", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+_FORMULA = re.compile("'*[=+@\\-\t\r\n\uff1d\uff0b\uff20\uff0d]")
+"""How a cell begins that a spreadsheet would take for a formula."""
+
+
+# ---- reading
+
+
+class _Row(NamedTuple):
+    place: str
+    cells: Mapping[str, Any]
 
 
 def read_tags(
@@ -44,8 +63,8 @@ def read_tags(
     Raises
     ------
     DataError
-        If the file can't be used. All rows with a problem are named at once: a list of tags of
-        which some are missing would train a model that lacks them.
+        If the file can't be used. Several rows with a problem are named at once: a list of tags
+        of which some are missing would train a model that lacks them.
     """
     wanted = {name: name for name in COLUMNS} | dict(columns or {})
     unknown = sorted(set(columns or ()) - set(COLUMNS))
@@ -54,84 +73,184 @@ def read_tags(
             f"a tags file has no column {unknown[0]!r} of ours; they are {', '.join(COLUMNS)}"
         )
     must = {"tag", *(columns or ())}
-    rows = _document(path, encoding) if _is_document(path) else _table(path, encoding, wanted, must)
+    rows = _rows(path, encoding, wanted, must)
     found: list[TagInfo] = []
     problems: list[str] = []
     for place, cells in rows:
-        matched = match_columns(cells, wanted)
-        if _is_document(path):
-            check_found(path, cells, wanted, must - matched.keys())
         try:
-            said = {ours: cells[theirs] for ours, theirs in matched.items()}
-            found.append(TagInfo.from_json(said))
+            matched = match_columns(cells, wanted)
+            found.append(TagInfo.from_json({ours: cells[name] for ours, name in matched.items()}))
         except DataError as error:
             problems.append(f"{place}: {error}")
-    if not problems:
-        if not found:
-            raise DataError(f"{path} names no tag")
-        if len(found) > MAX_TAGS:
-            raise DataError(f"{path} names {len(found):,} tags; at most {MAX_TAGS:,} can be used")
-        try:
-            check_distinct(found)
-        except DataError as error:
-            problems.append(str(error))
     if problems:
-        more = f"; and {len(problems) - _N_SHOWN} more" if len(problems) > _N_SHOWN else ""
-        raise DataError(f"{path}: {'; '.join(problems[:_N_SHOWN])}{more}")
+        raise DataError(f"{path}: {some_problems(problems)}")
+    if not found:
+        raise DataError(f"{path} names no tag")
+    if len(found) > MAX_TAGS:
+        raise DataError(f"{path} names {len(found):,} tags; at most {MAX_TAGS:,} can be used")
+    try:
+        check_distinct(found)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     return tuple(found)
 
 
-def _is_document(path: Path) -> bool:
-    return path.suffix.lower() in (".json", ".yaml", ".yml")
+def _rows(path: Path, encoding: str, wanted: Mapping[str, str], must: set[str]) -> Sequence[_Row]:
+    kind = Path(path.name.lower().removesuffix(".gz")).suffix
+    if path.suffix.lower() in _DOCUMENTS:
+        rows = _document(path, encoding, wanted)
+    elif kind in _TABLES:
+        rows, header = _table(path, encoding)
+        if header is not None:
+            check_header(path, header, wanted, must)
+            return rows
+    else:
+        ends = ", ".join((*_TABLES, *_DOCUMENTS))
+        raise DataError(f"{path}: unknown kind of file; the name must end in {ends}")
+    names = dict.fromkeys(name for row in rows for name in row.cells)  # a row may leave some out
+    if rows:
+        check_found(path, names, wanted, must - match_columns(names, wanted).keys())
+    return rows
 
 
-def _table(
-    path: Path, encoding: str, wanted: Mapping[str, str], must: set[str]
-) -> list[tuple[str, dict[str, Any]]]:
-    with Rejects(n_kept=_N_SHOWN) as rejects:
-        with open_rows(path, rejects=rejects, encoding=encoding, wanted=None) as (header, rows):
-            if header is not None:
-                check_header(path, header, wanted, must)
-            read = [(f"line {row.line}", row.cells) for row in rows]
-        if rejects.count:
-            raise DataError(f"{path}: {'; '.join(str(reject) for reject in rejects.first)}")
-    return read
+def _table(path: Path, encoding: str) -> tuple[list[_Row], tuple[str, ...] | None]:
+    is_csv = path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    with (
+        Rejects(n_kept=10) as rejects,
+        open_rows(path, rejects=rejects, encoding=encoding, wanted=None) as (header, rows),
+    ):
+        read = [
+            _Row(f"line {row.line}", _unprotected(row.cells) if is_csv else row.cells)
+            for row in rows
+        ]
+    if rejects.count:
+        problems = [f"line {reject.line}: {reject.reason}" for reject in rejects.first]
+        raise DataError(f"{path}: {some_problems(problems)}")
+    return read, header
 
 
-def _document(path: Path, encoding: str) -> list[tuple[str, dict[str, Any]]]:
+def _document(path: Path, encoding: str, wanted: Mapping[str, str]) -> list[_Row]:
     """Rows of one JSON or YAML document: a list of objects, or an object of tag -> object."""
     try:
-        text = path.read_text(encoding)
+        text = path.read_text(encoding).removeprefix("\ufeff")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except (UnicodeError, LookupError) as error:
-        raise DataError(f"{path} is not {encoding}: {error}") from error
+        raise DataError(f"{path} is not {encoding}: {error}; pass another --encoding") from error
     content = _json(path, text) if path.suffix.lower() == ".json" else _yaml(path, text)
     if isinstance(content, dict):
-        content = [
-            {"tag": name} | (said if isinstance(said, dict) else {"description": said})
-            for name, said in content.items()
-        ]
+        content = [content] if _is_row(content, wanted) else _by_tag(content, wanted)
     if not isinstance(content, list) or not content:
         raise DataError(f"{path} must hold a list of tags, or an object of tags")
-    rows = [{"tag": one} if isinstance(one, str) else one for one in content]
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise DataError(f"{path}: entry {number} is neither an object nor a name")
-    return [(f"entry {number}", row) for number, row in enumerate(rows, start=1)]
+    rows = []
+    for number, one in enumerate(content, start=1):
+        if isinstance(one, str):
+            one = {wanted["tag"]: one}
+        if not isinstance(one, dict):
+            raise DataError(f"{path}: entry {number} is neither an object nor a name in quotes")
+        rows.append(_Row(f"entry {number}", {str(name): said for name, said in one.items()}))
+    return rows
+
+
+def _is_row(content: Mapping[Any, Any], wanted: Mapping[str, str]) -> bool:
+    """Whether an object is one tag, as in JSON lines of one line, and not tag -> object."""
+    matched = match_columns((name for name in content if isinstance(name, str)), wanted)
+    return isinstance(content.get(matched.get("tag")), str)
+
+
+def _by_tag(content: Mapping[Any, Any], wanted: Mapping[str, str]) -> list[dict[Any, Any]]:
+    """Rows of an object of tag -> object; instead of the object a description, or null."""
+    key, description = wanted["tag"], wanted["description"]
+    return [
+        (said if isinstance(said, dict) else {description: said}) | {key: name}
+        for name, said in content.items()
+    ]
 
 
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+        try:  # one object a line
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            raise DataError(f"{path} is not JSON: {error}") from error
 
 
 def _yaml(path: Path, text: str) -> Any:
+    """What plain YAML holds: no objects of Python; no aliases, a few of which make gigabytes."""
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{path} is not YAML: {error}") from error
+        from yaml import CSafeLoader as Loader  # ten times as fast
+    except ImportError:
+        from yaml import SafeLoader as Loader  # type: ignore[assignment]
+    try:
+        for event in yaml.parse(text, Loader=Loader):
+            if isinstance(event, yaml.AliasEvent):
+                raise DataError(
+                    f"{path} refers to another part of itself (*{event.anchor}): write it out there"
+                )
+        return yaml.load(text, Loader=Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        problem = " ".join(str(error).split())
+        raise DataError(f"{path} is not plain YAML: {problem:.200}") from error
+
+
+# ---- writing
+
+
+def write_tags(path: Path, tags: Iterable[TagInfo]) -> None:
+    """Write a file that `read_tags` reads; its name ends in .csv, .json or .yaml.
+
+    Raises
+    ------
+    DataError
+        If it can't be written. An older file stays until the new one is whole.
+    """
+    kind = _WRITTEN.get(path.suffix.lower())
+    if kind is None:
+        raise DataError(f"{path}: the name must end in {', '.join(_WRITTEN)}")
+    part = path.with_name(f"{path.name}.part")
+    with writing(path):
+        part.write_bytes(format_tags(tags, kind).encode("utf-8", "backslashreplace"))
+        os.replace(part, path)
+
+
+def format_tags(tags: Iterable[TagInfo], kind: Kind) -> str:
+    """What a file of this kind says of tags.
+
+    In CSV an apostrophe stands before what a spreadsheet would take for a formula.
+    """
+    rows = [tag.to_json() for tag in tags]
+    if kind == "json":
+        return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    if kind == "yaml":
+        import yaml
+
+        dumped: str = yaml.safe_dump(rows, allow_unicode=True, sort_keys=False, width=100)
+        return dumped
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows([_cell(row.get(name, "")) for name in COLUMNS] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: str | float | list[str]) -> str:
+    if isinstance(value, float):
+        return str(value)
+    text = joined(value) if isinstance(value, list) else one_line(value)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _unprotected(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells without the apostrophe that `_cell` put before some of them."""
+    return {
+        name: cell[1:]
+        if isinstance(cell, str) and re.match("'", cell) and _FORMULA.match(cell)
+        else cell
+        for name, cell in cells.items()
+    }

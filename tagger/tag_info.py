@@ -3,6 +3,8 @@
 See `tagger.tag_files` for reading it.
 """
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,9 @@ MAX_DESCRIPTION = 10_000
 """Longest description, in characters: a description is a sentence or two, not a document."""
 MAX_TERMS = 1_000
 """Most aliases, and most words, of one tag."""
+_N_SHOWN = 5
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
+_BETWEEN = re.compile("[;\n\r]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +28,8 @@ class TagInfo:
     Raises
     ------
     DataError
-        If the name is empty, the description too long, the share out of range, or a word both
-        speaks for the tag and against it.
+        If the name is empty, the description too long, the share out of range, a word begins with
+        a minus, or a word both speaks for the tag and against it.
     """
 
     name: str
@@ -48,12 +53,19 @@ class TagInfo:
             )
         if self.share is not None and not 0 < self.share < 1:
             raise DataError(
-                f"the share of tag {self.name!r:.60} must lie between 0 and 1, got {self.share:g}"
+                f"the share of tag {self.name!r:.60} must lie between 0 and 1, got {self.share:g}: "
+                "write 0.05 or 5%"
             )
         for kind, terms in (("aliases", self.aliases), ("words", self.words + self.against)):
             if len(terms) > MAX_TERMS:
                 raise DataError(
                     f"tag {self.name!r:.60} has {len(terms):,} {kind}; at most {MAX_TERMS:,} count"
+                )
+        for word in self.words + self.against:
+            if word.startswith("-"):
+                raise DataError(
+                    f"{word!r:.60} can't be a word of tag {self.name!r:.60}: a minus in front "
+                    "marks a word that speaks against the tag"
                 )
         both = {fold(word) for word in self.words} & {fold(word) for word in self.against}
         if both:
@@ -77,14 +89,14 @@ class TagInfo:
     def from_json(cls, said: Mapping[str, Any]) -> "TagInfo":
         """From cells by our column names, as a file or `to_json` has them."""
         name = _one_line(said.get("tag"), "tag")
-        for_, against = _signed(_terms(said.get("words"), name))
+        for_, against = _signed(_terms(said.get("words"), "words"))
         return cls(
-            name=tag_name(name) if name else "",
+            name=name,
             description=_one_line(said.get("description"), "description"),
-            aliases=_terms(said.get("aliases"), name),
+            aliases=tuple(dict.fromkeys(_terms(said.get("aliases"), "aliases"))),
             words=for_,
             against=against,
-            share=_share(said.get("share"), name),
+            share=read_share(said.get("share")),
         )
 
 
@@ -98,68 +110,127 @@ def check_distinct(tags: Sequence[TagInfo]) -> None:
 
     One word may speak for several tags.
     """
-    tag_called = {}
+    tag_called: dict[str, str] = {}
+    problems: list[str] = []
     for tag in tags:
-        key = _folded(tag.name)
+        key = name_key(tag.name)
         if key in tag_called:
-            raise DataError(
-                f"tags {tag_called[key]!r:.60} and {tag.name!r:.60} have the same name but for "
-                "capitals and spaces: keep one"
-            )
-        tag_called[key] = tag.name
+            problems.append(_twice(tag_called[key], tag.name))
+        tag_called.setdefault(key, tag.name)
     for tag in tags:
         for alias in tag.aliases:
-            other = tag_called.setdefault(_folded(alias), tag.name)
+            other = tag_called.setdefault(name_key(alias), tag.name)
             if other != tag.name:
-                raise DataError(
-                    f"{alias!r:.60}, another name of tag {tag.name!r:.60}, already stands for "
-                    f"tag {other!r:.60}: take one of them out"
+                problems.append(
+                    f"{alias!r:.60}, another name of tag {tag.name!r:.60}, already stands for tag "
+                    f"{other!r:.60}: take one of them out"
                 )
+    if problems:
+        raise DataError(some_problems(problems))
 
 
-def _folded(name: str) -> str:
-    return " ".join(fold(name).split())
+def _twice(first: str, second: str) -> str:
+    if first == second:
+        return f"tag {first!r:.60} is there twice: keep one"
+    return (
+        f"tags {first!r:.60} and {second!r:.60} have the same name but for capitals and spaces: "
+        "keep one"
+    )
 
 
-def _one_line(value: object, column: str) -> str:
-    if is_null(value):
-        return ""
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise DataError(f"the {column} is {type(value).__name__}, not a string")
-    return tag_name(str(value))
+def some_problems(problems: Sequence[str]) -> str:
+    """The first problems of a list that may be long, in one line."""
+    more = f"; and {len(problems) - _N_SHOWN:,} more" if len(problems) > _N_SHOWN else ""
+    return "; ".join(problems[:_N_SHOWN]) + more
 
 
-def _terms(value: object, tag: str) -> tuple[str, ...]:
-    """Terms of a list, or of a cell separated by semicolons; each once, empty ones dropped."""
-    if is_null(value):
-        return ()
-    if isinstance(value, str):
-        value = value.split(";")
-    if not isinstance(value, list | tuple):
-        raise DataError(f"tag {tag!r:.60}: {value!r:.40} is not a list of words")
-    terms = (_one_line(term, "word") for term in value)
-    return tuple(dict.fromkeys(filter(None, terms)))
+# ---- what a cell says
 
 
-def _signed(terms: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Terms that speak for the tag, and those with a minus in front, which speak against it."""
-    for_, against = [], []
-    for term in terms:
-        if term.startswith("-") and term.strip("- "):
-            against.append(term.lstrip("- "))
-        else:
-            for_.append(term)
-    return tuple(for_), tuple(against)
+def name_key(name: str) -> str:
+    """A name without what does not tell two tags apart.
+
+    Examples
+    --------
+    >>> name_key(" Night  Shift")
+    'night shift'
+    """
+    return fold(one_line(name))
 
 
-def _share(value: object, tag: str) -> float | None:
+def one_line(text: str) -> str:
+    """A name, word or description as we keep it: `tag_name`, and no control characters."""
+    return tag_name(_CONTROL.sub(" ", text))
+
+
+def read_share(value: object) -> float | None:
+    """A share such as 0.05 or "5%"; None for an empty cell.
+
+    Raises
+    ------
+    DataError
+        If it is no number. `TagInfo` checks the range.
+    """
     if is_null(value) or (isinstance(value, str) and not value.strip()):
         return None
     try:
         if isinstance(value, str) and value.strip().endswith("%"):
             return float(value.strip()[:-1]) / 100
         return float(value)  # type: ignore[arg-type]  # whatever else it is, it is refused
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"the share is {_what(value)}: write 0.05 or 5%") from None
+
+
+def _one_line(value: object, column: str) -> str:
+    if is_null(value):
+        return ""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise DataError(f"the {column} is {_what(value)}, not a string: put it in quotes")
+    return one_line(str(value))
+
+
+def _terms(value: object, column: str) -> tuple[str, ...]:
+    """Terms of a list, or of a cell with separators; empty ones dropped."""
+    if is_null(value):
+        return ()
+    if isinstance(value, str):
+        value = _split(value, column)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise DataError(f"the column {column} holds {_what(value)}, not a list of words")
+    return tuple(filter(None, (_one_line(term, f"term in {column}") for term in value)))
+
+
+def _split(cell: str, column: str) -> object:
+    """What separators divide, or what a JSON list holds."""
+    cell = cell.strip()
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return _BETWEEN.split(cell)
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
         raise DataError(
-            f"the share of tag {tag!r:.60} is {value!r:.40}; write 0.05 or 5%"
+            f"the column {column} holds a list that is not JSON: write night shift; rota"
         ) from None
+
+
+def _signed(terms: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Terms that speak for the tag, and those with a minus in front, which speak against it.
+
+    Each once, whatever its capitals; a minus alone is no term.
+    """
+    for_: dict[str, str] = {}
+    against: dict[str, str] = {}
+    for term in terms:
+        bare = term.lstrip("- ")
+        if bare:
+            (against if term.startswith("-") else for_).setdefault(fold(bare), bare)
+    return tuple(for_.values()), tuple(against.values())
+
+
+def _what(value: object) -> str:
+    """What came, in a few words; never a whole list, which may be huge."""
+    kinds = {bool: "true or false", list: "a list", dict: "an object", type(None): "empty"}
+    is_short = isinstance(value, str | float)
+    return kinds.get(type(value)) or (f"{value!r:.40}" if is_short else type(value).__name__)
