@@ -67,6 +67,16 @@ class Source(StrEnum):
     """A person who settled what others disagreed on."""
 
 
+class WordVerdict(StrEnum):
+    """What a person, or a file, says of a word and a tag."""
+
+    FOR = "for"
+    """It speaks for the tag."""
+    AGAINST = "against"
+    REJECTED = "rejected"
+    """Looked at, and of no use."""
+
+
 class Split(StrEnum):
     """On which side of the gate a job stands, for ever: its reposts stand there too."""
 

@@ -33,6 +33,7 @@ from db.columns import (
     Source,
     Split,
     UtcDateTime,
+    WordVerdict,
     belongs,
     enum,
     numbered,
@@ -102,6 +103,41 @@ class TagAlias(Base):
     __tablename__ = "tag_aliases"
     name: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
     tag_id: Mapped[int] = belongs("tags.id", index=True)
+
+
+class TagFact(Base):
+    """What somebody says of a tag: a line of history, never changed. A tag's last line holds."""
+
+    __tablename__ = "tag_facts"
+    __table_args__ = (CheckConstraint("share > 0 AND share < 1", name="share"),)
+    id: Mapped[int] = numbered()
+    tag_id: Mapped[int] = belongs("tags.id", index=True)
+    description: Mapped[str] = mapped_column(LongText)
+    """What the team means by it; may be empty."""
+    share: Mapped[float | None]
+    """Expected share of postings that carry it, in (0, 1); None if nobody said."""
+    said_by: Mapped[str] = mapped_column(String(MAX_NAME))
+    said_at: Mapped[datetime]
+
+
+class TagWord(Base):
+    """What somebody says of a word and a tag: a line of history, never changed.
+
+    The last line of a (tag, word) holds; capitals don't make another word. See `db.tag_info`.
+    """
+
+    __tablename__ = "tag_words"
+    id: Mapped[int] = numbered()
+    tag_id: Mapped[int] = belongs("tags.id", index=True)
+    word: Mapped[str] = mapped_column(String(MAX_NAME))
+    verdict: Mapped[WordVerdict | None] = mapped_column(enum(WordVerdict, "verdict"))
+    """None: what was said is taken back."""
+    undoes_id: Mapped[int | None] = mapped_column(
+        Id, ForeignKey("tag_words.id", ondelete="CASCADE")
+    )
+    """The line that this one undoes."""
+    said_by: Mapped[str] = mapped_column(String(MAX_NAME))
+    said_at: Mapped[datetime]
 
 
 class Label(Base):

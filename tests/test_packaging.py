@@ -22,6 +22,7 @@ SHIPPED = (*PACKAGES, "cli")
 ARROWS = {
     **{package: {package} for package in PACKAGES},
     "matcher": {"matcher", "tagger"},
+    "db": {"db", "tagger"},
     "cli": set(SHIPPED),
 }
 # What of the tagger the matcher stands on: files and errors, never a network or a text.
@@ -29,6 +30,8 @@ PLUMBING = {
     *("errors", "figures", "files", "pages", "progress", "quiet"),
     *("records", "rejects", "storage", "writing"),
 }
+# What of the tagger the database stands on: what a tag is said to mean, and how names are written.
+MEANING = {"columns", "errors", "tag_info"}
 
 # Tagging one posting loads these modules, and nothing slow may come with them.
 SERVING = (
@@ -42,6 +45,7 @@ UNSAFE_FORMATS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"
 
 IMPORT_NAMES = {
     "pystemmer": "Stemmer",
+    "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "tensorflow-cpu": "tensorflow",
     "xgboost-cpu": "xgboost",
@@ -144,13 +148,20 @@ def test_imports_follow_the_arrows(name: str) -> None:
     assert imported_by(name) & set(SHIPPED) <= ARROWS[name]
 
 
-def test_the_matcher_uses_the_files_and_errors_of_the_tagger_alone() -> None:
-    used = {
+def used_of_the_tagger(package: str) -> set[str]:
+    return {
         name.split(".")[1]
-        for path in sources("matcher")
+        for path in sources(package)
         for name in re.findall(r"^\s*(?:from|import) (tagger\.\w+)", path.read_text("utf-8"), re.M)
     }
-    assert used <= PLUMBING
+
+
+def test_the_matcher_uses_the_files_and_errors_of_the_tagger_alone() -> None:
+    assert used_of_the_tagger("matcher") <= PLUMBING
+
+
+def test_the_database_uses_what_tags_mean_of_the_tagger_alone() -> None:
+    assert used_of_the_tagger("db") <= MEANING
 
 
 @pytest.mark.parametrize("module", SERVING)

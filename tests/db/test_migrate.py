@@ -20,6 +20,20 @@ def test_every_constraint_has_a_name(engine: Engine):
         assert all(key["name"].startswith(f"fk_{table}_") for key in keys)
 
 
+def test_a_database_of_the_version_before_keeps_its_rows(engine: Engine):
+    with engine.begin() as connection:
+        for table in ("tag_facts", "tag_words"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("INSERT INTO tags (id, name, position) VALUES (1, 'remote', 0)"))
+        connection.execute(text("UPDATE jobtool_version SET version_num = '0003'"))
+    with pytest.raises(OutdatedError, match="is at revision 0003"):
+        migrate.ready(engine)
+    assert migrate.upgrade(engine) == ("0003", migrate.head())
+    assert migrate.check(engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM tags")).scalars().all() == ["remote"]
+
+
 def test_an_empty_database_gets_its_tables_by_itself(tmp_path):
     engine = open_engine(str(tmp_path / "new.db"))
     migrate.ready(engine)
