@@ -7,7 +7,8 @@ learned, and no model, past or future, has learned their labels.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
@@ -18,6 +19,8 @@ from sqlalchemy.orm import Session
 from db.columns import Answer, Split
 from db.labels import Held, all_tags, chunks, iter_held
 from db.schema import Job, Label, PseudoLabel
+from db.tag_info import infos_of
+from tagger.tag_info import TagInfo
 
 EVALUATION_SHARE = 0.2
 """Of the labelled duplicate groups that the gate judges by, in [0, 1]."""
@@ -50,6 +53,8 @@ class Snapshot:
 
     tags: tuple[str, ...]
     """The tags in use, by position: the columns of the model."""
+    tag_infos: tuple[TagInfo, ...]
+    """What the team says of each of them, in the same order."""
     training: tuple[LabelledJob, ...]
     evaluation: tuple[LabelledJob, ...]
     unlabelled: tuple[int, ...]
@@ -57,7 +62,7 @@ class Snapshot:
     n_replayed: int
     """How many of `training` the last model knew already."""
     sha256: str
-    """Of ids, texts and labels of all that is learned from."""
+    """Of ids, texts and labels of all that is learned from, and of what is said of tags."""
 
     @property
     def job_ids(self) -> list[int]:
@@ -117,7 +122,9 @@ def take_snapshot(
     max_replay
         At most so many old labelled jobs: those with rare tags, then some drawn at random.
     """
-    tags = {tag.id: tag.name for tag in all_tags(session)}
+    in_use = all_tags(session)
+    tags = {tag.id: tag.name for tag in in_use}
+    infos = infos_of(session, in_use)
     held = known_labels(session, tags)
     split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).all())
     new = set(session.scalars(select(Label.job_id).where(Label.id > known_label).distinct()))
@@ -128,11 +135,12 @@ def take_snapshot(
     unlabelled = _unlabelled(session, set(held), n_unlabelled)
     return Snapshot(
         tags=tuple(tags.values()),
+        tag_infos=tuple(infos.values()),
         training=tuple(read_labelled(session, chosen, held, tags)),
         evaluation=tuple(read_labelled(session, of_split[Split.EVALUATION], held, tags)),
         unlabelled=tuple(unlabelled),
         n_replayed=len(replayed),
-        sha256=_digest(session, chosen, held, unlabelled),
+        sha256=_digest(session, chosen, held, unlabelled, infos),
     )
 
 
@@ -230,9 +238,15 @@ def read_labelled(
 
 
 def _digest(
-    session: Session, training: Sequence[int], held: Answers, unlabelled: Sequence[int]
+    session: Session,
+    training: Sequence[int],
+    held: Answers,
+    unlabelled: Sequence[int],
+    infos: Mapping[int, TagInfo],
 ) -> str:
     digest = hashlib.sha256()
+    for tag_id, info in infos.items():
+        digest.update(f"{tag_id}:{json.dumps(info.to_json())}\n".encode())
     for part in chunks(sorted([*training, *unlabelled])):
         query = select(Job.id, Job.text_hash).where(Job.id.in_(part)).order_by(Job.id)
         for job_id, text_hash in session.execute(query):

@@ -2,12 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine, select, update
 
-from db.columns import Split
+from db.columns import Split, WordVerdict
 from db.engine import reading, writing
 from db.schema import Job
 from db.snapshot import Snapshot, assign_splits, take_snapshot
+from db.tag_info import say_fact, say_word
+from db.tags import alias_tag, rename_tag, retire_tag
+from tagger.tag_info import TagInfo
 
 
 def splits(engine: Engine) -> dict[int, Split | None]:
@@ -135,6 +139,39 @@ def test_the_hash_tells_texts_and_labels_apart(engine, add_jobs, say):
     with writing(engine) as session:
         session.get_one(Job, jobs[1]).text_hash = b"another" * 2
     assert len({first, second, snapshot(engine).sha256}) == 3
+
+
+def test_what_is_said_of_tags_belongs_to_it(engine, add_jobs, say):
+    say(add_jobs(1)[0], remote="yes", night="no")
+    with writing(engine) as session:
+        say_word(session, "night", "rota", WordVerdict.FOR, "anna")
+        retire_tag(session, "remote")
+    found = snapshot(engine)
+    assert found.tags == ("night",)
+    assert found.tag_infos == (TagInfo(name="night", words=("rota",)),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: rename_tag(session, "remote", "home"),
+        lambda session: alias_tag(session, "remote", "home"),
+        lambda session: say_fact(session, "remote", "home", None, "anna"),
+        lambda session: say_fact(session, "remote", "", 0.1, "anna"),
+        lambda session: say_word(session, "remote", "home", WordVerdict.FOR, "anna"),
+        lambda session: say_word(session, "remote", "home", WordVerdict.AGAINST, "anna"),
+    ],
+)
+def test_the_hash_changes_with_what_is_said_of_tags(engine, add_jobs, say, change):
+    say(add_jobs(1)[0], remote="yes")
+    first = snapshot(engine).sha256
+    with writing(engine) as session:
+        change(session)
+    second = snapshot(engine).sha256
+    assert second != first
+    with writing(engine) as session:  # a rejected word is not learned from
+        say_word(session, "remote", "team", WordVerdict.REJECTED, "anna")
+    assert snapshot(engine).sha256 == second
 
 
 def test_jobs_posted_late_count_as_new(engine, add_jobs, say):
