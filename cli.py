@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tagger.rejects import Rejects
     from tagger.retraining import ModelComparison, TrainedModel
     from tagger.tables import Found
+    from tagger.tag_info import TagInfo
     from tagger.tagger import TaggerConfig
     from tagger.writing import RowWriter
 
@@ -364,6 +365,23 @@ class Files:
 
         write = task_writer(form)
         return lambda said: write(Answered(**asdict(said)))
+
+    def read_tags(
+        self, path: Path, columns: Mapping[str, str] | None, encoding: str
+    ) -> "tuple[TagInfo, ...]":
+        from tagger.tag_files import read_tags
+
+        return read_tags(path, columns=columns, encoding=encoding)
+
+    def write_tags(self, path: Path, infos: "Iterable[TagInfo]") -> None:
+        from tagger.tag_files import write_tags
+
+        write_tags(path, infos)
+
+    def tags_as_csv(self, infos: "Iterable[TagInfo]") -> str:
+        from tagger.tag_files import format_tags
+
+        return format_tags(infos, "csv")
 
 
 def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterator[Record]":

@@ -1,4 +1,4 @@
-"""Commands about people and what they say: agreement, history, tags, forgetting."""
+"""Commands about people and what they say: agreement, history, forgetting; see also tags."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.commands import AsJson, Database, n_of, opened, print_json, told_time
+from db.tag_commands import app as tags
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -13,11 +14,6 @@ if TYPE_CHECKING:
     from db.forget import Found
 
 app = typer.Typer(rich_markup_mode=None)
-tags = typer.Typer(
-    help="The team's list of tags: show it, add to it, rename, retire.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 forget = typer.Typer(
     help="Remove a person or a posting with all that was derived from it.",
     no_args_is_help=True,
@@ -25,7 +21,6 @@ forget = typer.Typer(
 )
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-TagName = Annotated[str, typer.Argument(metavar="TAG", help="A tag, or another name of one.")]
 
 
 @app.command()
@@ -108,87 +103,7 @@ def history(
 app.add_typer(tags, name="tags")
 
 
-@tags.command("list")
-def list_(db: Database = None, as_json: AsJson = False) -> None:
-    """Show the tags in their order, with other names and how often each was said."""
-    from db.engine import reading
-    from db.tags import list_tags
-
-    with opened(db) as engine, reading(engine) as session:
-        lines = list_tags(session)
-    if as_json:
-        return print_json({"tags": [line._asdict() for line in lines]})
-    typer.echo(f"{'tag':<30}{'yes':>8}{'no':>8}{'unknown':>9}")
-    for line in lines:
-        notes = [f"also {', '.join(line.aliases)}"] if line.aliases else []
-        notes += [f"retired {told_time(line.retired_at)}"] if line.retired_at else []
-        typer.echo(
-            f"{line.name:<30}{line.n_yes:>8,}{line.n_no:>8,}{line.n_unknown:>9,}  "
-            f"{'; '.join(notes)}".rstrip()
-        )
-
-
-@tags.command()
-def add(
-    names: Annotated[list[str], typer.Argument(metavar="TAG...", help="New tags.")],
-    db: Database = None,
-) -> None:
-    """Put new tags at the end of the list."""
-    from db.engine import writing
-    from db.tags import add_tags
-
-    with opened(db) as engine, writing(engine) as session:
-        alike = add_tags(session, names)
-    typer.echo(f"Added: {', '.join(names)}")
-    if alike:
-        there = ", ".join(alike)
-        typer.echo(f"Only capitals make another tag of what was there: {there}", err=True)
-
-
-@tags.command()
-def rename(
-    tag: TagName,
-    new: Annotated[str, typer.Argument(metavar="NAME", help="What to call it from now on.")],
-    db: Database = None,
-) -> None:
-    """Rename a tag; the old name still works in files and models."""
-    from db.engine import writing
-    from db.tags import rename_tag
-
-    with opened(db) as engine, writing(engine) as session:
-        rename_tag(session, tag, new)
-    typer.echo(f"{tag} is now {new}; {tag} still works")
-
-
-@tags.command()
-def alias(
-    tag: TagName,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Another name for it.")],
-    db: Database = None,
-) -> None:
-    """Give a tag another name that works in files."""
-    from db.engine import writing
-    from db.tags import alias_tag
-
-    with opened(db) as engine, writing(engine) as session:
-        alias_tag(session, tag, name)
-    typer.echo(f"{name} now means {tag}")
-
-
-@tags.command()
-def retire(
-    tag: TagName,
-    restore: Annotated[bool, typer.Option("--restore", help="Put it back into use.")] = False,
-    db: Database = None,
-) -> None:
-    """Take a tag out of use: nobody is asked about it, no model learns it; its labels stay."""
-    from db.engine import writing
-    from db.tags import retire_tag
-
-    with opened(db) as engine, writing(engine) as session:
-        retire_tag(session, tag, restore=restore)
-    typer.echo(f"{tag} is {'in use again' if restore else 'retired'}")
-
+# ---- forgetting
 
 app.add_typer(forget, name="forget")
 

@@ -16,6 +16,7 @@ from db.engine import now
 from db.errors import StoreError
 from db.labels import all_tags, find_tags, iter_held
 from db.schema import Job, Label, Tag, TagAlias
+from db.tag_info import infos_of
 
 
 class TagLine(NamedTuple):
@@ -29,6 +30,12 @@ class TagLine(NamedTuple):
     n_unknown: int
     """Jobs on which people are unsure or disagree."""
     retired_at: datetime | None
+    description: str
+    words: tuple[str, ...]
+    """Those that speak for it."""
+    against: tuple[str, ...]
+    share: float | None
+    """Expected share of postings that carry it."""
 
 
 class HistoryLine(NamedTuple):
@@ -44,21 +51,32 @@ class HistoryLine(NamedTuple):
 
 
 def list_tags(session: Session) -> list[TagLine]:
-    """Every tag in its order, retired ones too, with how often it was said."""
+    """Every tag in its order, retired ones too: how often it was said, and what it means."""
     counts: dict[int, dict[Answer | None, int]] = {}
     for held in iter_held(session):
         of_tag = counts.setdefault(held.tag_id, {})
         of_tag[held.answer] = of_tag.get(held.answer, 0) + 1
-    aliases: dict[int, list[str]] = {}
-    for alias in session.scalars(select(TagAlias).order_by(TagAlias.name)):
-        aliases.setdefault(alias.tag_id, []).append(alias.name)
+    tags = all_tags(session, retired=True)
+    infos = infos_of(session, tags)
     lines = []
-    for tag in all_tags(session, retired=True):
-        yes, no, unknown = (
+    for tag in tags:
+        info = infos[tag.id]
+        n_yes, n_no, n_unknown = (
             counts.get(tag.id, {}).get(answer, 0) for answer in (Answer.YES, Answer.NO, None)
         )
         lines.append(
-            TagLine(tag.name, tuple(aliases.get(tag.id, ())), yes, no, unknown, tag.retired_at)
+            TagLine(
+                name=tag.name,
+                aliases=info.aliases,
+                n_yes=n_yes,
+                n_no=n_no,
+                n_unknown=n_unknown,
+                retired_at=tag.retired_at,
+                description=info.description,
+                words=info.words,
+                against=info.against,
+                share=info.share,
+            )
         )
     return lines
 
