@@ -44,6 +44,7 @@ def store_tag_infos(session: Session, infos: Sequence[TagInfo], said_by: str) ->
     """
     check_name("labeller", said_by)
     with as_store_error():
+        infos = [TagInfo.from_json(info.to_json()) for info in infos]  # cleaned, if made by hand
         check_distinct(infos)
     _stop_if(problem for info in infos for problem in _bad_names(info))
     take_turns(session)

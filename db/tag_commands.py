@@ -150,7 +150,7 @@ def import_(
     ] = "import",
     as_json: AsJson = False,
 ) -> None:
-    """Store what a file says of your tags: what they mean, and words that tell them.
+    """Store what a file says your tags mean.
 
     One tag a row: tag, and if you have them description, aliases, words and share. Aliases and
     words are lists, or separated by semicolons or line breaks; a word with a minus in front speaks

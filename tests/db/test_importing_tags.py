@@ -152,6 +152,13 @@ def test_names_and_words_that_can_not_be_stored_are_refused(engine: Engine, info
         stored(engine, info)
 
 
+def test_what_is_made_by_hand_is_cleaned(engine: Engine):
+    stored(
+        engine, TagInfo(name=" a\0b ", description="x\ny", aliases=("c ", "c"), words=("D", "d "))
+    )
+    assert known(engine) == (TagInfo(name="a b", description="x y", aliases=("c",), words=("D",)),)
+
+
 def test_words_of_two_sources_add_up_to_a_limit(engine: Engine):
     stored(engine, TagInfo(name="x", words=tuple(f"a{n}" for n in range(600))))
     with pytest.raises(StoreError, match="1,200 words; at most 1,000 count"):
