@@ -1,7 +1,7 @@
 """The command line as a whole: the commands of the packages, errors and exit codes.
 
 Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130 stopped by Ctrl-C,
-141 nobody reads the output any more.
+141 nobody reads the output any more, 143 stopped by SIGTERM (where the command tidies up first).
 """
 
 import logging
@@ -54,7 +54,7 @@ class Commands(TyperGroup):
         except (JobtoolError, StoreError) as error:
             raise _left(1, f"error: {error}", error) from None
         except KeyboardInterrupt as error:
-            raise _left(130, "stopped", error) from None
+            raise _left(interrupts.exit_code(error), "stopped", error) from None
         except BrokenPipeError:  # who reads our output has seen enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(141) from None
@@ -122,7 +122,16 @@ def tag(
         ),
     ] = None,
     store: db_commands.Store = None,
-    workers: Annotated[int, typer.Option(min=1, help="With --db: so many processes.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default="all cores; 1 with --db",
+            help="Number of processes that tag JOBS or the jobs of a database. A file's output is "
+            "the same with any number.",
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="With --db: wait for new jobs until stopped.")
     ] = False,
@@ -154,10 +163,10 @@ def tag(
             )
         options = {"lease_s": lease, "watch": watch, "limit": limit}
         return db_commands.tag_database(
-            load_predictor, db, store, options, n_workers=workers, as_json=as_json
+            load_predictor, db, store, options, n_workers=workers or 1, as_json=as_json
         )
-    if watch or limit or workers > 1:
-        raise typer.BadParameter("--workers, --watch and --limit need --db")
+    if watch or limit:
+        raise typer.BadParameter("--watch and --limit need --db")
     commands.tag_source(
         source,
         model or Path("model"),
@@ -167,6 +176,7 @@ def tag(
         columns=columns,
         encoding=encoding,
         rejects=rejects,
+        n_workers=workers,
         as_json=as_json,
     )
 

@@ -6,13 +6,13 @@ What is slow to import is imported inside the commands, so that `--help` answers
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagger import display
+from tagger import display, interrupts
 from tagger.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,15 +137,21 @@ def tag_source(
     columns: dict[str, str] | None,
     encoding: str,
     rejects: Path | None,
+    n_workers: int | None,
     as_json: bool,
 ) -> None:
     """Tag one posting, or a file of jobs, and print what comes of it: without --db."""
-    from tagger.model import TagModel
-    from tagger.tagging import check_apart, is_table, iter_tagged, tag_file, tag_jobs
+    from tagger.cores import one_thread, usable_cores
+
+    with one_thread():
+        from tagger.model import TagModel
+        from tagger.tagging import check_apart, is_table, iter_rows, tag_file, tag_jobs
 
     if source is None or not is_table(source):
-        if output or columns or rejects:
-            raise typer.BadParameter("--output, --column and --rejects are for files of jobs")
+        if output or columns or rejects or n_workers:
+            raise typer.BadParameter(
+                "--output, --column, --rejects and --workers are for files of jobs"
+            )
         job = _read_posting(source, title, encoding)
         loaded = TagModel.load(model)
         tagged = next(tag_jobs(loaded, [job], explain=explain))
@@ -158,17 +164,19 @@ def tag_source(
         rejects = rejects or _rejects_beside(output)
         check_apart(rejects, output)
     loaded = TagModel.load(model)
-    with collected(rejects, source) as rejected:
+    with collected(rejects, source) as rejected, interrupts.terminable():
         options: dict[str, Any] = {
             "rejects": rejected,
             "columns": columns,
             "encoding": encoding,
             "explain": explain,
+            "n_workers": n_workers or usable_cores(),
             "show_progress": True,
         }
         if not output:
-            for tagged in iter_tagged(loaded, source, **options):
-                sys.stdout.write(tagged.to_line())
+            with closing(iter_rows(loaded, source, **options)) as printed:
+                for rows in printed:
+                    sys.stdout.write(rows.text)
             return
         n_jobs = tag_file(loaded, source, output, **options)
         if as_json:

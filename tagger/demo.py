@@ -16,8 +16,9 @@ from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.report import write_report
+from tagger.tagged import TaggedJob, TagWriter
 from tagger.tagger import JobTagger, TaggerConfig, count_all
-from tagger.tagging import TaggedJob, TagWriter, tag_jobs
+from tagger.tagging import tag_jobs
 from tagger.thresholds import cross_fitted_decisions
 
 HELD_OUT = 4

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tagger.demo import Demo
     from tagger.evaluation import Evaluation
     from tagger.model import Reason, TagModel
-    from tagger.tagging import TaggedJob
+    from tagger.tagged import TaggedJob
     from tagger.training import TrainingReport
 
 N_SHOWN = 10
@@ -241,22 +241,12 @@ def _verdict(tagged: "TaggedJob", tag: str, threshold: float) -> str:
 
 def _raised_lowered(reasons: "Sequence[Reason]") -> tuple[str, str]:
     """The strongest terms that raised a tag and those that lowered it, weak ones left out."""
+    from tagger.tagged import signed  # loads numpy; --help must not
+
     strong = [reason for reason in reasons if abs(reason.effect) >= 0.05]
     raised = [reason for reason in strong if reason.effect > 0]
     lowered = [reason for reason in strong if reason.effect < 0]
     return signed(raised[:N_REASONS]), signed(lowered[:N_REASONS])
-
-
-def signed(reasons: "Iterable[Reason]") -> str:
-    """Reasons in one line.
-
-    Examples
-    --------
-    >>> from tagger.model import Reason
-    >>> signed([Reason("work from home", 1.234), Reason("office", -0.5)])
-    'work from home +1.2, office -0.5'
-    """
-    return ", ".join(f"{reason.term} {reason.effect:+.1f}" for reason in reasons)
 
 
 def _score(value: float | None, digits: int = 2) -> str:

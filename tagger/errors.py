@@ -11,3 +11,7 @@ class DataError(JobtoolError, ValueError):
 
 class ModelError(JobtoolError):
     """A saved model that is missing, half written, changed, or made by another version."""
+
+
+class WorkerError(JobtoolError):
+    """A worker process that was killed, ran out of memory, or failed."""

@@ -5,11 +5,16 @@ ValueError or an AssertionError, and who pressed Ctrl-C would see a traceback.
 """
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _came: list[int] = []
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where it stops as Ctrl-C does."""
 
 
 def remember() -> None:
@@ -46,3 +51,41 @@ def restored(*, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
         for note in getattr(error, "__notes__", ()):
             stopped.add_note(note)
         raise stopped from error
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM raises Terminated meanwhile, so that what is done so far is told and tidied up.
+
+    Where SIGTERM is ignored or handled otherwise, that stays.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait meanwhile: what belongs together is done as a whole or not at all."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def exit_code(stop: KeyboardInterrupt) -> int:
+    """As shells count it: 128 and the number of the signal."""
+    return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)

@@ -3,24 +3,30 @@
 Nothing here loads TensorFlow, Keras or scikit-learn, so that one posting is tagged at once.
 """
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from tagger.display import signed
-from tagger.errors import DataError
+from tagger.errors import DataError, JobtoolError
 from tagger.features import BATCH
 from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
 from tagger.metrics import plain
-from tagger.model import Reason, TagModel
-from tagger.writing import PartWriter, joined, writing
+from tagger.model import TagModel
+from tagger.tagged import TaggedJob, TagWriter, as_rows
+
+Batches = Iterator[list[Job]]
 
 BATCH_CHARS = 4 * 2**20
 """A batch ends at so many characters, so that a file of huge postings takes no more memory."""
+
+N_ALONE = 4
+"""Batches that are tagged sooner by one process than by several that must be started first."""
+N_ALONE_EXPLAINED = 1
+"""The same where each job is explained, which takes many times as long."""
 
 _TABLES = (*TEXT_KINDS, *(f"{kind}.gz" for kind in TEXT_KINDS), ".parquet")
 _NO_TEXT = {
@@ -30,37 +36,6 @@ _NO_TEXT = {
     b"\xff\xfe": "is UTF-16; pass --encoding utf-16",
     b"\xfe\xff": "is UTF-16; pass --encoding utf-16",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TaggedJob:
-    """What a model says of one job."""
-
-    id: str
-    tags: tuple[str, ...]
-    """Given: probability at or above the tag's threshold."""
-    review: tuple[str, ...]
-    """Probability so near to the threshold that a person should look."""
-    scores: dict[str, float]
-    """Tag -> calibrated probability, in [0, 1], rounded to 6 digits."""
-    reasons: dict[str, list[Reason]] | None = None
-    """Tag -> the terms that raised or lowered it, strongest first; None if not asked for."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As one object of plain values; `reasons` only if there are any."""
-        row: dict[str, Any] = {
-            "id": self.id,
-            "tags": list(self.tags),
-            "review": list(self.review),
-            "scores": self.scores,
-        }
-        if self.reasons is not None:
-            row["reasons"] = {tag: [list(r) for r in found] for tag, found in self.reasons.items()}
-        return row
-
-    def to_line(self) -> str:
-        """As a line of JSON."""
-        return json.dumps(self.to_json(), ensure_ascii=False) + "\n"
 
 
 # ---- jobs to tags
@@ -80,7 +55,7 @@ def tag_jobs(model: TagModel, jobs: Iterable[Job], *, explain: bool = False) -> 
             )
 
 
-def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+def _batches(jobs: Iterable[Job]) -> Batches:
     batch: list[Job] = []
     n_chars = 0
     for job in jobs:
@@ -185,22 +160,12 @@ def describe(model: TagModel, folder: Path) -> dict[str, Any]:
 # ---- a file into a file
 
 
-def iter_tagged(
-    model: TagModel,
-    source: Path,
-    *,
-    rejects: Rejects,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
-    explain: bool = False,
-    show_progress: bool = False,
-) -> Iterator[TaggedJob]:
-    """Tag the jobs of a file one after the other; see `tagger.jobs.iter_jobs`."""
-    from tqdm import tqdm
+class Rows(NamedTuple):
+    """What is written of some jobs."""
 
-    jobs = iter_jobs(source, rejects=rejects, columns=columns, encoding=encoding, labels=False)
-    tagged = tag_jobs(model, jobs, explain=explain)
-    yield from tqdm(tagged, desc="tagging", unit="job", disable=None if show_progress else True)
+    n_jobs: int
+    text: str
+    """As `tagger.tagged.as_rows` makes it."""
 
 
 def tag_file(
@@ -212,6 +177,7 @@ def tag_file(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    n_workers: int = 1,
     show_progress: bool = False,
 ) -> int:
     """Tag the jobs of `source` into `output`; returns how many.
@@ -219,24 +185,126 @@ def tag_file(
     `output` appears when it is whole; until then, and after an interruption, the rows are in a
     file of that name with ``.part`` after it.
 
+    Parameters
+    ----------
+    n_workers
+        Number of processes that tag; the output is the same with any number. A short file is
+        tagged in this process.
+
     Raises
     ------
     DataError
         If `source` as a whole can't be used, or `output` can't be written.
+    WorkerError
+        If a worker process was killed or failed.
     """
     check_apart(output, source)
     with TagWriter(output, model.tags, explain=explain) as writer:
-        for tagged in iter_tagged(
+        tagged = iter_rows(
             model,
             source,
+            kind=writer.kind,
             rejects=rejects,
             columns=columns,
             encoding=encoding,
             explain=explain,
+            n_workers=n_workers,
             show_progress=show_progress,
-        ):
-            writer.write(tagged)
+        )
+        with closing(tagged):
+            for n_jobs, text in tagged:
+                writer.write_rows(text, n_jobs)
     return writer.n_rows
+
+
+def iter_rows(
+    model: TagModel,
+    source: Path,
+    *,
+    kind: str = ".jsonl",
+    rejects: Rejects,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    explain: bool = False,
+    n_workers: int = 1,
+    show_progress: bool = False,
+) -> Generator[Rows, None, None]:
+    """Tag the jobs of a file, in order, as rows of a file of another kind; see `tag_file`.
+
+    Close it, with `contextlib.closing`, to end the worker processes at once.
+    """
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        monitor_interval = 0  # no thread that redraws it: workers are forked where there is none
+
+    jobs = iter_jobs(source, rejects=rejects, columns=columns, encoding=encoding, labels=False)
+    work = _Work(model, kind, explain)
+    tagged = _tag_batches(work, _batches(jobs), n_workers, is_stream=not source.is_file())
+    bar = Bar(desc="tagging", unit="job", disable=None if show_progress else True)
+    with bar, closing(tagged):
+        for rows in tagged:
+            yield rows
+            bar.update(rows.n_jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done to each batch, here or in a worker process."""
+
+    model: TagModel
+    kind: str
+    explain: bool
+
+    def __call__(self, batch: Sequence[Job]) -> Rows:
+        tagged = tag_jobs(self.model, batch, explain=self.explain)
+        return Rows(len(batch), as_rows(tagged, self.kind))
+
+    def one_by_one(self, batches: Iterable[Sequence[Job]]) -> Iterator[Rows]:
+        """The same in parts of one job, so that little is lost when this is stopped."""
+        for tagged in tag_jobs(self.model, chain.from_iterable(batches), explain=self.explain):
+            yield Rows(1, as_rows([tagged], self.kind))
+
+
+def _tag_batches(
+    work: _Work, batches: Batches, n_workers: int, *, is_stream: bool
+) -> Generator[Rows, None, None]:
+    """Tag in worker processes if there are more than a few batches.
+
+    A stream may come slowly: what it has brought is tagged before more of it is read.
+    """
+    if n_workers == 1:
+        yield from work.one_by_one(batches)
+        return
+    from tagger.workers import map_ordered
+
+    n_alone = N_ALONE_EXPLAINED if work.explain else N_ALONE
+    if is_stream:
+        yield from work.one_by_one(islice(batches, n_alone))
+    else:
+        head, batches = _look_ahead(batches, n_alone + 1)
+        if len(head) <= n_alone:
+            yield from work.one_by_one(chain(head, batches))
+            return
+        batches = chain(head, batches)
+    with closing(map_ordered(work, batches, n_workers=n_workers)) as tagged:
+        yield from tagged
+
+
+def _look_ahead(batches: Batches, n: int) -> tuple[list[list[Job]], Batches]:
+    """The first `n` batches, and the others; an error comes after what came before it."""
+    head: list[list[Job]] = []
+    try:
+        for batch in islice(batches, n):
+            head.append(batch)
+    except JobtoolError as error:
+        return head, _raising(error)
+    return head, batches
+
+
+def _raising(error: JobtoolError) -> Batches:
+    raise error
+    yield
 
 
 def check_apart(written: Path, *others: Path) -> None:
@@ -244,47 +312,3 @@ def check_apart(written: Path, *others: Path) -> None:
     for other in others:
         if written.resolve() == other.resolve():
             raise DataError(f"{written} would be overwritten while it is in use: name another file")
-
-
-class TagWriter(PartWriter):
-    """Writes tagged jobs as JSON lines or CSV, whole or not at all; a context manager.
-
-    JSON lines hold what `TaggedJob.to_json` gives. CSV has the columns id, tags, review (names
-    separated by semicolons), ``score:TAG`` for each tag, and with `explain` the column reasons.
-
-    Parameters
-    ----------
-    output
-        Ends in .jsonl, .ndjson or .csv, each also .gz. An older file is replaced at the end.
-    """
-
-    done = "jobs tagged"
-
-    def __init__(self, output: Path, tags: Sequence[str], *, explain: bool = False) -> None:
-        super().__init__(output)
-        self._tags, self._explain = tags, explain
-
-    def begin(self) -> None:
-        super().begin()
-        if self.kind == ".csv":
-            self._csv = csv.writer(self.stream, lineterminator="\n")
-            scores = [f"score:{tag}" for tag in self._tags]
-            reasons = ["reasons"] if self._explain else []
-            self._csv.writerow(["id", "tags", "review", *scores, *reasons])
-
-    def write(self, tagged: TaggedJob) -> None:
-        """Write one row."""
-        with writing(self.output):
-            if self.kind == ".csv":
-                self._csv.writerow(_csv_cells(tagged))
-            else:
-                self.stream.write(tagged.to_line())
-        self.n_rows += 1
-
-
-def _csv_cells(tagged: TaggedJob) -> list[object]:
-    cells = [tagged.id, joined(tagged.tags), joined(tagged.review), *tagged.scores.values()]
-    if tagged.reasons is not None:
-        shown = [tag for tag in tagged.reasons if tag in (*tagged.tags, *tagged.review)]
-        cells.append(" | ".join(f"{tag}: {signed(tagged.reasons[tag])}" for tag in shown))
-    return cells

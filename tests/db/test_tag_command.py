@@ -274,7 +274,7 @@ def test_without_a_live_model_it_says_what_to_do(tmp_path: Path) -> None:
         ("--db", "jobs.db", "jobs.csv"),
         ("--db", "jobs.db", "--explain"),
         ("--watch",),
-        ("--workers", "2"),
+        ("posting.txt", "--workers", "2"),
         ("--limit", "2"),
         ("--db", "jobs.db", "--workers", "0"),
     ],

@@ -11,7 +11,7 @@ from tagger.demo import Demo
 from tagger.display import print_demo
 from tagger.evaluation import Evaluation
 from tagger.jobs import Job
-from tagger.tagging import TaggedJob
+from tagger.tagged import TaggedJob
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from tagger import tagging
 from tagger.errors import DataError
 from tagger.jobs import Job, Rejects, read_labelled
 from tagger.model import Reason, TagModel
+from tagger.tagged import TaggedJob, TagWriter
 from tagger.tagging import (
     BATCH,
-    TaggedJob,
-    TagWriter,
+    N_ALONE,
     is_table,
     read_posting,
     tag_file,
@@ -74,6 +74,52 @@ def test_given_tags_are_those_at_or_above_their_threshold(model: TagModel) -> No
     thresholds = {row["tag"]: row["threshold"] for row in tag_table(model)}
     for one in tag_jobs(model, numbered(5, "Cook, £12/hr, part-time")):
         assert one.tags == tuple(tag for tag, p in one.scores.items() if p >= thresholds[tag])
+
+
+@pytest.mark.parametrize("name", ["tags.jsonl", "tags.csv", "tags.csv.gz"])
+@pytest.mark.parametrize("explain", [False, True])
+def test_the_output_is_the_same_with_any_number_of_workers(
+    model: TagModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, explain: bool
+) -> None:
+    monkeypatch.setattr(tagging, "BATCH", 20)
+    source, written = tmp_path / "jobs.jsonl", {}
+    rows = [f'{{"id": "{n}", "text": "night nurse {n}, ${n}/hr"}}\n' for n in range(230)]
+    rows[7], rows[150] = "no row\n", rows[149]
+    source.write_text("".join(rows))
+    for n_workers in (1, 3):
+        output, rejected = tmp_path / name, tmp_path / "rejects.jsonl"
+        with Rejects(rejected) as rejects:
+            how = {"explain": explain, "n_workers": n_workers, "rejects": rejects}
+            assert tag_file(model, source, output, **how) == 228
+        written[n_workers] = (output.read_bytes(), rejected.read_bytes())
+    assert written[1] == written[3]
+
+
+def test_a_file_that_is_damaged_gives_the_same_part_with_any_number_of_workers(
+    model: TagModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagging, "BATCH", 20)
+    rows = "".join(f'{{"text": "night nurse {n}"}}\n' for n in range(400)).encode()
+    zipped = gzip.compress(rows)
+    source, output = tmp_path / "jobs.jsonl.gz", tmp_path / "tags.jsonl"
+    source.write_bytes(zipped[:-8] + b"wrongsum")
+    parts = []
+    for n_workers in (1, 2):
+        with Rejects() as rejects, pytest.raises(DataError, match="damaged") as caught:
+            tag_file(model, source, output, rejects=rejects, n_workers=n_workers)
+        parts.append((output.with_name("tags.jsonl.part").read_bytes(), caught.value.__notes__))
+    assert parts[0] == parts[1]
+
+
+def test_a_short_file_starts_no_workers(
+    model: TagModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tagger.workers.map_ordered", None)
+    source = tmp_path / "jobs.jsonl"
+    source.write_text('{"text": "nurse"}\n' * N_ALONE * BATCH)
+    with Rejects() as rejects:
+        n_tagged = tag_file(model, source, tmp_path / "t.csv", rejects=rejects, n_workers=2)
+    assert n_tagged == N_ALONE * BATCH
 
 
 def test_written_csv_reads_back_as_the_same_tags(tmp_path: Path) -> None:
