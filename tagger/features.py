@@ -21,7 +21,7 @@ from scipy import sparse
 from tagger.jobs import Job
 from tagger.pos import PENN_TAGS, counts
 from tagger.text import LINE_BREAK, clean, tokenize
-from tagger.words import NEW_LINE, SENTENCE_END, SILENT, TERM, Tokens, term_hash, word_table
+from tagger.words import NEW_LINE, SENTENCE_END, TERM, Tokens, term_hash, word_table
 
 FloatArray = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer[Any]]
@@ -111,7 +111,7 @@ class Counted(NamedTuple):
 def count(jobs: Sequence[Job]) -> Counted:
     """Everything that is counted in a few jobs at once."""
     batch = [JobText.of(job) for job in jobs]
-    # Two parts a job, title and text, each closed by a line break, which no bigram crosses.
+    # Two parts a job, title and text; each is a sentence of its own for the parts of speech.
     parts = [
         [*tokens, LINE_BREAK] for job in batch for tokens in (job.title_tokens, job.text_tokens)
     ]
@@ -127,10 +127,11 @@ def count(jobs: Sequence[Job]) -> Counted:
 
 def _count_buckets(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]:
     """How often the terms of each bucket occur, and those of the title once more."""
-    heard = np.flatnonzero(tokens.kind != SILENT)
+    heard = np.flatnonzero((tokens.kind == TERM) | (tokens.kind == SENTENCE_END))
     is_term = tokens.kind[heard] == TERM
     term = heard[is_term]  # (n_terms,), places of tokens
-    pairs = np.flatnonzero(is_term[:-1] & is_term[1:])  # of neighbours in `heard`
+    same_part = part[heard[:-1]] == part[heard[1:]]
+    pairs = np.flatnonzero(is_term[:-1] & is_term[1:] & same_part)  # of neighbours in `heard`
     first = np.cumsum(is_term)[pairs] - 1  # the first of each pair, as a place in `term`
     of_pair = part[term[first]]
     in_title, pair_in_title = part[term] % 2 == 0, of_pair % 2 == 0

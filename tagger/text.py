@@ -172,7 +172,7 @@ LINE_BREAK = "\n"
 def term_of(token: str) -> str:
     """Term of a token: its stem or number; "" if it has none.
 
-    A sentence's end (``.``, ``!``, ``?``) and a line break are ``LINE_BREAK``: no bigram crosses.
+    A sentence's end (``.``, ``!``, ``?``) is ``LINE_BREAK``, as a line break is.
     """
     if token in _SENTENCE_END:
         return LINE_BREAK
@@ -229,6 +229,9 @@ def _stemmer() -> "Stemmer.Stemmer":
 def terms(tokens: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Unigrams and bigrams of stems, each with the words it came from, in reading order.
 
+    A bigram crosses a line break, as in a heading and its value ("Location", "Berlin" below), but
+    no end of a sentence.
+
     Examples
     --------
     >>> [term for term, words in terms(tokenize("Managing the teams. 5+ years"))]
@@ -236,6 +239,8 @@ def terms(tokens: Iterable[str]) -> Iterator[tuple[str, str]]:
     """
     last: tuple[str, str] | None = None
     for token in tokens:
+        if token == LINE_BREAK:
+            continue
         term, word = term_of(token), token.lower()
         if term == LINE_BREAK:
             last = None

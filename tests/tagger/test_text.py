@@ -139,7 +139,8 @@ def test_words_that_decide_are_no_stop_words() -> None:
 
 
 def test_bigrams_stay_inside_a_sentence_and_pass_over_stop_words() -> None:
-    assert found("Lead the team. Lift\nboxes") == ["lead", "team", "lead team", "lift", "box"]
+    assert found("Lead the team. Lift") == ["lead", "team", "lead team", "lift"]
+    assert found("Location\nBerlin")[-1] == "locat berlin"  # a heading and its value
 
 
 @pytest.mark.parametrize("text", ["Since 2019. Apply", "Take 10, or leave", "$18.50. Apply"])
