@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import expit
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +19,7 @@ from tagger.errors import DataError
 from tagger.features import N_TERMS, Counted, Rows, small_indices
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, YES
+from tagger.names import NameEvidence
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -166,6 +168,15 @@ LEARNED: tuple[type[TfidfBaseline] | type[HashedBaseline] | type[SvdBaseline], .
     SvdBaseline,
 )
 """In the order to show; the tagger is measured against the best of them."""
+
+
+NAMES_ALONE = "names alone"
+"""How well a posting fits what each tag is called; no label is used."""
+
+
+def names_alone(names: NameEvidence, counted: Counted) -> FloatArray:
+    """Evidence of the names squeezed into [0, 1], shape (N, T): the ranking counts."""
+    return np.asarray(expit(names.scores(counted)), np.float64)
 
 
 def simple_baselines(

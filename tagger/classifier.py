@@ -1,29 +1,41 @@
-"""The tagger's decision: wide and deep paths, mixed and calibrated by cross-fitting.
+"""The tagger's decision: what a tag is called, wide and deep paths, stacked by cross-fitting.
 
-Letters for axes: N jobs, H columns of a row, C code, T tags.
+Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row, V exact terms, C code,
+P paths, T tags.
 """
 
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import expit
 from sklearn.base import BaseEstimator
 
-from tagger.deep import DeepClassifier, DeepConfig, Guessed
+from tagger.deep import DeepClassifier, DeepConfig, SoftLabels
 from tagger.errors import DataError
-from tagger.labels import UNKNOWN, YES, known_counts
+from tagger.job_features import JobFeatures
+from tagger.labels import known_counts
 from tagger.splits import duplicate_groups, group_folds
-from tagger.thresholds import FEW_EXAMPLES, MIN_EXAMPLES, Decisions, fit_decisions, learnable, platt
-from tagger.wide import WideClassifier, WideConfig
+from tagger.stacking import Stack, fit_stack
+from tagger.thresholds import FEW_EXAMPLES, Decisions, fit_decisions, unlabelled_decisions
+from tagger.wide import PATHS, WideClassifier, WideConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
-BoolArray = npt.NDArray[np.bool_]
 
-_SHARES = tuple(step / 10 for step in range(11))
+STACKED = (*PATHS, "names", "code")
+PRIOR = np.array([0.4, 0.3, 0.3, 0.5, 0.5])
+"""Weights of the paths where no label says otherwise, in the order of `STACKED`."""
+FLOOR = np.array([0.05, 0.05, 0.05, 0.0, 0.0])
+"""The least they can be: a tag that was learned is never ranked by nothing."""
+TEACHING = np.array([0.4, 0.3, 0.3, 0.5])
+"""Weights of wide paths and names where they teach the network about unlabelled jobs."""
+SOFT_WEIGHT, MOST_SOFT = 0.3, 200.0
+"""What an unlabelled job counts beside a labelled one, and what all of them may count together."""
+SHARE_STRENGTH = 5.0
+"""Examples that the expected share of a tag is worth beside its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,38 +43,40 @@ class TagConfig:
     """What the classifier is made of."""
 
     wide: bool = True
-    """Linear path from the row beside the network on the code; False is the plain chain."""
+    """Paths from the row, exact terms and names beside the network on the code; False is the plain
+    chain."""
     n_folds: int = 5
-    """Folds of the cross-fitting that chooses mixture, calibration and thresholds."""
+    """Folds of the cross-fitting that weighs paths and chooses thresholds."""
+    n_folds_of_many: int = 3
+    """Folds where there are `many` labelled jobs: each fold then has examples enough."""
+    many: int = 2000
     review_share: float = 0.1
     """Share of jobs, those nearest to the threshold of any tag, left to a person. In [0, 1]."""
-    wide_configs: tuple[WideConfig, ...] = (WideConfig(), WideConfig(evenness=1.0))
-    """Linear paths to choose from: log-count ratios win with many labels, plain ones with few."""
+    wide_config: WideConfig = field(default_factory=WideConfig)
     deep_config: DeepConfig = field(default_factory=DeepConfig)
 
     def __post_init__(self) -> None:
-        if not self.wide_configs:
-            raise DataError("wide_configs must hold at least one configuration")
-        if self.n_folds < 2:
-            raise DataError(f"n_folds must be at least 2, got {self.n_folds}")
+        if min(self.n_folds, self.n_folds_of_many) < 2:
+            raise DataError(
+                f"n_folds must be at least 2, got {self.n_folds} and {self.n_folds_of_many}"
+            )
         if not 0 <= self.review_share <= 1:
             raise DataError(f"review_share must be in [0, 1], got {self.review_share}")
 
 
 class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Network on the code plus linear path from the row, mixed as out-of-fold logits say.
+    """Names, linear paths and the network on the code, weighed as out-of-fold logits say.
 
-    All paths are fitted on all folds but one and asked about the one left out. On those logits
-    one wide path and the share of the deep one are chosen by log loss (share 0 if the codes don't
-    help), then a calibration, a threshold and a review band per tag. At last the chosen paths are
-    fitted on everything.
+    All paths are fitted on all folds but one and asked about the one left out. From those logits
+    `tagger.stacking` learns how much each path counts for each tag; then a threshold and a review
+    band per tag are chosen. At last the paths are fitted on everything. Without labels the prior
+    weights hold, and the tag's expected share decides.
 
     Attributes
     ----------
     oof_proba_, oof_decided_ : shape (N, T)
-        Probabilities and decisions for each job by paths fitted, and a calibration and thresholds
-        chosen, on the other folds. Which path and which share of the deep one: one choice for all
-        jobs, made on all labels. The codes have seen its text.
+        Probabilities and decisions for each job by paths fitted, and weights and thresholds
+        chosen, on the other folds. How long the network is trained is one choice for all jobs.
 
     References
     ----------
@@ -76,136 +90,196 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     def fit(
         self,
-        X: sparse.csr_array,
-        codes: npt.NDArray[np.float32],
+        labelled: JobFeatures,
         Y: LabelArray,
+        own: JobFeatures | None = None,
         *,
-        guessed: Guessed | None = None,
+        stated_share: FloatArray | None = None,
+        cautious_share: FloatArray | None = None,
         show_progress: bool = False,
     ) -> Self:
-        """Fit both paths and everything after them.
+        """Fit all paths and everything after them.
 
         Parameters
         ----------
-        X : shape (N, H)
-        codes : shape (N, C)
-        Y : shape (N, T)
-            1 yes, 0 no, -1 unknown.
-        guessed
-            Jobs with pseudo-labels: the paths learn from them when all is chosen. Mixture,
-            calibration and thresholds rest on people's labels alone.
+        labelled, Y
+            N jobs, perhaps none, and what is known of their tags: 1 yes, 0 no, -1 unknown.
+        own
+            U unlabelled jobs of the team.
+        stated_share : shape (T,)
+            Expected share of jobs with each tag, in (0, 1); nan where nobody said.
+        cautious_share : shape (T,)
+            Share of jobs that a tag is given to where no label and no stated share says better.
 
         Raises
         ------
         DataError
-            If shapes differ or no tag has MIN_EXAMPLES yes and no.
+            If shapes differ, or there is nothing to learn from.
         """
         config = self.config or TagConfig()
-        if not (X.shape[0] == len(codes) == len(Y)):
+        n_tags = Y.shape[1]
+        if not (labelled.rows.shape[0] == len(labelled.codes) == len(Y)):
             raise DataError(
-                f"rows, codes and labels must be as many: {X.shape[0]}, {len(codes)}, {len(Y)}"
+                "rows, codes and labels must be as many: "
+                f"{labelled.rows.shape[0]}, {len(labelled.codes)}, {len(Y)}"
             )
-        learned = check_learnable(Y)
-        groups = duplicate_groups(X, seed=self.seed)
-        if groups.max() + 1 < config.n_folds:
-            raise DataError(
-                f"only {groups.max() + 1} different postings among {len(Y)}: it takes at least "
-                f"{config.n_folds}, one for each fold"
-            )
-        folds = group_folds(groups, config.n_folds, seed=self.seed)
-        codes = codes.astype(np.float32)
+        own = labelled.take(np.zeros(0, int)) if own is None else own
+        if not len(Y) and not len(own.codes):
+            raise DataError("there is no job to learn from, neither labelled nor unlabelled")
+        if not len(Y) and not config.wide:
+            raise DataError("the plain chain knows no names: it takes labelled jobs")
+        stated = np.full(n_tags, np.nan) if stated_share is None else stated_share
+        self.share_ = expected_share(Y, stated, cautious_share)
+        folds = self._folds(labelled.rows, config)
+        numbers = range(int(folds.max()) + 1) if folds is not None else ()
+        self.wide_ = WideClassifier(config.wide_config)
+        wide = np.zeros((len(Y), n_tags, len(PATHS)), np.float32)
+        teachers = []
+        for fold in (*numbers, -1):
+            train = np.ones(len(Y), bool) if folds is None else folds != fold
+            fitted = self.wide_ if fold < 0 else WideClassifier(config.wide_config)
+            if config.wide:
+                fitted.fit(labelled.rows[train], labelled.terms[train], Y[train])
+                wide[~train] = fitted.logits(labelled.rows[~train], labelled.terms[~train])
+                teachers.append(self._teach(fitted, own))
+        soft = None
+        if config.wide and len(own.codes):
+            weight = min(SOFT_WEIGHT, MOST_SOFT / len(own.codes))
+            soft = SoftLabels(own.codes.astype(np.float32), np.stack(teachers), weight)
         self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
-        self.deep_.fit(codes, Y, folds, guessed=guessed, show_progress=show_progress)
-        paths = config.wide_configs if config.wide else ()
-        self.wide_: WideClassifier | None = None
-        wide, deep = np.zeros((len(paths), *Y.shape)), self.deep_.held_out_logits_
-        for place, path in enumerate(paths):
-            for fold in range(config.n_folds):
-                train, test = folds != fold, folds == fold
-                fitted = WideClassifier(path, seed=self.seed).fit(X[train], Y[train])
-                wide[place, test] = fitted.decision_function(X[test])
-        chosen, self.share_ = _best_mixture(Y, wide, deep)
-        mixed = self.share_ * deep
-        if config.wide:
-            mixed = mixed + (1 - self.share_) * wide[chosen]
-            self.wide_ = WideClassifier(paths[chosen], seed=self.seed).fit(*_with(X, Y, guessed))
-            self.wide_config_ = paths[chosen]
-        self.decisions_: Decisions = fit_decisions(Y, mixed, review_share=config.review_share)
-        self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
-        for fold in range(config.n_folds):
-            out = folds == fold
-            # No label judges itself; what is learned does not hang on how the folds fell.
-            other = fit_decisions(Y[~out], mixed[~out], learned=learned)
-            self.oof_proba_[out] = other.proba(mixed[out])
-            self.oof_decided_[out] = other.decide(self.oof_proba_[out])
+        self.deep_.fit(
+            labelled.codes.astype(np.float32), Y, folds, soft=soft, show_progress=show_progress
+        )
         self.history_ = self.deep_.history_
+        self.has_wide_, self.is_cross_fitted_ = config.wide, folds is not None
+        self._used = np.array([config.wide] * len(TEACHING) + [True])
+        if folds is None:
+            self.stack_ = self._unlearned_stack(own if len(own.codes) else labelled)
+            self._decide_unlearned(own if len(own.codes) else labelled, stated, cautious_share)
+            self.oof_proba_ = np.broadcast_to(self.share_, Y.shape).astype(float)
+            self.oof_decided_ = np.zeros(Y.shape, bool)
+            return self
+        paths = np.concatenate(
+            [wide, labelled.names[:, :, None], self.deep_.held_out_logits_[:, :, None]], axis=2
+        )
+        self.stack_ = self._stack(paths, Y)
+        oof_logits = self.stack_.logits(paths[:, :, self._used])
+        others = self.decision_function(own) if len(own.codes) else np.zeros((0, n_tags))
+        self.decisions_: Decisions = fit_decisions(
+            Y, oof_logits, others=others, review_share=config.review_share
+        )
+        self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
+        for fold in numbers:  # no label judges itself
+            out = folds == fold
+            stack = self._stack(paths[~out], Y[~out])
+            learned = stack.logits(paths[~out][:, :, self._used])
+            decisions = fit_decisions(Y[~out], learned, others=others, review_share=0.0)
+            self.oof_proba_[out] = expit(stack.logits(paths[out][:, :, self._used]))
+            self.oof_decided_[out] = decisions.decide(self.oof_proba_[out])
         return self
 
-    def decision_function(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
-        """Mixed logits, not yet calibrated, shape (N, T)."""
-        mixed = self.share_ * self.deep_.decision_function(codes.astype(np.float32))
-        if self.wide_:
-            mixed = mixed + (1 - self.share_) * self.wide_.decision_function(X)
-        return np.asarray(mixed)
+    def paths(self, features: JobFeatures) -> FloatArray:
+        """What each path that is used says, shape (B, T, P)."""
+        deep = self.deep_.decision_function(features.codes.astype(np.float32))
+        if not self._used.all():
+            return deep[:, :, None]
+        wide = self.wide_.logits(features.rows, features.terms)
+        return np.concatenate([wide, features.names[:, :, None], deep[:, :, None]], axis=2)
 
-    def predict_proba(self, X: sparse.csr_array, codes: FloatArray) -> FloatArray:
-        """Calibrated probabilities, shape (N, T), in [0, 1]."""
-        return self.decisions_.proba(self.decision_function(X, codes))
+    def decision_function(self, features: JobFeatures) -> FloatArray:
+        """Calibrated logits, shape (B, T)."""
+        return self.stack_.logits(self.paths(features))
 
+    def predict_proba(self, features: JobFeatures) -> FloatArray:
+        """Calibrated probabilities, shape (B, T), in [0, 1]."""
+        return np.asarray(expit(self.decision_function(features)))
 
-def _with(
-    X: sparse.csr_array, Y: LabelArray, guessed: Guessed | None
-) -> tuple[sparse.csr_array, LabelArray, FloatArray]:
-    """Rows, labels and weights, pseudo-labels at the end."""
-    if guessed is None:
-        return X, Y, np.ones(len(Y))
-    rows = sparse.csr_array(sparse.vstack([X, guessed.X], format="csr"))
-    weight = np.concatenate([np.ones(len(Y)), np.full(len(guessed.Y), guessed.weight)])
-    return rows, np.concatenate([Y, guessed.Y]), weight
+    def weights(self) -> FloatArray:
+        """Weight of each path of `STACKED` for each tag, shape (T, 5); 0 for unused ones."""
+        weights = np.zeros((len(self.stack_.weights), len(STACKED)))
+        weights[:, self._used] = self.stack_.weights
+        return weights
 
+    def _folds(self, rows: sparse.csr_array, config: TagConfig) -> npt.NDArray[np.intp] | None:
+        """Folds of the labelled jobs, repeats together; None where there is nothing to hold out."""
+        if not rows.shape[0]:
+            return None
+        groups = duplicate_groups(rows, seed=self.seed)
+        n_groups = int(groups.max()) + 1
+        n_folds = config.n_folds if n_groups < config.many else config.n_folds_of_many
+        if n_groups < 2:
+            return None
+        return group_folds(groups, min(n_folds, n_groups), seed=self.seed)
 
-def check_learnable(Y: LabelArray) -> BoolArray:
-    """Which tags have enough examples, shape (T,); DataError if none has."""
-    learned = learnable(Y)
-    if not learned.any():
-        raise DataError(
-            f"no tag has {MIN_EXAMPLES} jobs with it and {MIN_EXAMPLES} without: label more"
+    def _teach(self, wide: WideClassifier, own: JobFeatures) -> FloatArray:
+        """Probabilities of unlabelled jobs by wide paths and names, at each expected share."""
+        if not len(own.codes):
+            return np.zeros((0, len(self.share_)), np.float32)
+        logits = wide.logits(own.rows, own.terms) @ TEACHING[:-1] + TEACHING[-1] * own.names
+        proba = expit(logits + offset_to_share(logits, self.share_))
+        return np.asarray(proba, np.float32)
+
+    def _stack(self, paths: FloatArray, Y: LabelArray) -> Stack:
+        return fit_stack(
+            paths[:, :, self._used],
+            Y,
+            prior=PRIOR[self._used],
+            floor=FLOOR[self._used],
+            expected_share=self.share_,
         )
-    return learned
+
+    def _unlearned_stack(self, features: JobFeatures) -> Stack:
+        """The prior weights, and intercepts that give each tag its expected share."""
+        prior = PRIOR[self._used]
+        logits = self.paths(features) @ prior
+        weights = np.tile(prior, (len(self.share_), 1))
+        return Stack(weights, offset_to_share(logits, self.share_), prior)
+
+    def _decide_unlearned(
+        self, features: JobFeatures, stated: FloatArray, cautious: FloatArray | None
+    ) -> None:
+        config = self.config or TagConfig()
+        share = self.share_ if cautious is None else np.where(np.isnan(stated), cautious, stated)
+        self.decisions_ = unlabelled_decisions(
+            self.predict_proba(features), share, review_share=config.review_share
+        )
 
 
-def _best_mixture(Y: LabelArray, wide: FloatArray, deep: FloatArray) -> tuple[int, float]:
-    """Which wide path (P, N, T) and which share of the deep one have the smallest log loss.
+def expected_share(Y: LabelArray, stated: FloatArray, cautious: FloatArray | None) -> FloatArray:
+    """Share of jobs that each tag is expected on, shape (T,), in (0, 1).
 
-    Out-of-fold and after calibration; the share is 1 where there is no wide path.
+    What labels say, drawn by `SHARE_STRENGTH` examples towards what the team stated; where it
+    stated nothing, towards the mean of all tags, or without any label to the cautious share.
     """
-    tags = np.flatnonzero(learnable(Y))
+    n_yes, n_no = known_counts(Y)
+    n = n_yes + n_no
+    if n.sum():
+        start = np.full(len(stated), (n_yes.sum() + 1) / (n.sum() + 2))
+    else:
+        start = np.full(len(stated), 0.05) if cautious is None else np.clip(cautious, 0.005, 0.5)
+    start = np.where(np.isnan(stated), start, stated)
+    share = (n_yes + SHARE_STRENGTH * start) / (n + SHARE_STRENGTH)
+    return np.asarray(np.clip(share, 1e-3, 1 - 1e-3))
 
-    def log_loss(mixture: tuple[int, float]) -> float:
-        chosen, share = mixture
-        losses = []
-        for tag in tags:
-            known = Y[:, tag] != UNKNOWN
-            yes = Y[known, tag] == YES
-            logit = (1 - share) * wide[chosen, known, tag] + share * deep[known, tag]
-            slope, offset = platt(yes, logit)
-            z = slope * logit + offset
-            losses.append(np.mean(np.logaddexp(0, np.where(yes, -z, z))))
-        return float(np.mean(losses))
 
-    if not len(wide):
-        return 0, 1.0
-    return min(product(range(len(wide)), _SHARES), key=log_loss)
+def offset_to_share(logits: FloatArray, share: FloatArray) -> FloatArray:
+    """What to add to logits (B, T) so that the mean probability of each tag is its share, (T,)."""
+    low, high = np.full(len(share), -60.0), np.full(len(share), 60.0)
+    for _ in range(50):  # bisection: the mean grows with the offset
+        middle = (low + high) / 2
+        too_low = expit(logits + middle).mean(axis=0) < share
+        low, high = np.where(too_low, middle, low), np.where(too_low, high, middle)
+    return np.asarray((low + high) / 2)
 
 
 def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
-    """What a user must know of tags with too few examples; empty for the others."""
+    """What a user must know of tags with few examples; empty for the others."""
     remarks = {}
     for tag, n_yes, n_no in zip(tags, *known_counts(Y), strict=True):
-        if min(n_yes, n_no) < MIN_EXAMPLES:
-            remarks[tag] = (
-                f"not learned: {n_yes} yes and {n_no} no, it takes {MIN_EXAMPLES} of each"
-            )
+        if not n_yes:
+            remarks[tag] = "no labels yet: known by its name alone, not calibrated"
         elif n_yes < FEW_EXAMPLES:
-            remarks[tag] = f"under {FEW_EXAMPLES} examples: scores and threshold are rough"
+            remarks[tag] = f"{n_yes} examples, under {FEW_EXAMPLES}: scores and threshold are rough"
+        elif not n_no:
+            remarks[tag] = "no example without it: scores and threshold are rough"
     return remarks

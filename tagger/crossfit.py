@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tagger.errors import DataError
 from tagger.jobs import Job
-from tagger.labels import encode_labels
+from tagger.labels import encode_labels, known_counts
 from tagger.tagger import JobTagger, count_all
-from tagger.thresholds import learnable
 
 FloatArray = npt.NDArray[np.floating[Any]]
+
+MIN_EXAMPLES = 5
+"""Yes and no that a tag needs before one job of it can be held against the others."""
 
 
 def cross_fitted_proba(
@@ -42,7 +45,7 @@ def cross_fitted_proba(
     Raises
     ------
     DataError
-        If no tag has enough examples, or there are fewer different jobs than folds.
+        If there are fewer than two different jobs.
     """
     counted = count_all(jobs, show_progress=show_progress)
     Y = encode_labels(jobs, tags)
@@ -54,4 +57,7 @@ def cross_fitted_proba(
         tagger = JobTagger.load(model).partial_fit(
             counted, Y, tuple(tags), show_progress=show_progress
         )
-    return np.where(learnable(Y), tagger.classifier_.oof_proba_, np.nan)
+    if not tagger.classifier_.is_cross_fitted_:
+        raise DataError(f"only {len(jobs)} jobs, all alike: nothing can be held out")
+    enough = np.minimum(*known_counts(Y)) >= MIN_EXAMPLES
+    return np.where(enough, tagger.classifier_.oof_proba_, np.nan)

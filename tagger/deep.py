@@ -1,6 +1,9 @@
 """The deep path: a small network from the code to every tag at once.
 
-Letters for axes: N jobs, B batch, C code, M networks, T tags.
+It learns from labelled jobs and, softly, from the team's own unlabelled ones: what the other paths
+say of these. So words that go with a tag's name teach it before anybody has labelled them.
+
+Letters for axes: N labelled jobs, U unlabelled jobs, B batch, C code, M networks, T tags.
 """
 
 from dataclasses import dataclass
@@ -10,17 +13,18 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
-from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from tagger.errors import DataError
 from tagger.forward import DeepTagger
-from tagger.labels import NO, UNKNOWN, YES
+from tagger.labels import UNKNOWN, YES
+from tagger.logistic import fit_logistic
 from tagger.networks import build_taggers, layer_arrays
 from tagger.progress import TrainingBar
 
 FloatArray = npt.NDArray[np.float32]
 LabelArray = npt.NDArray[np.int8]
+Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,75 +35,55 @@ class DeepConfig:
     """Units of each hidden layer, input side first."""
     dropout: float = 0.3
     """Share of units dropped while training, in [0, 1)."""
-    epochs: int = 60
-    """Passes over the labelled jobs."""
+    epochs: int = 12
+    """Passes over the jobs at most; 0 leaves the linear model as it is."""
+    patience: int = 3
+    """Epochs without a better loss on held-out jobs before training stops."""
     batch: int = 128
     """Jobs per step."""
-    learning_rate: float = 3e-3
-    """Of AdamW; falls to zero along a half cosine."""
+    learning_rate: float = 1e-3
+    """Of AdamW."""
     weight_decay: float = 0.1
     """Of AdamW."""
-    max_positive_weight: float = 5.0
-    """A rare tag's yes counts at most this many times a no."""
+    inverse_l2: float = 0.05
+    """Inverse of the L2 penalty of the linear model."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise DataError(f"dropout must be in [0, 1), got {self.dropout}")
-        if min(self.epochs, self.batch, self.max_positive_weight, *self.hidden) < 1:
+        if min(self.batch, self.patience, *self.hidden) < 1 or self.epochs < 0:
             raise DataError(
-                "epochs, batch, max_positive_weight and every hidden layer must be at least 1"
+                "batch, patience and every hidden layer must be at least 1, epochs at least 0"
             )
-        if not (self.learning_rate > 0 and self.weight_decay >= 0):
-            raise DataError("learning_rate must be above 0 and weight_decay at least 0")
+        if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.inverse_l2 > 0):
+            raise DataError(
+                "learning_rate and inverse_l2 must be above 0 and weight_decay at least 0"
+            )
 
 
-def masked_loss(positive_weight: FloatArray) -> Any:
-    """Binary cross-entropy over known labels only, a yes of tag t weighted positive_weight[m, t].
+class SoftLabels(NamedTuple):
+    """What the other paths say of unlabelled jobs."""
 
-    What is compared are labels with the job's fold behind them, (B, 1, T + 1), and logits
-    (B, M, T): network m learns nothing from the jobs of fold m, and only the last one learns from
-    those of fold M.
-    Keras' `class_weight` takes the argmax of a multi-hot row, so it can't be used here.
-    """
-    weights = ops.convert_to_tensor(positive_weight)
-    last = len(positive_weight) - 1
-    networks = ops.arange(last + 1, dtype="float32")
-
-    def loss(labels_and_fold: Any, logits: Any) -> Any:  # -> (B,)
-        labels, fold = labels_and_fold[..., :-1], labels_and_fold[..., -1]
-        known = ops.cast(labels >= 0, "float32")
-        yes = ops.maximum(labels, 0.0)
-        cells = weights * yes * ops.softplus(-logits) + (1 - yes) * ops.softplus(logits)
-        per_job = ops.sum(cells * known, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
-        taught = ops.where(fold > last, networks == last, fold != networks)
-        return ops.sum(per_job * ops.cast(taught, "float32"), axis=-1)
-
-    return loss
-
-
-class Guessed(NamedTuple):
-    """G jobs with pseudo-labels."""
-
-    X: sparse.csr_array
-    """Rows, shape (G, H)."""
     codes: FloatArray
-    """Shape (G, C)."""
-    Y: LabelArray
-    """Shape (G, T): 1 yes, 0 no, -1 no guess."""
+    """Shape (U, C)."""
+    proba: npt.NDArray[np.floating[Any]]
+    """Shape (M, U, T), in [0, 1]: for each network by paths that know the same labels as it."""
     weight: float
-    """What each counts beside a labelled job, in [0, 1]."""
+    """How much one counts beside a person's label."""
 
 
 class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Multilabel network 200-150-100-50-25 on standardised codes. Same seed, same weights.
+    """A logistic regression on the code, and a network that adds to it where that helps.
 
-    For cross-fitting, a network for each fold is trained beside the one that sees everything, all
-    in the same steps: six networks in little more than the time of one.
+    The network starts at zero and is kept from the epoch with the smallest loss on labelled jobs
+    that were held out, the start included; so it is no worse there than the linear model.
 
     Attributes
     ----------
     held_out_logits_ : shape (N, T)
-        Logits of each job by the network that has not seen its fold; after `fit` with folds.
+        Only with `folds`: for each job by the network that has not seen its fold.
+    history_ : one row per epoch
+        `loss`, and `val_loss` on held-out labels; the first row is the linear model.
     """
 
     def __init__(self, config: DeepConfig | None = None, *, seed: int = 0) -> None:
@@ -110,73 +94,41 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self,
         X: FloatArray,
         Y: LabelArray,
-        folds: npt.NDArray[np.intp] | None = None,
+        folds: Ints | None = None,
         *,
-        guessed: Guessed | None = None,
+        soft: SoftLabels | None = None,
         show_progress: bool = False,
     ) -> Self:
-        """Fit fresh weights.
+        """Fit one network on everything and, side by side with it, one without each fold.
 
         Parameters
         ----------
         X : shape (N, C)
-            Codes.
         Y : shape (N, T)
             1 yes, 0 no, -1 unknown.
         folds : shape (N,)
-            Fold of each job, from 0.
-        guessed
-            Jobs that only the network that has seen everything learns from, too.
+            From 0. Without folds nothing can be held out, and only the linear model is fitted.
         """
         config = self.config or DeepConfig()
-        self.mean_: FloatArray = X.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.scale_: FloatArray = 1 / np.maximum(X.std(axis=0, dtype=np.float64), 1e-6)
-        self.scale_ = self.scale_.astype(np.float32)
-        n_folds = 0 if folds is None else int(folds.max()) + 1
-        fold = np.full(len(Y), -1) if folds is None else folds
-        taught = fold != np.arange(n_folds + 1)[:, None]  # (M, N); the last network by all jobs
-        n_yes, n_no = (taught.astype(np.float32) @ (Y == kind) for kind in (YES, NO))  # (M, T)
-        keras.utils.set_random_seed(self.seed)
-        self.network_ = build_taggers(
-            n_networks=n_folds + 1,
-            code=X.shape[1],
-            hidden=config.hidden,
-            n_tags=Y.shape[1],
-            dropout=config.dropout,
-        )
-        self.network_.get_layer("logits").bias.assign(np.log((n_yes + 1) / (n_no + 1)))
-        positive = np.sqrt(np.maximum(n_no, 1) / np.maximum(n_yes, 1))
-        labelled = (Y != UNKNOWN).any(axis=1)
-        steps = config.epochs * -(-int(labelled.sum()) // config.batch)
-        rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
-        self.network_.compile(
-            keras.optimizers.AdamW(rate, weight_decay=config.weight_decay),
-            loss=masked_loss(np.clip(positive, 1, config.max_positive_weight)),
-        )
-        codes, said = X[labelled], np.column_stack([Y, fold])[labelled]
-        weight = np.ones(len(codes), np.float32)
-        if guessed is not None:
-            only_last = np.full(len(guessed.Y), n_folds + 1)
-            codes = np.concatenate([codes, guessed.codes])
-            said = np.concatenate([said, np.column_stack([guessed.Y, only_last])])
-            weight = np.concatenate([weight, np.full(len(guessed.Y), guessed.weight, np.float32)])
-        history = self.network_.fit(
-            (codes - self.mean_) * self.scale_,
-            said[:, None].astype(np.float32),
-            sample_weight=weight,
-            batch_size=config.batch,
-            epochs=config.epochs,
-            verbose=0,
-            callbacks=[TrainingBar("classifier", config.epochs, show=show_progress)],
-        ).history
-        n_taught = max(n_folds, 1)  # networks that learn from a job: all but that of its fold
-        self.history_ = [
-            {"epoch": epoch, "loss": float(loss / n_taught)}
-            for epoch, loss in enumerate(history["loss"], start=1)
+        codes = X if soft is None else np.concatenate([X, soft.codes])
+        self.mean_: FloatArray = codes.mean(axis=0)
+        spread = float(np.sqrt(np.mean(codes.var(axis=0, dtype=np.float64))))
+        self.scale_: FloatArray = np.full(codes.shape[1], 1 / max(spread, 1e-6), np.float32)
+        standard = ((codes - self.mean_) * self.scale_).astype(np.float32)
+        labels = _Labels(Y, folds, soft)
+        linear = [
+            fit_logistic(standard, *labels.of(m), inverse_l2=config.inverse_l2, n_iterations=30)
+            for m in range(labels.n_networks)
         ]
+        self.straight_: FloatArray = np.stack([coefficients for coefficients, _ in linear])
+        self.bias_: FloatArray = np.stack([intercept for _, intercept in linear])
+        self.layers_: dict[str, npt.NDArray[Any]] = {}
+        self.history_: list[dict[str, float]] = []
+        if folds is not None and config.epochs and labels.n_networks > 1:
+            self._train(standard, labels, config, show_progress)
         if folds is not None:
             self.held_out_logits_ = np.zeros(Y.shape, np.float32)
-            for number in range(n_folds):
+            for number in range(labels.n_networks - 1):
                 out = folds == number
                 self.held_out_logits_[out] = DeepTagger(self._arrays(number))(X[out])
         return self
@@ -190,5 +142,142 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return self._arrays(-1)
 
     def _arrays(self, network: int) -> dict[str, npt.NDArray[Any]]:
-        one = {name: values[network] for name, values in layer_arrays(self.network_).items()}
-        return {"mean": self.mean_, "scale": self.scale_, **one}
+        return {
+            "mean": self.mean_,
+            "scale": self.scale_,
+            "straight/kernel": self.straight_[network],
+            "straight/bias": self.bias_[network],
+            **{name: values[network] for name, values in self.layers_.items()},
+        }
+
+    def _train(
+        self, standard: FloatArray, labels: "_Labels", config: DeepConfig, show_progress: bool
+    ) -> None:
+        """Let the networks add to the linear models, as long as held-out labels say it helps."""
+        keras.utils.set_random_seed(self.seed)
+        network = build_taggers(
+            n_networks=labels.n_networks,
+            code=standard.shape[1],
+            hidden=config.hidden,
+            n_tags=labels.n_tags,
+            dropout=config.dropout,
+        )
+        straight = network.get_layer("straight")
+        straight.kernel.assign(self.straight_)
+        straight.bias.assign(self.bias_)
+        network.compile(
+            keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay),
+            loss=_soft_loss,
+        )
+        keep = _KeepBest(standard, labels, config.patience)
+        history = network.fit(
+            _Batches(standard, labels, config.batch, self.seed),
+            epochs=config.epochs,
+            verbose=0,
+            callbacks=[keep, TrainingBar("classifier", config.epochs, show=show_progress)],
+        ).history
+        losses = [float("nan"), *history["loss"]]
+        self.history_ = [
+            {"epoch": epoch, "loss": float(loss), "val_loss": val}
+            for epoch, (loss, val) in enumerate(zip(losses, keep.losses, strict=False))
+        ]
+        if keep.best_epoch:
+            network.set_weights(keep.weights)
+            self.layers_ = {
+                name: values
+                for name, values in layer_arrays(network).items()
+                if not name.startswith("straight/")
+            }
+
+
+class _Labels:
+    """Targets and weights of every job for each of the M networks, made when they are needed."""
+
+    def __init__(self, Y: LabelArray, folds: Ints | None, soft: SoftLabels | None) -> None:
+        self.Y, self._soft = Y, soft
+        self.folds = np.full(len(Y), -1) if folds is None else folds
+        self.n_networks = 1 if folds is None or not len(Y) else int(folds.max()) + 2
+        self.n_tags = Y.shape[1]
+        self.n_jobs = len(Y) + (0 if soft is None else len(soft.codes))
+
+    def of(self, network: int, jobs: Ints | None = None) -> tuple[FloatArray, FloatArray]:
+        """Targets and weights for one network, shape (jobs, T) each; all jobs by default."""
+        jobs = np.arange(self.n_jobs) if jobs is None else jobs
+        targets = np.zeros((len(jobs), self.n_tags), np.float32)
+        weights = np.zeros((len(jobs), self.n_tags), np.float32)
+        is_labelled = jobs < len(self.Y)
+        labelled = jobs[is_labelled]
+        targets[is_labelled] = self.Y[labelled] == YES
+        weights[is_labelled] = self.Y[labelled] != UNKNOWN
+        weights[is_labelled] *= (self.folds[labelled] != network)[:, None]
+        if self._soft is not None and not is_labelled.all():
+            targets[~is_labelled] = self._soft.proba[network][jobs[~is_labelled] - len(self.Y)]
+            weights[~is_labelled] = self._soft.weight
+        return targets, weights
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
+    """Codes (B, C) with targets and weights side by side, (B, M, 2 T)."""
+
+    def __init__(self, codes: FloatArray, labels: _Labels, batch: int, seed: int) -> None:
+        super().__init__()
+        self._codes, self._labels, self._batch = codes, labels, batch
+        self._rng = np.random.default_rng(seed)
+        self._order = self._rng.permutation(labels.n_jobs)
+
+    def on_epoch_end(self) -> None:
+        self._order = self._rng.permutation(self._labels.n_jobs)
+
+    def __len__(self) -> int:
+        return -(-self._labels.n_jobs // self._batch)
+
+    def __getitem__(self, step: int) -> tuple[FloatArray, FloatArray]:
+        jobs = self._order[step * self._batch : (step + 1) * self._batch]
+        pairs = [
+            np.concatenate(self._labels.of(m, jobs), 1) for m in range(self._labels.n_networks)
+        ]
+        return self._codes[jobs], np.stack(pairs, axis=1)
+
+
+def _soft_loss(targets_and_weights: Any, logits: Any) -> Any:
+    """Weighted binary cross-entropy with soft targets, (B, M, 2 T), (B, M, T) -> (B,).
+
+    Keras' `class_weight` takes the argmax of a multi-hot row, so it can't be used here.
+    """
+    targets, weights = ops.split(targets_and_weights, 2, axis=-1)
+    cells = weights * (ops.softplus(logits) - targets * logits)
+    return ops.mean(ops.sum(cells, axis=-1), axis=-1)
+
+
+class _KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Remembers the weights of the epoch with the smallest held-out loss, the start included."""
+
+    def __init__(self, codes: FloatArray, labels: _Labels, patience: int) -> None:
+        super().__init__()
+        self._codes, self._labels, self._patience = codes, labels, patience
+        self.best_epoch = 0
+        self.losses: list[float] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.losses.append(self._held_out_loss())
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        loss = self._held_out_loss()
+        if loss < min(self.losses) - 1e-5:
+            self.best_epoch, self.weights = epoch + 1, self.model.get_weights()
+        self.losses.append(loss)
+        if epoch + 1 - self.best_epoch >= self._patience:
+            self.model.stop_training = True
+
+    def _held_out_loss(self) -> float:
+        """Mean log loss of known labels, each by the network that has not seen its job."""
+        Y, total, n_known = self._labels.Y, 0.0, 0
+        for network in range(self._labels.n_networks - 1):
+            out = np.flatnonzero(self._labels.folds == network)
+            for first in range(0, len(out), 1024):
+                jobs = out[first : first + 1024]
+                logits = np.asarray(self.model(self._codes[jobs], training=False))[:, network]
+                known, yes = Y[jobs] != UNKNOWN, Y[jobs] == YES
+                total += float(((np.logaddexp(0, logits) - yes * logits) * known).sum())
+                n_known += int(known.sum())
+        return total / max(n_known, 1)

@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from tagger.baselines import LEARNED, Sample, plain_texts, simple_baselines
+from tagger.baselines import (
+    LEARNED,
+    NAMES_ALONE,
+    Sample,
+    names_alone,
+    plain_texts,
+    simple_baselines,
+)
 from tagger.classifier import tag_remarks
 from tagger.errors import DataError
 from tagger.evaluation import Evaluation
 from tagger.features import Counted, RowStatistics
 from tagger.jobs import Job
-from tagger.labels import encode_labels, known_counts, tag_list
+from tagger.labels import encode_labels, known_counts, named_tags
 from tagger.model import TagModel
 from tagger.splits import duplicate_groups, group_folds
 from tagger.storage import jobtool_version
+from tagger.tag_info import TagInfo
 from tagger.tagger import JobTagger, TaggerConfig, count_all
 from tagger.thresholds import cross_fitted_decisions
 
@@ -31,6 +38,7 @@ def cross_validate(
     labelled: Sequence[Job],
     unlabelled: Iterable[Job] = (),
     *,
+    tags: Sequence[TagInfo] = (),
     config: TaggerConfig | None = None,
     n_folds: int = 5,
     seed: int = 0,
@@ -49,20 +57,21 @@ def cross_validate(
     labelled
         Jobs with tags; those without any label count as unlabelled ones.
     unlabelled
-        Jobs for the codes alone.
+        More jobs, as in `JobTagger.fit`.
+    tags
+        What the team says of its tags.
 
     Raises
     ------
     DataError
-        If there are fewer jobs than folds, repeats counted once, or a fold's training jobs hold no
-        tag with enough examples.
+        If there are fewer jobs than folds, repeats counted once.
     """
     labelled = list(labelled)
-    own = [job for job in labelled if job.tags is not None]
-    tags = tag_list(own)
-    if not tags:
+    infos, own = named_tags([job for job in labelled if job.tags is not None], tags)
+    names = tuple(info.name for info in infos)
+    if not own:
         raise DataError(f"none of the {len(labelled)} jobs has a tag: nothing to evaluate")
-    Y = encode_labels(own, tags)
+    Y = encode_labels(own, names)
     sample = Sample(plain_texts(own), count_all(own, show_progress=show_progress))
     more = count_all(
         (job for jobs in (labelled, unlabelled) for job in jobs if _is_other(job, jobs, labelled)),
@@ -72,16 +81,18 @@ def cross_validate(
     folds = checked_folds(groups, n_folds, seed=seed)
 
     proba, decisions, review = np.zeros(Y.shape), np.zeros(Y.shape, bool), np.zeros(Y.shape, bool)
-    theirs = {baseline.name: np.zeros(Y.shape) for baseline in LEARNED}
+    theirs = {name: np.zeros(Y.shape) for name in (NAMES_ALONE, *(peer.name for peer in LEARNED))}
     models: list[TagModel] = []
     for fold in range(n_folds):
         train, test = folds != fold, folds == fold
         tagger = JobTagger(config, seed=seed).fit_counted(
-            sample.counted.take(train), Y[train], tags, more, show_progress=show_progress
+            sample.counted.take(train), Y[train], infos, more, show_progress=show_progress
         )
-        model = tagger.model_
-        proba[test] = proba_of(model, sample.counted.take(test))
-        decisions[test], review[test] = model.decide(proba[test]), model.review(proba[test])
+        model, asked = tagger.model_, sample.counted.take(test)
+        said = model.predict_counted(asked)
+        proba[test], decisions[test] = said.probabilities, said.decisions
+        review[test] = said.reviews
+        theirs[NAMES_ALONE][test] = names_alone(model.names, asked)
         for baseline in LEARNED:
             fitted = baseline(seed=seed).fit(sample.take(train), Y[train], more)
             theirs[baseline.name][test] = fitted.predict_proba(sample.take(test))
@@ -90,7 +101,7 @@ def cross_validate(
             histories = tagger.histories_
         models.append(model)
     return Evaluation(
-        tags=tags,
+        tags=names,
         Y=Y,
         proba=proba,
         decisions=decisions,
@@ -104,7 +115,7 @@ def cross_validate(
         },
         codes=codes,
         histories=histories,
-        remarks=_fold_remarks(tag_remarks(Y, tags), tags, models),
+        remarks=_fold_remarks(tag_remarks(Y, names), names, models),
         info={
             "how": f"{n_folds}-fold cross-validation; repeated postings stay in one fold",
             "labelled jobs": f"{len(own):,}, {_n_repeats(groups):,} of them repeats of another",
@@ -132,22 +143,27 @@ def evaluate_model(model: TagModel, labelled: Sequence[Job]) -> Evaluation:
     if not own:
         raise DataError(f"none of the {len(labelled)} jobs has labels: nothing to compare with")
     Y = encode_labels(own, model.tags)
-    rows = model.rows(own)
-    proba = model.proba_of_rows(rows)
-    groups = duplicate_groups(rows)
+    counted = count_all(own)
+    said = model.predict_counted(counted)
+    groups = groups_of(counted)
     data = model.meta["data"]
     counts = [np.array([data[kind][tag] for tag in model.tags]) for kind in ("yes", "no")]
+    theirs = names_alone(model.names, counted)
+    folds = group_folds(groups, min(5, int(groups.max()) + 1))
     return Evaluation(
         tags=model.tags,
         Y=Y,
-        proba=proba,
-        decisions=model.decide(proba),
+        proba=said.probabilities,
+        decisions=said.decisions,
         thresholds=model.thresholds,
-        review=model.review(proba),
+        review=said.reviews,
         bands=model.bands,
         groups=groups,
-        baselines=simple_baselines(counts[0], counts[1], len(own)),
-        codes=model.encoder(rows),
+        baselines={
+            **simple_baselines(counts[0], counts[1], len(own)),
+            NAMES_ALONE: (theirs, cross_fitted_decisions(Y, theirs, folds)[0]),
+        },
+        codes=said.codes,
         remarks=model.remarks,
         info={
             "how": "a saved model on jobs held out by whoever chose the file",
@@ -176,11 +192,6 @@ def checked_folds(groups: Ints, n_folds: int, *, seed: int = 0) -> Ints:
     return group_folds(groups, n_folds, seed=seed)
 
 
-def proba_of(model: TagModel, counted: Counted) -> FloatArray:
-    """Probabilities (N, T) of jobs that are counted already."""
-    return model.proba_of_rows(sparse.csr_array(model.row_weights.weigh(counted)))
-
-
 def _is_other(job: Job, jobs: object, labelled: object) -> bool:
     return jobs is not labelled or job.tags is None
 
@@ -200,10 +211,10 @@ def _mean_known(values: Sequence[FloatArray]) -> FloatArray:
 def _fold_remarks(
     remarks: dict[str, str], tags: Sequence[str], models: Sequence[TagModel]
 ) -> dict[str, str]:
-    """Add how often a tag could not be learned because too few examples were left."""
+    """Add how often a tag was never given because nothing told the jobs apart."""
     n_missing = np.isnan([model.thresholds for model in models]).sum(axis=0)
     found = dict(remarks)
     for tag, n in zip(tags, n_missing.tolist(), strict=True):
-        if n and not found.get(tag, "").startswith("not learned"):
-            found[tag] = f"too few examples to learn it in {n} of {len(models)} folds"
+        if n:
+            found[tag] = f"never given in {n} of {len(models)} folds: nothing told jobs apart"
     return found

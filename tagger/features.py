@@ -30,6 +30,9 @@ Rows = sparse.csr_array
 N_COLUMNS = 32_768
 N_MEASURES = 64
 N_TERMS = N_COLUMNS - N_MEASURES
+N_HASHES = 2**32
+"""Columns of counted terms: a term is its 32-bit hash. Of 50,000 terms, one in 86,000 others is
+taken for one of them."""
 BATCH = 512
 """Jobs worked on at once: enough for array speed, 512 postings of 2 kB need about 30 MB."""
 IDF_POWER = 0.5
@@ -86,6 +89,12 @@ def _buckets(hashes: npt.ArrayLike) -> Ints:
     return np.asarray(np.abs(np.asarray(hashes, np.int64)) % N_TERMS)
 
 
+def buckets_of(columns: Ints) -> Ints:
+    """Buckets of the columns of counted terms, in [0, N_TERMS)."""
+    signed = (columns.astype(np.int64) ^ 0x80000000) - 0x80000000  # 32 bits: unsigned to signed
+    return _buckets(signed)
+
+
 def batches(jobs: Iterable[Job], size: int = BATCH) -> Iterator[list[Job]]:
     """Jobs in lists of at most `size`, as they come."""
     stream = iter(jobs)
@@ -94,18 +103,37 @@ def batches(jobs: Iterable[Job], size: int = BATCH) -> Iterator[list[Job]]:
 
 
 class Counted(NamedTuple):
-    """What was counted in B jobs; `RowWeights` makes rows of it."""
+    """What was counted in B jobs; `RowWeights` and `tagger.vocabulary` make rows of it."""
 
-    text: Rows
-    """Shape (B, N_TERMS): how often each bucket's terms occur in title and text."""
-    title: Rows
-    """Shape (B, N_TERMS): the same for the buckets of ``title:term``."""
+    terms: Rows
+    """Shape (B, N_HASHES): how often each term occurs in title and text, by its hash."""
+    title_terms: Rows
+    """Shape (B, N_HASHES): the same for ``title:term``."""
     measures: FloatArray
     """Shape (B, N_MEASURES), not yet scaled."""
 
     def take(self, chosen: npt.NDArray[Any]) -> "Counted":
         """Some of the jobs, by number or by a mask of shape (B,)."""
-        return Counted(self.text[chosen], self.title[chosen], self.measures[chosen])
+        return Counted(self.terms[chosen], self.title_terms[chosen], self.measures[chosen])
+
+    @property
+    def text(self) -> Rows:
+        """Shape (B, N_TERMS): how often each bucket's terms occur in title and text."""
+        return _in_buckets(self.terms)
+
+    @property
+    def title(self) -> Rows:
+        """Shape (B, N_TERMS): the same for the buckets of ``title:term``."""
+        return _in_buckets(self.title_terms)
+
+
+def _in_buckets(terms: Rows) -> Rows:
+    columns = buckets_of(terms.indices).astype(np.int32)
+    starts = terms.indptr.astype(np.int32 if terms.nnz < 2**31 else np.int64)
+    rows = sparse.csr_array((terms.data, columns, starts), shape=(terms.shape[0], N_TERMS))
+    rows = rows.copy()
+    rows.sum_duplicates()
+    return rows
 
 
 def count(jobs: Sequence[Job]) -> Counted:
@@ -117,16 +145,16 @@ def count(jobs: Sequence[Job]) -> Counted:
     ]
     part = np.repeat(np.arange(len(parts)), [len(tokens) for tokens in parts])
     tokens = word_table().look_up(chain.from_iterable(parts))
-    text, title = _count_buckets(tokens, part, len(batch))
+    terms, title_terms = _count_terms(tokens, part, len(batch))
     measures = np.zeros((len(batch), N_MEASURES), np.float32)
     measures[:, : len(PENN_TAGS)] = _pos_shares(tokens, part // 2, len(batch))
     for row, job in zip(measures, batch, strict=True):
         row[len(PENN_TAGS) : len(MEASURES)] = _measure(job)
-    return Counted(text, title, measures)
+    return Counted(terms, title_terms, measures)
 
 
-def _count_buckets(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]:
-    """How often the terms of each bucket occur, and those of the title once more."""
+def _count_terms(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]:
+    """How often each term occurs, and those of the title once more."""
     heard = np.flatnonzero((tokens.kind == TERM) | (tokens.kind == SENTENCE_END))
     is_term = tokens.kind[heard] == TERM
     term = heard[is_term]  # (n_terms,), places of tokens
@@ -139,10 +167,10 @@ def _count_buckets(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]
     bigrams = [f"{words[a]} {words[b]}" for a, b in zip(left, right, strict=True)]
 
     def rows(hashes: list[Any], parts: list[Ints]) -> Rows:
-        buckets = _buckets(np.concatenate(hashes))
-        ones = np.ones(len(buckets), np.float32)
-        places = (np.concatenate(parts) // 2, buckets)
-        return sparse.csr_array((ones, places), shape=(n_jobs, N_TERMS))
+        columns = np.concatenate(hashes).astype(np.int64) & (N_HASHES - 1)
+        ones = np.ones(len(columns), np.float32)
+        places = (np.concatenate(parts) // 2, columns)
+        return sparse.csr_array((ones, places), shape=(n_jobs, N_HASHES))
 
     of_title = [words[i] for i in np.flatnonzero(in_title).tolist()]
     of_title += [bigrams[i] for i in np.flatnonzero(pair_in_title).tolist()]
@@ -184,6 +212,17 @@ def _pos_shares(tokens: Tokens, job: Ints, n_jobs: int) -> FloatArray:
     return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1), np.float32)
 
 
+def unit_rows(counted: Rows, idf: FloatArray) -> Rows:
+    """(1 + ln count) * idf, each row of length 1 (0 where there is nothing), shape of `counted`."""
+    rows = counted.copy()
+    rows.data = (1 + np.log(rows.data)) * idf[rows.indices]
+    n_found = np.diff(rows.indptr)
+    squares = np.append(rows.data**2, 0)  # reduceat needs a place for an empty last row
+    lengths = np.sqrt(np.add.reduceat(squares, rows.indptr[:-1])) if len(n_found) else n_found
+    rows.data /= np.repeat(lengths, n_found)
+    return rows
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RowWeights:
     """What turns counts and measures into rows: learned once, then the same for ever."""
@@ -201,21 +240,12 @@ class RowWeights:
         Text and title are each brought to their own length, 1 and TITLE_WEIGHT: a title says as
         much above a long text as above a short one.
         """
-        terms_part = self._unit(counted.text) + TITLE_WEIGHT * self._unit(counted.title)
+        text, title = unit_rows(counted.text, self.idf), unit_rows(counted.title, self.idf)
+        terms_part = text + TITLE_WEIGHT * title
         limit = 3 * MEASURES_WEIGHT  # a 10 MB posting is no farther out than a long one
         measures = np.clip((counted.measures - self.mean) * self.scale, -limit, limit)
         rows = sparse.hstack([terms_part, sparse.csr_array(measures)], format="csr")
         return sparse.csr_array(rows, dtype=np.float32)
-
-    def _unit(self, counted: Rows) -> Rows:
-        """Weighted counts, each row of length 1 (0 where there is nothing)."""
-        rows = counted.copy()
-        rows.data = (1 + np.log(rows.data)) * self.idf[rows.indices]
-        n_found = np.diff(rows.indptr)
-        squares = np.append(rows.data**2, 0)  # reduceat needs a place for an empty last row
-        lengths = np.sqrt(np.add.reduceat(squares, rows.indptr[:-1]))
-        rows.data /= np.repeat(lengths, n_found)
-        return rows
 
     def rows(self, jobs: Iterable[Job]) -> Rows:
         """Rows of any number of jobs, shape (n_jobs, H)."""

@@ -104,18 +104,27 @@ def dense(x: FloatArray, layers: list[tuple[FloatArray, FloatArray]]) -> FloatAr
 
 
 class DeepTagger:
-    """Code to logits with the arrays of a trained deep classifier."""
+    """Code to logits with the arrays of a trained deep classifier.
+
+    Parameters
+    ----------
+    arrays
+        ``mean`` and ``scale`` (C,), ``straight/kernel`` (C, T), ``straight/bias`` (T,); and
+        ``dense_0/kernel``, ..., ``logits/kernel``, ... where a network adds to the linear model.
+    """
 
     def __init__(self, arrays: Arrays) -> None:
         self._mean: FloatArray = np.asarray(arrays["mean"], np.float32)
         self._scale: FloatArray = np.asarray(arrays["scale"], np.float32)
-        self._straight: FloatArray = np.asarray(arrays["straight/kernel"], np.float32)
-        self._dense = [*_layers(arrays, "dense"), _layer(arrays, "logits")]
+        self._straight = _layer(arrays, "straight")
+        has_network = "logits/kernel" in arrays
+        self._dense = [*_layers(arrays, "dense"), _layer(arrays, "logits")] if has_network else []
 
     def __call__(self, codes: FloatArray) -> FloatArray:
         """Logits of codes (B, C), shape (B, T)."""
         standard = (codes - self._mean) * self._scale
-        return np.asarray(dense(standard, self._dense) + standard @ self._straight)
+        logits = standard @ self._straight[0] + self._straight[1]
+        return np.asarray(logits + dense(standard, self._dense) if self._dense else logits)
 
 
 def _layers(arrays: Arrays, name: str) -> list[tuple[FloatArray, FloatArray]]:

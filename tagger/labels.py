@@ -4,12 +4,14 @@ Axes: B jobs, T tags.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DataError
 from tagger.jobs import Job
+from tagger.tag_info import TagInfo, plain_tags
 
 YES, NO, UNKNOWN = 1, 0, -1
 
@@ -19,6 +21,24 @@ def tag_list(jobs: Iterable[Job]) -> tuple[str, ...]:
     return tuple(
         sorted({tag for job in jobs for tag in (*(job.tags or ()), *(job.not_tags or ()))})
     )
+
+
+def named_tags(
+    jobs: Sequence[Job], infos: Sequence[TagInfo]
+) -> tuple[tuple[TagInfo, ...], list[Job]]:
+    """The tags that are described, then those that only labels name; and the jobs with the tags'
+    own names where they have other names of them."""
+    called = {alias: info.name for info in infos for alias in info.aliases}
+    called |= {info.name: info.name for info in infos}
+
+    def own_names(said: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if said is None else tuple(dict.fromkeys(called.get(tag, tag) for tag in said))
+
+    renamed = [
+        replace(job, tags=own_names(job.tags), not_tags=own_names(job.not_tags)) for job in jobs
+    ]
+    others = [tag for tag in tag_list(renamed) if tag not in called]
+    return (*infos, *plain_tags(others)), renamed
 
 
 def encode_labels(jobs: Sequence[Job], tags: Sequence[str]) -> NDArray[np.int8]:

@@ -3,7 +3,7 @@
 Letters for axes: N jobs, H columns of a row, C code, T tags.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -11,28 +11,34 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import expit
 
 from tagger.errors import ModelError
 from tagger.features import (
-    N_COLUMNS,
-    N_TERMS,
+    N_HASHES,
+    Counted,
     JobText,
     Rows,
     RowWeights,
     batches,
-    bucket_of,
+    buckets_of,
+    count,
 )
 from tagger.forward import DeepTagger, Encoder
 from tagger.jobs import Job
+from tagger.names import NameEvidence
 from tagger.storage import load_arrays, load_meta, save_folder
 from tagger.text import terms
 from tagger.thresholds import Decisions
+from tagger.vocabulary import Vocabulary
+from tagger.words import term_hash
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+_HASH_BITS = N_HASHES - 1
 MAX_EXPLAINED = 300
 """Terms of a posting that are left out in turn: the heaviest; a long text has thousands."""
 
@@ -50,7 +56,7 @@ class Predictions(NamedTuple):
     """All that a model says of N jobs, from one pass over them."""
 
     scores: FloatArray
-    """Shape (N, T): logits before calibration."""
+    """Shape (N, T): calibrated logits."""
     probabilities: FloatArray
     """Shape (N, T): calibrated, in [0, 1]."""
     decisions: BoolArray
@@ -59,6 +65,22 @@ class Predictions(NamedTuple):
     """Shape (N, T): which tags a person should look at."""
     codes: npt.NDArray[np.float32]
     """Shape (N, C)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixture:
+    """The stacked paths, folded into one sparse product with the rows and one with exact terms."""
+
+    rows: npt.NDArray[np.float32]
+    """Shape (H, T)."""
+    terms: npt.NDArray[np.float32]
+    """Shape (V, T)."""
+    names: FloatArray
+    """Shape (T,): weight of the names' evidence."""
+    code: FloatArray
+    """Shape (T,): weight of the network on the code."""
+    intercept: FloatArray
+    """Shape (T,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,13 +94,15 @@ class TagModel:
     tags: tuple[str, ...]
     """In column order."""
     row_weights: RowWeights
+    vocabulary: Vocabulary
+    names: NameEvidence
     encoder: Encoder
-    wide_kernel: npt.NDArray[np.float32]
-    """Shape (H + 1, T): coefficients, and the intercepts as the last row."""
     deep: DeepTagger
-    share: float
-    """Of the deep path in the logit, in [0, 1]."""
-    decisions: Decisions
+    mixture: Mixture
+    thresholds: FloatArray
+    """Shape (T,); nan for a tag that is never given."""
+    bands: FloatArray
+    """Shape (T, 2): lowest and highest probability left to a person."""
     meta: dict[str, Any]
     """What `meta.json` says: version, seed, configuration, data, metrics."""
     arrays: dict[str, Arrays]
@@ -88,17 +112,17 @@ class TagModel:
     def of(cls, arrays: dict[str, Arrays], meta: dict[str, Any]) -> Self:
         """Put together from saved arrays."""
         try:
-            mixture = arrays["mixture"]
+            decisions = arrays["decisions"]
             return cls(
                 tags=tuple(meta["tags"]),
                 row_weights=RowWeights(**arrays["rows"]),
+                vocabulary=Vocabulary(**arrays["vocabulary"]),
+                names=NameEvidence(**arrays["names"]),
                 encoder=Encoder(arrays["encoder"]),
-                wide_kernel=arrays["wide"]["kernel"],
                 deep=DeepTagger(arrays["deep"]),
-                share=float(mixture["share"]),
-                decisions=Decisions(
-                    **{name: mixture[name] for name in ("slope", "offset", "threshold", "band")}
-                ),
+                mixture=Mixture(**arrays["mixture"]),
+                thresholds=decisions["threshold"],
+                bands=decisions["band"],
                 meta=meta,
                 arrays=arrays,
             )
@@ -117,16 +141,6 @@ class TagModel:
         save_folder(Path(folder), self.arrays, saved)
 
     @property
-    def thresholds(self) -> FloatArray:
-        """Shape (T,); nan for a tag that was not learned."""
-        return self.decisions.threshold
-
-    @property
-    def bands(self) -> FloatArray:
-        """Shape (T, 2): lowest and highest probability left to a person."""
-        return self.decisions.band
-
-    @property
     def remarks(self) -> dict[str, str]:
         """Tag -> what must be known of it."""
         return dict(self.meta.get("remarks", {}))
@@ -141,91 +155,130 @@ class TagModel:
 
     def predict_proba(self, jobs: Iterable[Job]) -> FloatArray:
         """Calibrated probability of each tag, shape (N, T), in [0, 1]."""
-        parts = [proba for _, proba in self.iter_proba(batches(jobs))]
+        parts = [self.proba_of(count(batch)) for batch in batches(jobs)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.tags)))
 
-    def iter_proba(
-        self, batches: Iterable[Sequence[Job]]
-    ) -> Iterator[tuple[Sequence[Job], FloatArray]]:
-        """Each batch with its probabilities; memory stays flat however many there are."""
-        for batch in batches:
-            yield batch, self.proba_of_rows(self.rows(batch))
-
-    def proba_of_rows(self, rows: Rows) -> FloatArray:
-        """The same from rows (N, H)."""
-        return self.decisions.proba(self._logits(rows))
+    def proba_of(self, counted: Counted) -> FloatArray:
+        """The same of counted jobs."""
+        return np.asarray(expit(self._logits(counted)[0]))
 
     def decide(self, proba: FloatArray) -> BoolArray:
-        """Which tags are given, shape (N, T)."""
-        return self.decisions.decide(proba)
+        """Which tags are given at these probabilities, shape (N, T)."""
+        return self._decisions.decide(proba)
 
     def review(self, proba: FloatArray) -> BoolArray:
         """Which tags a person should look at, shape (N, T)."""
-        return self.decisions.review(proba)
+        return self._decisions.review(proba)
 
     def predict(self, jobs: Iterable[Job]) -> list[tuple[str, ...]]:
         """Tags given to each job, in column order."""
-        given = self.decide(self.predict_proba(jobs))
+        given = [row for batch in batches(jobs) for row in self.predict_all(batch).decisions]
         return [tuple(tag for tag, yes in zip(self.tags, row, strict=True) if yes) for row in given]
 
     def predict_all(self, jobs: Sequence[Job]) -> Predictions:
-        """Scores, probabilities, decisions and codes at once: for one batch, held in memory."""
-        rows = self.rows(jobs)
-        codes = self.encoder(rows)
-        scores = self._logits(rows, codes)
-        proba = self.decisions.proba(scores)
-        return Predictions(scores, proba, self.decide(proba), self.review(proba), codes)
+        """Scores, probabilities, decisions and codes at once: for one batch, held in memory.
+
+        Of a job hardly any of whose terms are known (another language, three dots) no tag is
+        given: what would have been is left to a person, or else the likeliest tag.
+        """
+        return self.predict_counted(count(jobs))
+
+    def predict_counted(self, counted: Counted, *, codes: bool = True) -> Predictions:
+        """The same of counted jobs; without `codes` they are left empty where no tag needs them."""
+        scores, coded = self._logits(counted, codes=codes)
+        proba = np.asarray(expit(scores))
+        decisions, reviews = self.decide(proba), self.review(proba)
+        strange = ~self.vocabulary.is_familiar(counted)
+        if strange.any() and len(self.tags):
+            likeliest = np.arange(len(self.tags)) == proba.argmax(axis=1)[:, None]
+            none = ~(decisions | reviews).any(axis=1, keepdims=True)
+            reviews |= strange[:, None] & (decisions | (none & likeliest))
+            decisions &= ~strange[:, None]
+        return Predictions(scores, proba, decisions, reviews, coded)
 
     def explain(self, job: Job, *, n_terms: int = 8) -> dict[str, list[Reason]]:
         """The terms that raised or lowered each tag most, strongest first.
 
-        Each bucket of the posting's row is left out in turn and the whole model asked again, so
-        the effects hold for the wide and the deep path together.
+        Each term is left out of title and text in turn and the whole model asked again, so the
+        effects hold for all paths together.
         """
-        whole = self.rows([job])
+        whole = count([job])
         names = _readable(job)
-        place = np.flatnonzero(whole.indices < N_TERMS)
-        heaviest = np.argsort(-np.abs(whole.data[place]), kind="stable")[:MAX_EXPLAINED]
-        place = np.sort(place[heaviest])
-        columns = whole.indices[place].astype(np.intp)
-        if not len(columns):
+        columns = whole.terms.indices
+        weights = self.row_weights.idf[buckets_of(columns)] * (1 + np.log(whole.terms.data))
+        chosen = np.sort(np.argsort(-weights, kind="stable")[:MAX_EXPLAINED])
+        if not len(chosen):
             return {tag: [] for tag in self.tags}
-        without = sparse.csr_array(
-            sparse.vstack([whole] * len(columns), format="csr"), shape=(len(columns), N_COLUMNS)
-        )
-        without.data[np.arange(len(columns)) * whole.nnz + place] = 0
-        effects = (self._logits(whole) - self._logits(without)) * self.decisions.slope
-        return {
-            tag: _strongest(effects[:, t], columns, names, n_terms)
-            for t, tag in enumerate(self.tags)
-        }
+        without = _each_left_out(whole, columns[chosen], names)
+        effects = self._logits(whole)[0] - self._logits(without)[0]
+        shown = [names[int(column)].shown for column in columns[chosen]]
+        return {tag: _strongest(effects[:, t], shown, n_terms) for t, tag in enumerate(self.tags)}
 
-    def _logits(self, rows: Rows, codes: npt.NDArray[np.float32] | None = None) -> FloatArray:
-        mixed: FloatArray = np.zeros((rows.shape[0], len(self.tags)))
-        if self.share > 0:
-            mixed = mixed + self.share * self.deep(self.encoder(rows) if codes is None else codes)
-        if self.share < 1:
-            wide = np.asarray(rows @ self.wide_kernel[:-1]) + self.wide_kernel[-1]
-            mixed = mixed + (1 - self.share) * wide
-        return mixed
+    @property
+    def _decisions(self) -> Decisions:
+        return Decisions(self.thresholds, self.bands)
+
+    def _logits(
+        self, counted: Counted, *, codes: bool = False
+    ) -> tuple[FloatArray, npt.NDArray[np.float32]]:
+        """Calibrated logits (N, T); and codes, if asked for or needed."""
+        mixture = self.mixture
+        rows = self.row_weights.weigh(counted)
+        logits = np.asarray(rows @ mixture.rows, np.float64) + mixture.intercept
+        logits += np.asarray(self.vocabulary.rows(counted) @ mixture.terms)
+        if mixture.names.any():
+            logits += mixture.names * self.names.scores(counted)
+        needed = mixture.code.any()
+        coded = self.encoder(rows) if codes or needed else np.zeros((rows.shape[0], 0), np.float32)
+        if needed:
+            logits += mixture.code * self.deep(coded)
+        return logits, coded
 
 
-def _strongest(
-    effects: FloatArray, columns: npt.NDArray[np.intp], names: dict[int, str], n_terms: int
-) -> list[Reason]:
+def _strongest(effects: FloatArray, shown: Sequence[str], n_terms: int) -> list[Reason]:
     order = np.argsort(-np.abs(effects), kind="stable")[:n_terms]
-    return [Reason(names[int(columns[i])], round(float(effects[i]), 4)) for i in order]
+    return [Reason(shown[i], round(float(effects[i]), 4)) for i in order.tolist()]
 
 
-def _readable(job: Job) -> dict[int, str]:
-    """Bucket -> the posting's own words for the terms in it; several are joined by " / "."""
+class _Term(NamedTuple):
+    """A term of a posting."""
+
+    shown: str
+    """The posting's own words for it."""
+    title_column: int
+    """Hash of ``title:term``."""
+
+
+def _readable(job: Job) -> dict[int, _Term]:
+    """Hash -> the posting's own words for each of its terms."""
     split = JobText.of(job)
-    names: dict[int, dict[str, None]] = {}
-    for prefix, shown, tokens in (
-        ("", "", split.title_tokens),
-        ("", "", split.text_tokens),
-        ("title:", " (title)", split.title_tokens),
-    ):
-        for term, words in terms(tokens):
-            names.setdefault(bucket_of(prefix + term), {})[words + shown] = None
-    return {bucket: " / ".join(list(words)[:3]) for bucket, words in names.items()}
+    return {
+        term_hash(term) & _HASH_BITS: _Term(words, term_hash(f"title:{term}") & _HASH_BITS)
+        for tokens in (split.text_tokens, split.title_tokens)
+        for term, words in terms(tokens)
+    }
+
+
+def _each_left_out(whole: Counted, columns: npt.NDArray[Any], names: dict[int, _Term]) -> Counted:
+    """Copies of one counted job, each without one of its terms."""
+    text, title = (
+        sparse.csr_array(sparse.vstack([part] * len(columns), format="csr"))
+        for part in (whole.terms, whole.title_terms)
+    )
+    keep_text = np.tile(whole.terms.indices, len(columns)) != np.repeat(columns, whole.terms.nnz)
+    left_out = np.array([names[int(column)].title_column for column in columns])
+    keep_title = np.tile(whole.title_terms.indices, len(columns)) != np.repeat(
+        left_out, whole.title_terms.nnz
+    )
+    return Counted(
+        _only(text, keep_text),
+        _only(title, keep_title),
+        np.repeat(whole.measures, len(columns), axis=0),
+    )
+
+
+def _only(rows: Rows, kept: BoolArray) -> Rows:
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return sparse.csr_array(
+        (rows.data[kept], rows.indices[kept], before[rows.indptr]), shape=rows.shape
+    )

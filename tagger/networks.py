@@ -65,16 +65,17 @@ def build_taggers(
 ) -> keras.Model:
     """Code to one logit per network and tag, (B, C) -> (B, M, T): M networks side by side.
 
-    They share nothing but the time it takes: each is dense layers beside a linear shortcut.
+    They share nothing but the time it takes: each is dense layers beside a linear model that is
+    fitted before and not trained. The layers start at zero, so training starts from that model.
     """
 
-    def dense(size: int, name: str, *, bias: bool = True, zeros: bool = False) -> keras.Layer:
+    def dense(size: int, name: str, *, zeros: bool = False) -> keras.Layer:
         # Keras would take the other networks for more units of this one.
         glorot = keras.initializers.GlorotUniform(input_axes=[1], output_axes=[2])
         return layers.EinsumDense(
             "bmi,mio->bmo",
             (n_networks, size),
-            bias_axes="mo" if bias else None,
+            bias_axes="mo",
             kernel_initializer="zeros" if zeros else glorot,
             name=name,
         )
@@ -84,9 +85,10 @@ def build_taggers(
     for step, size in enumerate(hidden):
         x = layers.ReLU(name=f"relu_{step}")(dense(size, f"dense_{step}")(x))
         x = layers.Dropout(dropout, name=f"dropout_{step}")(x)
-    bent = dense(n_tags, "logits")(x)  # (B, M, T)
-    straight = dense(n_tags, "straight", bias=False, zeros=True)(copies)
-    return keras.Model(coded, layers.Add(name="sum")([bent, straight]), name="taggers")
+    bent = dense(n_tags, "logits", zeros=True)(x)  # (B, M, T)
+    straight = dense(n_tags, "straight", zeros=True)
+    straight.trainable = False
+    return keras.Model(coded, layers.Add(name="sum")([bent, straight(copies)]), name="taggers")
 
 
 def layer_arrays(network: keras.Model) -> dict[str, npt.NDArray[Any]]:

@@ -5,7 +5,7 @@ Letters for axes: N jobs, C code, T tags.
 
 import hashlib
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from tagger.bootstrap import Interval, Resampled, paired_bootstrap, resample
 from tagger.features import Counted
-from tagger.guessing import MAX_GUESSED
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, YES, encode_labels
 from tagger.model import TagModel
 from tagger.storage import META, jobtool_version
+from tagger.tag_info import TagInfo
 from tagger.tagger import JobTagger, TaggerConfig, count_all
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -48,19 +48,16 @@ class TrainedModel:
     drift: float | None
     """How far the codes of the same jobs have moved, see `code_drift`; 0 where they were left as
     they are, None where there was no model before."""
-    pseudo_labels: tuple[tuple[str, str, str], ...]
-    """Job, tag, and yes or no, of each guess that it learned from."""
 
 
 def train_challenger(
     folder: Path,
     labelled: Sequence[Job],
-    tags: Sequence[str],
+    tags: Sequence[TagInfo],
     unlabelled: Iterable[Job],
     *,
     parent: Path | None,
     refresh: bool = False,
-    guess: bool = True,
     config: TaggerConfig | None = None,
     seed: int = 0,
     show_progress: bool = False,
@@ -72,46 +69,36 @@ def train_challenger(
     folder
         Where the model goes.
     labelled
-        All labelled jobs to learn from, old ones too.
+        All labelled jobs to learn from, old ones too; perhaps none.
     tags
-        The columns of the new model.
+        The columns of the new model, and what the team says of them.
     unlabelled
-        Jobs for the codes (from scratch, or with `refresh`); and the last `MAX_GUESSED` of them
-        for pseudo-labels. Oldest first.
+        More jobs, as in `JobTagger.fit`.
     parent
         Folder of the model to go on from; None: from scratch, by `config` and `seed`.
     refresh
         Let the codes go on learning; else they stay exactly as they are.
-    guess
-        Learn from what the parent is sure of, too; see `tagger.guessing`.
 
     Raises
     ------
     DataError
-        If no tag has enough examples.
+        If there is no job or no tag.
     ModelError
         If the parent is not whole, or the disk refuses the new one.
     """
-    ids: list[str] = []
-    others = count_all(_noting_ids(unlabelled, ids), show_progress=show_progress)
-    counted, Y = count_all(labelled, show_progress=show_progress), encode_labels(labelled, tags)
+    others = count_all(unlabelled, show_progress=show_progress)
+    counted = count_all(labelled, show_progress=show_progress)
+    Y = encode_labels(labelled, [tag.name for tag in tags])
     drift = None
     if parent is None:
         tagger = JobTagger(config, seed=seed)
-        tagger.fit_counted(counted, Y, tuple(tags), others, show_progress=show_progress)
+        tagger.fit_counted(counted, Y, tags, others, show_progress=show_progress)
     else:
         tagger = JobTagger.load(parent)
         before = tagger.model_
-        newest = np.arange(max(0, len(ids) - MAX_GUESSED), len(ids))
-        tagger.partial_fit(
-            counted,
-            Y,
-            tuple(tags),
-            others if refresh else None,
-            guess_from=others.take(newest) if guess and len(newest) else None,
-            show_progress=show_progress,
-        )
-        drift = _drift(before, tagger.model_, others if ids else counted) if refresh else 0.0
+        tagger.partial_fit(counted, Y, tags, others, refresh=refresh, show_progress=show_progress)
+        seen = others if len(others.measures) else counted
+        drift = _drift(before, tagger.model_, seen) if refresh else 0.0
     tagger.save(folder)
     model = tagger.model_
     data = model.meta["data"]
@@ -132,26 +119,8 @@ def train_challenger(
             "n_labelled": data["labelled"],
             "n_unlabelled": data["unlabelled"],
         },
-        n_code=model.encode(labelled[:1]).shape[1],
+        n_code=model.encode([Job("")]).shape[1],
         drift=drift,
-        pseudo_labels=_pseudo_labels(tagger, ids),
-    )
-
-
-def _noting_ids(jobs: Iterable[Job], ids: list[str]) -> Iterator[Job]:
-    for job in jobs:
-        ids.append(job.id)
-        yield job
-
-
-def _pseudo_labels(tagger: JobTagger, ids: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
-    guesses = getattr(tagger, "guesses_", None)
-    if guesses is None:
-        return ()
-    asked = ids[len(ids) - len(guesses) :]
-    return tuple(
-        (asked[row], tagger.tags_[tag], "yes" if guesses[row, tag] == YES else "no")
-        for row, tag in np.argwhere(guesses != UNKNOWN).tolist()
     )
 
 

@@ -4,10 +4,10 @@ Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row, C code
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +17,28 @@ from sklearn.exceptions import NotFittedError
 from tqdm import tqdm
 
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
-from tagger.classifier import TagClassifier, TagConfig, check_learnable, tag_remarks
-from tagger.deep import DeepConfig, Guessed
+from tagger.classifier import STACKED, TagClassifier, TagConfig, tag_remarks
+from tagger.deep import DeepConfig
+from tagger.domain import in_domain
 from tagger.errors import DataError, ModelError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
-from tagger.guessing import GUESS_WEIGHT, confident_guesses
+from tagger.job_features import Featurizer
 from tagger.jobs import Job
-from tagger.labels import UNKNOWN, encode_labels, known_counts, tag_list
+from tagger.labels import encode_labels, known_counts, named_tags
 from tagger.metrics import summary
 from tagger.model import Reason, TagModel
+from tagger.names import NameEvidence, cautious_share, learn_names
 from tagger.storage import jobtool_version
+from tagger.tag_info import TagInfo
+from tagger.vocabulary import TermCounts, Vocabulary, learn_vocabulary
 from tagger.wide import WideConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
+BoolArray = npt.NDArray[np.bool_]
+
+MAX_OWN = 5000
+"""Unlabelled jobs of the team that teach softly; more make training longer and little better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         labelled: Sequence[Job],
         unlabelled: Iterable[Job] = (),
         *,
+        tags: Sequence[TagInfo] | None = None,
         show_progress: bool = False,
         log_dir: Path | None = None,
     ) -> Self:
@@ -77,16 +86,21 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         Parameters
         ----------
         labelled
-            Jobs with tags; those without any label are used as unlabelled ones.
+            Jobs with tags, or none where `tags` says what to look for; those without any label
+            are used as unlabelled ones.
         unlabelled
-            Jobs for the codes alone; read once, kept as rows, not as text.
+            More jobs; read once, counted, their text is not kept. Those that look like the
+            labelled ones teach tags, too, the others only words.
+        tags
+            What the team says of its tags; those that only labels name come behind. None: the
+            tags of the labels, known by their names.
         log_dir
             Where learning curves go as CSV (and TensorBoard's files, where it is installed).
 
         Raises
         ------
         DataError
-            If no tag has enough examples.
+            If there is neither a label nor a tag, or no job.
         """
         labelled = list(labelled)
         own = [job for job in labelled if job.tags is not None]
@@ -96,13 +110,16 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             for job in jobs
             if job.tags is None or jobs is unlabelled
         )
-        tags = tag_list(own)
-        if not tags:
-            raise DataError(f"none of the {len(labelled)} jobs has a tag: nothing to learn from")
+        infos, own = named_tags(own, tags or ())
+        if not infos:
+            raise DataError(
+                f"none of the {len(labelled)} jobs has a tag, and no tags were named: "
+                "nothing to learn from"
+            )
         return self.fit_counted(
             count_all(own, show_progress=show_progress),
-            encode_labels(own, tags),
-            tags,
+            encode_labels(own, [info.name for info in infos]),
+            infos,
             count_all(others, show_progress=show_progress),
             show_progress=show_progress,
             log_dir=log_dir,
@@ -112,7 +129,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self,
         labelled: Counted,
         Y: LabelArray,
-        tags: tuple[str, ...],
+        tags: Sequence[str] | Sequence[TagInfo],
         unlabelled: Counted,
         *,
         show_progress: bool = False,
@@ -124,47 +141,40 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         ----------
         Y : shape (N, T)
             1 yes, 0 no, -1 unknown.
+        tags
+            The columns of Y: what is said of them, or their names alone.
         """
         config = self.config or TaggerConfig()
-        check_learnable(Y)  # now, not after minutes of training the autoencoder
         statistics = RowStatistics()
         statistics.add(labelled)
         statistics.add(unlabelled)
-        weights = statistics.weights()
-        rows, more = weights.weigh(labelled), weights.weigh(unlabelled)
+        if not statistics.n_jobs:
+            raise DataError("there is no job to learn from, neither labelled nor unlabelled")
+        data = _TrainingJobs.of(statistics.weights(), labelled, unlabelled, self.seed)
         self.autoencoder_ = JobAutoencoder(config.autoencoder, seed=self.seed).fit(
-            sparse.csr_array(sparse.vstack([rows, more], format="csr")),
-            sample_weight=_own_first(rows.shape[0], more.shape[0], config.own_share),
+            data.all_rows(),
+            sample_weight=data.importance(config.own_share),
             show_progress=show_progress,
             log_dir=log_dir,
         )
-        return self._fit_tags(
-            weights,
-            rows,
-            Y,
-            tags,
-            more.shape[0],
-            config=config.tags,
-            show_progress=show_progress,
-            log_dir=log_dir,
-        )
+        return self._fit_tags(data, Y, tags, show_progress=show_progress, log_dir=log_dir)
 
     def partial_fit(
         self,
         labelled: Counted,
         Y: LabelArray,
-        tags: tuple[str, ...],
+        tags: Sequence[str] | Sequence[TagInfo],
         unlabelled: Counted | None = None,
         *,
-        guess_from: Counted | None = None,
+        refresh: bool = False,
         show_progress: bool = False,
         log_dir: Path | None = None,
     ) -> Self:
         """Go on from what was fitted or loaded: row weights and bucket order stay as they are.
 
-        The classifier is fitted anew on `labelled`, its network half as long as at first: a
-        fraction of the time that the codes take, and unlike a few more steps on new jobs alone it
-        forgets nothing (see bench/retrain.py).
+        Everything behind the codes is fitted anew on `labelled`: a fraction of the time that the
+        codes take, and unlike a few more steps on new jobs alone it forgets nothing (see
+        bench/retrain.py). The vocabulary keeps its terms and gains those of new jobs.
 
         Parameters
         ----------
@@ -173,85 +183,58 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         tags
             Columns of Y; may have new ones, and lack old ones.
         unlabelled
-            Jobs on which the autoencoder goes on learning, with the labelled ones at their usual
-            share; None leaves the codes exactly as they are.
-        guess_from
-            Unlabelled jobs that the model so far may give pseudo-labels; see `tagger.guessing`.
-            What it gave them is in `guesses_`, shape (jobs, T): 1 yes, 0 no, -1 no guess.
+            More jobs, as in `fit`.
+        refresh
+            Let the autoencoder go on learning from all jobs; else codes stay exactly as they are.
         """
         config = self.config or TaggerConfig()
-        check_learnable(Y)
-        weights, data = self._fitted().row_weights, self._fitted().meta["data"]
-        rows = weights.weigh(labelled)
-        n_unlabelled = data["unlabelled"]
-        if unlabelled is not None:
-            more = weights.weigh(unlabelled)
-            n_unlabelled = more.shape[0]
+        model = self._fitted()
+        more = count_all([]) if unlabelled is None else unlabelled
+        data = _TrainingJobs.of(model.row_weights, labelled, more, self.seed)
+        if refresh:
             self.autoencoder_.partial_fit(
-                sparse.csr_array(sparse.vstack([rows, more], format="csr")),
-                sample_weight=_own_first(rows.shape[0], n_unlabelled, config.own_share),
+                data.all_rows(),
+                sample_weight=data.importance(config.own_share),
                 show_progress=show_progress,
                 log_dir=log_dir,
             )
-        guessed = None
-        if guess_from is not None:
-            guessed = self._guess(guess_from, Y, tags)
-        deep = replace(config.tags.deep_config, epochs=-(-config.tags.deep_config.epochs // 2))
         return self._fit_tags(
-            weights,
-            rows,
-            Y,
-            tags,
-            n_unlabelled,
-            config=replace(config.tags, deep_config=deep),
-            guessed=guessed,
-            show_progress=show_progress,
-            log_dir=log_dir,
+            data, Y, tags, kept=model.vocabulary, show_progress=show_progress, log_dir=log_dir
         )
-
-    def _guess(self, counted: Counted, Y: LabelArray, tags: tuple[str, ...]) -> Guessed | None:
-        """Pseudo-labels by the model so far, for tags that it has learned."""
-        model = self._fitted()
-        rows = sparse.csr_array(model.row_weights.weigh(counted))
-        known = dict(zip(model.tags, model.proba_of_rows(rows).T, strict=True))
-        learned = dict(zip(model.tags, ~np.isnan(model.thresholds), strict=True))
-        self.guesses_ = confident_guesses(
-            np.stack([known.get(tag, np.zeros(rows.shape[0])) for tag in tags], axis=1),
-            known_counts(Y)[0],
-            np.array([bool(learned.get(tag)) for tag in tags]),
-        )
-        chosen = np.flatnonzero((self.guesses_ != UNKNOWN).any(axis=1))
-        if not len(chosen):
-            return None
-        rows = rows[chosen]
-        codes = self.autoencoder_.encode(rows)
-        return Guessed(rows, codes, self.guesses_[chosen], GUESS_WEIGHT)
 
     def _fit_tags(
         self,
-        weights: RowWeights,
-        rows: sparse.csr_array,
+        data: "_TrainingJobs",
         Y: LabelArray,
-        tags: tuple[str, ...],
-        n_unlabelled: int,
+        tags: Sequence[str] | Sequence[TagInfo],
         *,
-        config: TagConfig,
-        guessed: Guessed | None = None,
+        kept: Vocabulary | None = None,
         show_progress: bool,
         log_dir: Path | None,
     ) -> Self:
-        codes = self.autoencoder_.encode(rows)
-        self.classifier_ = TagClassifier(config, seed=self.seed).fit(
-            rows, codes, Y, guessed=guessed, show_progress=show_progress
+        config = self.config or TaggerConfig()
+        infos = tuple(tag if isinstance(tag, TagInfo) else TagInfo(name=tag) for tag in tags)
+        counts = TermCounts.of(data.labelled, data.unlabelled)
+        own = join_counted([data.labelled, data.own])
+        vocabulary = learn_vocabulary(data.labelled, Y, counts, own, kept=kept)
+        names = learn_names(infos, counts, own)
+        featurize = Featurizer(data.weights, vocabulary, names, self.autoencoder_.encode)
+        self.classifier_ = TagClassifier(config.tags, seed=self.seed).fit(
+            featurize(data.labelled),
+            Y,
+            featurize(data.own),
+            stated_share=np.array([np.nan if tag.share is None else tag.share for tag in infos]),
+            cautious_share=cautious_share(infos, own),
+            show_progress=show_progress,
         )
-        self.tags_ = tags
-        self.histories_ = {
-            "autoencoder": self.autoencoder_.history_,
-            "classifier": self.classifier_.history_,
-        }
-        if log_dir:
-            write_history(log_dir / "classifier.csv", self.classifier_.history_)
-        self.model_ = TagModel.of(self._arrays(weights), self._meta(Y, n_unlabelled))
+        self.tags_ = tuple(info.name for info in infos)
+        self.histories_ = {"autoencoder": self.autoencoder_.history_}
+        if self.classifier_.history_:
+            self.histories_["classifier"] = self.classifier_.history_
+            if log_dir:
+                write_history(log_dir / "classifier.csv", self.classifier_.history_)
+        arrays = self._arrays(data.weights, vocabulary, names)
+        self.model_ = TagModel.of(arrays, self._meta(Y, infos, data))
         return self
 
     @property
@@ -307,53 +290,110 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             raise NotFittedError("this JobTagger is not fitted yet: call fit or load first")
         return self.model_
 
-    def _arrays(self, weights: RowWeights) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    def _arrays(
+        self, weights: RowWeights, vocabulary: Vocabulary, names: NameEvidence
+    ) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
-        kernel = np.zeros((len(self.autoencoder_.order_) + 1, n_tags), np.float32)
-        if classifier.wide_:
-            kernel[:-1], kernel[-1] = classifier.wide_.coef_, classifier.wide_.intercept_
+        share = classifier.weights()  # (T, paths)
+        rows = np.zeros((len(self.autoencoder_.order_), n_tags), np.float32)
+        terms = np.zeros((vocabulary.n_columns, n_tags), np.float32)
+        intercept = classifier.stack_.intercept.copy()
+        if classifier.has_wide_:
+            wide = classifier.wide_
+            rows = (wide.row_coef_ * share[:, 0]).astype(np.float32)
+            for path, coef in enumerate(wide.term_coef_, start=1):
+                terms += (coef * share[:, path]).astype(np.float32)
+            intercept += (wide.intercept_.T * share[:, : len(wide.intercept_)]).sum(axis=1)
         decisions = classifier.decisions_
         return {
             "rows": weights.to_arrays(),
+            "vocabulary": vocabulary.to_arrays(),
+            "names": names.to_arrays(),
             "encoder": self.autoencoder_.encoder_arrays(),
             "decoder": self.autoencoder_.decoder_arrays(),
-            "wide": {"kernel": kernel},
             "deep": classifier.deep_.arrays(),
             "mixture": {
-                "share": np.array(classifier.share_),
-                "slope": decisions.slope,
-                "offset": decisions.offset,
-                "threshold": decisions.threshold,
-                "band": decisions.band,
+                "rows": rows,
+                "terms": terms,
+                "names": share[:, STACKED.index("names")],
+                "code": share[:, STACKED.index("code")],
+                "intercept": intercept,
             },
+            "decisions": {"threshold": decisions.threshold, "band": decisions.band},
         }
 
-    def _meta(self, Y: LabelArray, n_unlabelled: int) -> dict[str, Any]:
+    def _meta(
+        self, Y: LabelArray, infos: Sequence[TagInfo], data: "_TrainingJobs"
+    ) -> dict[str, Any]:
         """What `meta.json` says; the metrics are those of cross-fitting, thresholds included."""
         classifier, config = self.classifier_, self.config or TaggerConfig()
-        scores = summary(Y, classifier.oof_proba_, classifier.oof_decided_)
         n_yes, n_no = known_counts(Y)
         return {
             "version": jobtool_version(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": self.seed,
             "tags": list(self.tags_),
+            "tag_info": [info.to_json() for info in infos],
             "config": asdict(config),
             "data": {
                 "labelled": len(Y),
-                "unlabelled": n_unlabelled,
+                "unlabelled": len(data.unlabelled.measures),
+                "unlabelled_own": int(data.is_own.sum()),
                 "yes": dict(zip(self.tags_, n_yes.tolist(), strict=True)),
                 "no": dict(zip(self.tags_, n_no.tolist(), strict=True)),
             },
-            "metrics": {
-                "mean_average_precision": _rounded(scores.mean_average_precision),
-                "macro_f1": _rounded(scores.macro_f1),
-                "micro_f1": _rounded(scores.micro_f1),
-                "deep_share": classifier.share_,
-                "wide_evenness": classifier.wide_config_.evenness if config.tags.wide else None,
-            },
+            "metrics": _metrics(Y, classifier),
             "remarks": tag_remarks(Y, self.tags_),
         }
+
+
+class _TrainingJobs(NamedTuple):
+    """Labelled and unlabelled jobs, and which of these are the team's own."""
+
+    weights: RowWeights
+    labelled: Counted
+    unlabelled: Counted
+    labelled_rows: sparse.csr_array
+    unlabelled_rows: sparse.csr_array
+    is_own: BoolArray
+    """Which unlabelled jobs look like the labelled ones, shape (U,)."""
+    own: Counted
+    """At most `MAX_OWN` of these."""
+
+    @classmethod
+    def of(cls, weights: RowWeights, labelled: Counted, unlabelled: Counted, seed: int) -> Self:
+        rows, more = weights.weigh(labelled), weights.weigh(unlabelled)
+        is_own = in_domain(rows, more)
+        chosen = np.flatnonzero(is_own)
+        if len(chosen) > MAX_OWN:
+            chosen = np.sort(np.random.default_rng(seed).choice(chosen, MAX_OWN, replace=False))
+        return cls(weights, labelled, unlabelled, rows, more, is_own, unlabelled.take(chosen))
+
+    def all_rows(self) -> sparse.csr_array:
+        """Rows of labelled, then of unlabelled jobs."""
+        both = [self.labelled_rows, self.unlabelled_rows]
+        return sparse.csr_array(sparse.vstack(both, format="csr"))
+
+    def importance(self, own_share: float) -> FloatArray:
+        """How often the autoencoder sees each job: the team's own make up `own_share`."""
+        own = np.concatenate([np.ones(self.labelled_rows.shape[0], bool), self.is_own])
+        if own.all() or not own.any():
+            return np.ones(len(own))
+        weight = np.where(own, own_share / own.sum(), (1 - own_share) / (~own).sum())
+        return np.asarray(weight)
+
+
+def _metrics(Y: LabelArray, classifier: TagClassifier) -> dict[str, Any]:
+    """Cross-fitted scores, None without labels; and what each path counts on the mean."""
+    names = ("mean_average_precision", "macro_f1", "micro_f1")
+    metrics: dict[str, Any] = dict.fromkeys(names)
+    metrics["n_scored_tags"] = 0
+    if classifier.is_cross_fitted_:
+        scores = summary(Y, classifier.oof_proba_, classifier.oof_decided_)
+        metrics |= {name: _rounded(getattr(scores, name)) for name in names}
+        metrics["n_scored_tags"] = scores.n_scored_tags
+    weights = dict(zip(STACKED, classifier.weights().mean(axis=0).round(4).tolist(), strict=True))
+    return metrics | {"path_weights": weights}
 
 
 def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
@@ -368,17 +408,11 @@ def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
 
 def join_counted(parts: Sequence[Counted]) -> Counted:
     """Counted jobs one after the other."""
-    text = sparse.csr_array(sparse.vstack([part.text for part in parts], format="csr"))
-    title = sparse.csr_array(sparse.vstack([part.title for part in parts], format="csr"))
-    return Counted(text, title, np.concatenate([part.measures for part in parts]))
-
-
-def _own_first(n_own: int, n_others: int, share: float) -> FloatArray:
-    if not n_others:
-        return np.ones(n_own)
-    return np.concatenate(
-        [np.full(n_own, share / n_own), np.full(n_others, (1 - share) / n_others)]
+    terms, title_terms = (
+        sparse.csr_array(sparse.vstack(kind, format="csr"))
+        for kind in ([part.terms for part in parts], [part.title_terms for part in parts])
     )
+    return Counted(terms, title_terms, np.concatenate([part.measures for part in parts]))
 
 
 def _rounded(score: float) -> float | None:
@@ -394,7 +428,7 @@ def _tag_config(saved: dict[str, Any]) -> TagConfig:
     return TagConfig(
         **{
             **saved,
-            "wide_configs": tuple(WideConfig(**path) for path in saved["wide_configs"]),
+            "wide_config": WideConfig(**saved["wide_config"]),
             "deep_config": DeepConfig(**_tuples(saved["deep_config"])),
         }
     )

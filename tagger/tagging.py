@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from tagger.errors import DataError, JobtoolError
-from tagger.features import BATCH
+from tagger.features import BATCH, count
 from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
 from tagger.metrics import plain
@@ -43,9 +43,10 @@ _NO_TEXT = {
 
 def tag_jobs(model: TagModel, jobs: Iterable[Job], *, explain: bool = False) -> Iterator[TaggedJob]:
     """Tag jobs in batches, order kept; memory stays flat however many there are."""
-    for batch, proba in model.iter_proba(_batches(jobs)):
-        given, review = model.decide(proba), model.review(proba)
-        for job, row, yes, unsure in zip(batch, proba, given, review, strict=True):
+    for batch in _batches(jobs):
+        said = model.predict_counted(count(batch), codes=False)
+        cells = (said.probabilities, said.decisions, said.reviews)
+        for job, row, yes, unsure in zip(batch, *cells, strict=True):
             yield TaggedJob(
                 id=job.id,
                 tags=_chosen(model.tags, yes),

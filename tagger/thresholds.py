@@ -1,4 +1,4 @@
-"""Calibration and thresholds per tag, and bands left to a person, from out-of-fold logits.
+"""Thresholds per tag, and bands left to a person, from out-of-fold logits.
 
 Letters for axes: N jobs, T tags. Labels are 1 yes, 0 no, -1 unknown.
 """
@@ -10,19 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from tagger.labels import UNKNOWN, YES, known_counts
+from tagger.labels import UNKNOWN, YES
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
 BoolArray = npt.NDArray[np.bool_]
 
-MIN_EXAMPLES = 5
-"""A tag with fewer yes (or fewer no) is not learned; it says so instead of guessing."""
-
-
 FEW_EXAMPLES = 20
 """A tag with fewer yes is learned, with a warning: its scores and threshold are rough."""
-
 
 MOST_GIVEN = 2
 """A tag is given to at most this many times the jobs that have it: where the model knows little,
@@ -31,19 +26,13 @@ the best F1 would be that of giving the tag to every job."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
-    """How logits become probabilities and tags, one value per tag, all of shape (T,) or (T, 2)."""
+    """How probabilities become tags, one value per tag."""
 
-    slope: FloatArray
-    offset: FloatArray
     threshold: FloatArray
-    """A tag is given from this probability on; nan for a tag that was not learned."""
+    """Shape (T,): a tag is given from this probability on; nan for a tag that is never given."""
     band: FloatArray
     """Shape (T, 2): from band[t, 0] to band[t, 1] a person should look; nan for no band. So wide
     that a chosen share of the jobs lies in the band of some tag."""
-
-    def proba(self, logits: FloatArray) -> FloatArray:
-        """Calibrated probabilities, (N, T) -> (N, T); the tag's frequency where not learned."""
-        return np.asarray(expit(logits * self.slope + self.offset))
 
     def decide(self, proba: FloatArray) -> BoolArray:
         """Which tags are given, (N, T)."""
@@ -54,50 +43,64 @@ class Decisions:
         return np.asarray((proba >= self.band[:, 0]) & (proba <= self.band[:, 1]), bool)
 
 
-def learnable(Y: LabelArray, *, at_least: int = MIN_EXAMPLES) -> BoolArray:
-    """Which tags have `at_least` so many yes and so many no, shape (T,)."""
-    return np.asarray(np.minimum(*known_counts(Y)) >= at_least, bool)
-
-
 def fit_decisions(
     Y: LabelArray,
     logits: FloatArray,
     *,
+    others: FloatArray | None = None,
     review_share: float = 0.1,
-    learned: BoolArray | None = None,
 ) -> Decisions:
-    """Choose everything on logits of jobs that the model behind them has not seen.
+    """Choose thresholds and bands on jobs whose labels the paths have not seen.
 
     Parameters
     ----------
     Y, logits : shape (N, T)
+        Calibrated logits of labelled jobs.
+    others : shape (U, T)
+        The same of unlabelled jobs. A tag with few examples has its threshold chosen by the F1
+        that its probabilities promise on these, too.
     review_share
         Share of the jobs that a person should look at: see `review_bands`.
-    learned : shape (T,)
-        The tags to learn, as said of more jobs than these; one that is all yes or all no here is
-        left out. None: those with enough examples.
     """
     n_tags = Y.shape[1]
-    slope, offset = np.zeros(n_tags), np.zeros(n_tags)
     threshold = np.full(n_tags, np.nan)
-    enough = learnable(Y) if learned is None else learned & learnable(Y, at_least=1)
+    proba = expit(logits)
+    unlabelled = np.zeros((0, n_tags)) if others is None else expit(others)
     for tag in range(n_tags):
         known = Y[:, tag] != UNKNOWN
-        yes, logit = Y[known, tag] == YES, logits[known, tag]
-        if not enough[tag]:
-            offset[tag] = np.log((yes.sum() + 0.5) / ((~yes).sum() + 0.5))
-            continue
-        slope[tag], offset[tag] = platt(yes, logit)
-        proba = expit(slope[tag] * logit + offset[tag])
+        yes, p = Y[known, tag] == YES, proba[known, tag]
         # Few examples make a jagged F1: their labels are drawn towards what the model expects.
         trust = yes.sum() / (yes.sum() + FEW_EXAMPLES)
-        threshold[tag] = f1_threshold(
-            trust * yes + (1 - trust) * proba, proba, most=MOST_GIVEN * int(yes.sum())
-        )
-    proba = expit(slope * logits + offset)
-    # Where jobs are not told apart, none is nearer than another.
-    band = review_bands(proba, np.where(slope > 0, threshold, np.nan), share=review_share)
-    return Decisions(slope, offset, threshold, band)
+        expected = trust * yes + (1 - trust) * p
+        if yes.sum() < FEW_EXAMPLES:
+            expected = np.concatenate([expected, unlabelled[:, tag]])
+            p = np.concatenate([p, unlabelled[:, tag]])
+        if len(p):
+            most = max(round(MOST_GIVEN * float(expected.sum())), 1)
+            threshold[tag] = f1_threshold(expected, p, most=most)
+    band = review_bands(proba, threshold, share=review_share)
+    return Decisions(threshold, band)
+
+
+def unlabelled_decisions(
+    proba: FloatArray, share: FloatArray, *, review_share: float = 0.1
+) -> Decisions:
+    """Thresholds without any label: each tag is given to its share of the jobs, the likeliest.
+
+    Parameters
+    ----------
+    proba : shape (U, T)
+        Of unlabelled jobs.
+    share : shape (T,)
+        In [0, 1]; rounded to whole jobs. With 0 the tag is never given.
+    """
+    threshold = np.full(proba.shape[1], np.nan)
+    for tag, given in enumerate(np.round(share * len(proba)).astype(int)):
+        ranked = np.sort(proba[:, tag])[::-1]
+        if given and ranked[given - 1] > ranked[-1]:  # jobs are told apart
+            below = ranked[ranked < ranked[given - 1]][0]
+            threshold[tag] = (ranked[given - 1] + below) / 2
+    return Decisions(threshold, review_bands(proba, threshold, share=review_share))
 
 
 def review_bands(proba: FloatArray, threshold: FloatArray, *, share: float) -> FloatArray:
@@ -132,34 +135,6 @@ def review_bands(proba: FloatArray, threshold: FloatArray, *, share: float) -> F
         distance = np.abs(proba[:, has_band] - threshold[has_band]).min(axis=1)
         reach = np.sort(distance)[n_jobs - 1] + 1e-12  # the last one itself, after rounding
     return np.stack([threshold - reach, threshold + reach], axis=1).clip(0, 1)
-
-
-def platt(yes: BoolArray, logit: FloatArray) -> tuple[float, float]:
-    """Slope (not negative) and offset that turn a logit into a calibrated one.
-
-    Targets are pulled towards one half by one example each way, so that a few separable
-    examples don't give probabilities of 0 and 1.
-
-    References
-    ----------
-    Platt, Probabilistic Outputs for Support Vector Machines, 1999.
-    """
-    from scipy.optimize import minimize  # slow to import, and tagging never comes here
-
-    n_yes, n_no = int(yes.sum()), int((~yes).sum())
-    target = np.where(yes, (n_yes + 1) / (n_yes + 2), 1 / (n_no + 2))
-    spread = max(float(np.std(logit)), 1e-9)
-    scaled = logit / spread
-
-    def loss(x: FloatArray) -> tuple[float, FloatArray]:
-        z = x[0] * scaled + x[1]
-        error = expit(z) - target
-        value = np.mean(np.logaddexp(0, z) - target * z)
-        return float(value), np.array([np.mean(error * scaled), np.mean(error)])
-
-    start = np.array([1.0, np.log((n_yes + 1) / (n_no + 1))])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    return float(found.x[0] / spread), float(found.x[1])
 
 
 def f1_threshold(yes: npt.NDArray[Any], proba: FloatArray, *, most: int | None = None) -> float:
@@ -216,8 +191,3 @@ def cross_fitted_decisions(
     counted = np.maximum((~np.isnan(chosen)).sum(axis=0), 1)
     mean = np.where(np.isnan(chosen).all(axis=0), np.nan, np.nansum(chosen, axis=0) / counted)
     return decided, mean
-
-
-def _logit(proba: float) -> float:
-    safe = min(max(proba, 1e-9), 1 - 1e-9)
-    return float(np.log(safe / (1 - safe)))

@@ -13,6 +13,7 @@ from tagger.evaluation import Evaluation
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.model import TagModel
 from tagger.storage import check_replaceable
+from tagger.tag_info import TagInfo
 from tagger.tagger import JobTagger, TaggerConfig
 from tagger.tagging import tag_table
 
@@ -27,8 +28,9 @@ class TrainingReport:
     """Folder of the learning curves, one CSV per network."""
     n_labelled: int
     n_unlabelled: int
-    metrics: dict[str, float | None]
-    """Of jobs that each was left out of training once (cross-fitting), in [0, 1]."""
+    metrics: dict[str, Any]
+    """Of jobs that each was left out of training once (cross-fitting), in [0, 1], None without
+    labels; how many tags they cover; what each path counts."""
     tags: list[dict[str, Any]]
     """As `tagger.tagging.tag_table` gives them."""
     seconds: float
@@ -43,6 +45,7 @@ def train_tagger(
     model: Path,
     *,
     unlabelled: Sequence[Path] = (),
+    tags: Sequence[TagInfo] = (),
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
@@ -55,7 +58,10 @@ def train_tagger(
     Parameters
     ----------
     labelled, unlabelled
-        Files as `tagger.jobs` reads them; what the unlabelled ones say of tags is not read.
+        Files as `tagger.jobs` reads them; what the unlabelled ones say of tags is not read. With
+        `tags` there may be no labelled ones.
+    tags
+        What the team says of its tags; see `tagger.tag_files`.
     model
         Folder to write; an older model in it is replaced when the new one is whole. Learning
         curves go into a folder beside it, named like it with ``.logs`` after it.
@@ -65,7 +71,7 @@ def train_tagger(
     Raises
     ------
     DataError
-        If a file can't be used or no tag has enough examples.
+        If a file can't be used, or there is neither a label nor a tag.
     ModelError
         If something that is not a model stands in the place of `model`: before any work is done.
     """
@@ -75,7 +81,7 @@ def train_tagger(
     jobs = read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding)
     others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
     tagger = JobTagger(config, seed=seed).fit(
-        jobs, others, show_progress=show_progress, log_dir=logs
+        jobs, others, tags=tags, show_progress=show_progress, log_dir=logs
     )
     tagger.save(model)
     meta = tagger.model_.meta
@@ -132,6 +138,7 @@ def cross_validate_files(
     labelled: Sequence[Path],
     *,
     unlabelled: Sequence[Path] = (),
+    tags: Sequence[TagInfo] = (),
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
@@ -144,6 +151,7 @@ def cross_validate_files(
     return cross_validate(
         read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding),
         iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding),
+        tags=tags,
         config=config,
         n_folds=n_folds,
         seed=seed,

@@ -1,0 +1,206 @@
+"""Exact terms beside the hash buckets: those that tell tags apart, each a column of its own.
+
+A bucket is shared by several terms, so a tag that hangs on one rare word ("kafka") hears other
+words with it. Letters for axes: B, N jobs, V columns of the vocabulary, T tags.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from tagger.features import TITLE_WEIGHT, Counted, Rows, unit_rows
+
+Ints = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+MAX_TERMS = 50_000
+"""Exact terms of a model, terms of titles included."""
+MIN_JOBS = 2
+"""Labelled jobs with a term before it counts: what occurs once is as likely an accident."""
+MAX_FAMILIAR = 20_000
+"""Most frequent terms of the training jobs, by which a posting in another language is noticed."""
+UNFAMILIAR = 0.2
+"""A posting with less than this times the usual share of familiar terms is left to a person."""
+
+
+class DocumentCounts(NamedTuple):
+    """In how many jobs each term occurs."""
+
+    hashes: Ints
+    """Sorted."""
+    n_with: Ints
+    """Jobs with the term, shape of `hashes`."""
+    n_jobs: int
+
+    @classmethod
+    def of(cls, *parts: Rows) -> "DocumentCounts":
+        """Count the non-zeros of counted terms, (B, N_HASHES) each."""
+        found = np.concatenate([part.indices for part in parts]) if parts else np.empty(0)
+        hashes, n_with = np.unique(found.astype(np.int64), return_counts=True)
+        return cls(hashes, n_with, sum(part.shape[0] for part in parts))
+
+    def idf(self, hashes: Ints) -> FloatArray:
+        """ln((1 + n) / (1 + n with the term)) + 1 of some terms, as scikit-learn has it."""
+        place = np.searchsorted(self.hashes, hashes).clip(max=max(len(self.hashes) - 1, 0))
+        n_with = np.zeros(len(hashes), np.int64)
+        if len(self.hashes):
+            n_with = np.where(self.hashes[place] == hashes, self.n_with[place], 0)
+        return (np.log((1 + self.n_jobs) / (1 + n_with)) + 1).astype(np.float32)
+
+
+class TermCounts(NamedTuple):
+    """In how many training jobs the terms of text and title occur."""
+
+    text: DocumentCounts
+    title: DocumentCounts
+
+    @classmethod
+    def of(cls, *parts: Counted) -> "TermCounts":
+        return cls(
+            DocumentCounts.of(*(part.terms for part in parts)),
+            DocumentCounts.of(*(part.title_terms for part in parts)),
+        )
+
+
+def look_up(counted: Rows, hashes: Ints) -> Rows:
+    """Columns of counted terms (B, N_HASHES) by their hashes, sorted: (B, len(hashes))."""
+    if not len(hashes):
+        return sparse.csr_array((counted.shape[0], 0), dtype=np.float32)
+    place = np.searchsorted(hashes, counted.indices)
+    place[place == len(hashes)] = 0
+    found = hashes[place] == counted.indices
+    before = np.zeros(len(found) + 1, np.int32)
+    np.cumsum(found, out=before[1:])
+    shape = (counted.shape[0], len(hashes))
+    cells = (counted.data[found], place[found].astype(np.int32), before[counted.indptr])
+    return sparse.csr_array(cells, shape=shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """Exact terms of text and title, and how they are weighed. V = terms + title terms."""
+
+    hashes: Ints
+    """Sorted hashes of the terms of title and text."""
+    title_hashes: Ints
+    """Sorted hashes of ``title:term``."""
+    idf: FloatArray
+    """Shape of `hashes`."""
+    title_idf: FloatArray
+    """Shape of `title_hashes`."""
+    familiar: Ints
+    """Sorted hashes of the most frequent terms of the training jobs."""
+    usual: npt.NDArray[np.float64]
+    """Shape (): median share of the terms of a training job that are familiar."""
+
+    @property
+    def n_columns(self) -> int:
+        """V."""
+        return len(self.hashes) + len(self.title_hashes)
+
+    def rows(self, counted: Counted) -> Rows:
+        """Rows (B, V): (1 + ln count) * idf; the parts of text and title have lengths 1 and
+        TITLE_WEIGHT, as in the hashed row."""
+        text = unit_rows(look_up(counted.terms, self.hashes), self.idf)
+        title = unit_rows(look_up(counted.title_terms, self.title_hashes), self.title_idf)
+        return sparse.csr_array(
+            sparse.hstack([text, TITLE_WEIGHT * title], format="csr"), dtype=np.float32
+        )
+
+    def is_familiar(self, counted: Counted) -> npt.NDArray[np.bool_]:
+        """Whether enough terms of a job are known for tags to mean anything, shape (B,)."""
+        return _familiar_share(counted.terms, self.familiar) >= UNFAMILIAR * float(self.usual)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _familiar_share(terms: Rows, familiar: Ints) -> npt.NDArray[np.float64]:
+    """Share of a job's different terms that are among `familiar`, shape (B,); 0 without terms."""
+    n_found = np.diff(look_up(terms, familiar).indptr)
+    return np.asarray(n_found / np.maximum(np.diff(terms.indptr), 1), np.float64)
+
+
+def learn_vocabulary(
+    labelled: Counted,
+    Y: npt.NDArray[np.int8],
+    everyone: TermCounts,
+    own: Counted,
+    *,
+    kept: Vocabulary | None = None,
+) -> Vocabulary:
+    """Choose the terms that tell tags apart.
+
+    Parameters
+    ----------
+    labelled, Y : N jobs, shape (N, T)
+        Terms of at least MIN_JOBS of these are candidates; if there are more than MAX_TERMS, those
+        that tell some tag best.
+    everyone
+        All training jobs: how rare a term is.
+    own
+        The jobs of the team: which terms are familiar.
+    kept
+        Terms of an earlier vocabulary stay, so that nothing learned is lost.
+    """
+    text, title = (
+        of_labelled.hashes[of_labelled.n_with >= MIN_JOBS]
+        for of_labelled in TermCounts.of(labelled)
+    )
+    if kept is not None:
+        text, title = np.union1d(text, kept.hashes), np.union1d(title, kept.title_hashes)
+    if len(text) + len(title) > MAX_TERMS:
+        columns = sparse.hstack(
+            [look_up(labelled.terms, text), look_up(labelled.title_terms, title)], format="csr"
+        )
+        told = np.zeros(len(text) + len(title), np.float32)
+        for tag in range(0, Y.shape[1], 32):
+            found = log_odds(sparse.csr_array(columns), Y[:, tag : tag + 32])[1]
+            told = np.maximum(told, found.max(axis=1))
+        best = np.sort(np.argsort(-told, kind="stable")[:MAX_TERMS])
+        text, title = text[best[best < len(text)]], title[best[best >= len(text)] - len(text)]
+    frequent = DocumentCounts.of(own.terms)
+    repeated = frequent.n_with >= min(MIN_JOBS, max(frequent.n_jobs, 1))
+    hashes, n_with = frequent.hashes[repeated], frequent.n_with[repeated]
+    familiar = np.sort(hashes[np.argsort(-n_with, kind="stable")[:MAX_FAMILIAR]])
+    shares = _familiar_share(own.terms, familiar)
+    return Vocabulary(
+        hashes=text,
+        title_hashes=title,
+        idf=everyone.text.idf(text),
+        title_idf=everyone.title.idf(title),
+        familiar=familiar,
+        usual=np.array(np.median(shares) if len(shares) else 0.0),
+    )
+
+
+def log_odds(columns: Rows, Y: npt.NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
+    """How much each column tells each tag apart: two views, shape (V, T) each, at least 0.
+
+    Parameters
+    ----------
+    columns : shape (N, V)
+        Only whether a column is there counts.
+    Y : shape (N, T)
+        1 yes, 0 no, -1 unknown.
+
+    Returns
+    -------
+    The log-count ratio (Wang and Manning, Baselines and Bigrams, 2012), large also for rare
+    columns; and the log-odds ratio over its standard error (Monroe et al., Fightin' Words, 2008),
+    large only where there is much evidence.
+    """
+    there = sparse.csr_array(columns, copy=True)
+    there.data = (there.data > 0).astype(np.float32)
+    with_yes = np.asarray(there.T @ (Y == 1).astype(np.float32))
+    with_no = np.asarray(there.T @ (Y == 0).astype(np.float32))
+    p, q = with_yes + 1, with_no + 1
+    ratio = np.abs(np.log(p / p.sum(axis=0)) - np.log(q / q.sum(axis=0)))
+    n_yes, n_no = (Y == 1).sum(axis=0), (Y == 0).sum(axis=0)
+    a, b = with_yes + 0.5, n_yes - with_yes + 0.5
+    c, d = with_no + 0.5, n_no - with_no + 0.5
+    strength = np.abs(np.log(a / b) - np.log(c / d)) / np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    return ratio.astype(np.float32), strength.astype(np.float32)
