@@ -37,8 +37,14 @@ Row = dict[str, Any]
 
 SETS = ("indeed", "wuzzuf")
 TAG_FILES = tuple(f"tags/{name}.jsonl.gz" for name in (*SETS, "unlabelled"))
-MIN_TAG = 20
-"""Tags on fewer jobs than this are left out of the labelled sets."""
+LABEL_SETS = {
+    "indeed": ("indeed", "tags", 20),
+    "wuzzuf": ("wuzzuf", "tags", 20),
+    "wuzzuf-skills": ("wuzzuf", "skills", 40),
+    "remoteintech": ("remoteintech", "tags", 5),
+    "analytics_eng": ("analytics_eng", "tags", 5),
+}
+"""Set -> file, column of its tags, and on how many jobs a tag must be to be kept."""
 QUICK_ROWS, QUICK_UNLABELLED = 300, 500
 
 
@@ -190,12 +196,14 @@ def unlabelled_counted(args: argparse.Namespace) -> Counted:
 
 def labelled_jobs(args: argparse.Namespace, name: str) -> list[Job]:
     """The jobs of a set, each with those of its tags that are frequent enough."""
+    file, column, min_jobs = LABEL_SETS[name]
     with Rejects() as rejects:
-        jobs = read_labelled([args.data / f"tags/{name}.jsonl.gz"], rejects=rejects)
+        path = args.data / f"tags/{file}.jsonl.gz"
+        jobs = read_labelled([path], rejects=rejects, columns={"tags": column})
     jobs = jobs[: QUICK_ROWS if args.quick else None]
     n_jobs = Counter(tag for job in jobs for tag in job.tags or ())
     kept = [
-        replace(job, tags=tuple(tag for tag in job.tags if n_jobs[tag] >= MIN_TAG))
+        replace(job, tags=tuple(tag for tag in job.tags if n_jobs[tag] >= min_jobs))
         for job in jobs
         if job.tags is not None
     ]
@@ -219,7 +227,7 @@ def tagger_config(args: argparse.Namespace) -> TaggerConfig:
         return TaggerConfig()
     return TaggerConfig(
         autoencoder=AutoencoderConfig(code=16, filters=(2, 2, 2, 2), hidden=(8,), epochs=1),
-        tags=TagConfig(n_folds=2, deep_config=DeepConfig(hidden=(8,), epochs=2)),
+        tags=TagConfig(n_folds=2, deep_config=DeepConfig(hidden=(8,), epochs=1)),
     )
 
 
@@ -227,7 +235,7 @@ def barely_trained() -> TaggerConfig:
     """Every part at its usual size, so that the speed of tagging is right, but not its quality."""
     return TaggerConfig(
         autoencoder=AutoencoderConfig(epochs=1, epoch_rows=512),
-        tags=TagConfig(n_folds=2, deep_config=DeepConfig(epochs=2)),
+        tags=TagConfig(n_folds=2, deep_config=DeepConfig(epochs=1)),
     )
 
 

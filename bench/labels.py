@@ -1,22 +1,28 @@
-"""How many labels it takes: learning curves with and without unlabelled postings, and baselines.
+"""How many labels it takes: learning curves from none to all, ours beside plain methods.
 
-python bench/labels.py [--data ../shared/data] [--unlabelled N] [--repeats R] [--quick] [--json]
-                       [--check]
+python bench/labels.py [--data ../shared/data] [--unlabelled N] [--repeats R] [--sets NAME ...]
+                       [--quick] [--json] [--check]
 
-A fifth of the jobs is held out, the same for all sizes; of the others 5, 10, 20, 50 and 100 % are
-used with their labels (each size holds the smaller ones). `semi-supervised` also sees the
-unlabelled postings, `supervised` the labelled ones alone. Decisions of all methods use thresholds
-cross-fitted on the held-out jobs. Means over the repeats, each with its own fifth.
+A fifth of the jobs is held out, the same for all sizes; of the others, drawn in one order, the
+first n are used with their labels. `semi-supervised` sees the rest of these without labels, beside
+the unlabelled file; `supervised` sees the n labelled postings alone; `meaningless names` is
+semi-supervised with tags called T1, T2, ... A tag counts if 5 jobs of the whole pool have it, also
+where the n have none. Decisions of all methods use thresholds cross-fitted on the held-out jobs.
+Means over the repeats, each with its own fifth. The ratio is to the best of the four plain methods.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Iterable
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from common import (
-    SETS,
+    LABEL_SETS,
+    TAG_FILES,
+    Check,
     LabelledSet,
     Result,
     Row,
@@ -28,106 +34,259 @@ from common import (
     tagger_config,
     unlabelled_counted,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
-from tagger.baselines import LEARNED, prior
-from tagger.evaluate import proba_of
-from tagger.features import Counted
-from tagger.labels import known_counts
-from tagger.metrics import summary
-from tagger.tagger import JobTagger, TaggerConfig, count_all
-from tagger.thresholds import cross_fitted_decisions, learnable
+from tagger.baselines import LEARNED, SPARSE_STRENGTH, Sample, names_alone
+from tagger.features import Counted, small_indices
+from tagger.labels import UNKNOWN, YES
+from tagger.metrics import average_precision, summary
+from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted
+from tagger.thresholds import cross_fitted_decisions
+from tagger.vocabulary import log_odds
+from tagger.wide import column_scale
 
 SEMI, SUPERVISED = "jobtool, semi-supervised", "jobtool, supervised"
-SHARES, QUICK_SHARES = (0.05, 0.1, 0.2, 0.5, 1.0), (0.5, 1.0)
+MEANINGLESS, NAMES = "jobtool, meaningless names", "names alone"
+ALL = 10**9
+SIZES, QUICK_SIZES = (0, 10, 25, 50, 100, 200, 400, ALL), (0, 25, ALL)
+MIN_POOL = 5
+"""Examples that a tag needs in the whole pool to count."""
+MIN_RATIO = {
+    10: (1.8, 1.25),
+    25: (1.55, 1.15),
+    50: (1.35, 1.12),
+    100: (1.22, 1.08),
+    200: (1.14, 1.05),
+    400: (1.10, 1.03),
+    ALL: (1.08, 1.02),
+}
+"""Labels -> least ratio of mean AP to the best plain method, mean over sets and worst set."""
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
+Scores = dict[str, tuple[float, float]]
+"""Method -> mean AP and macro F1."""
+
+
+class LogCountRatio:
+    """TF-IDF scaled by log-count ratios, logistic regression (Wang and Manning, 2012)."""
+
+    name = "log-count ratio x TF-IDF + LR"
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, sample: Sample, Y: npt.NDArray[np.int8], unlabelled: Counted) -> Self:
+        self.vectorizer_ = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
+        X = small_indices(self.vectorizer_.fit_transform(sample.texts))
+        scales = column_scale(log_odds(X, Y)[0], 0.0)
+        self.coef_, self.intercept_ = np.zeros(scales.shape), np.full(Y.shape[1], -9.0)
+        for tag, labels in enumerate(Y.T):
+            known = np.flatnonzero(labels != UNKNOWN)
+            yes = labels[known] == YES
+            if yes.any() and not yes.all():
+                rows = X[known]
+                rows.data = rows.data * scales[rows.indices, tag]
+                model = LogisticRegression(
+                    C=SPARSE_STRENGTH, solver="liblinear", random_state=self.seed
+                ).fit(small_indices(rows), yes)
+                self.coef_[:, tag] = model.coef_[0] * scales[:, tag]
+                self.intercept_[tag] = model.intercept_[0]
+        return self
+
+    def predict_proba(self, sample: Sample) -> FloatArray:
+        X = self.vectorizer_.transform(sample.texts)
+        return np.asarray(1 / (1 + np.exp(-(X @ self.coef_ + self.intercept_))))
+
+
+PEERS = (*LEARNED, LogCountRatio)
+PEER_NAMES = tuple(peer.name for peer in PEERS)
 
 
 def main() -> int:
     def options(parser: argparse.ArgumentParser) -> None:
         add_unlabelled(parser, 4000)
-        parser.add_argument("--repeats", type=int, default=2, metavar="R", help="splits to average")
+        parser.add_argument("--repeats", type=int, default=5, metavar="R", help="splits to average")
+        parser.add_argument(
+            "--sets", nargs="+", choices=LABEL_SETS, default=LABEL_SETS, help="only these"
+        )
 
-    return run(__doc__ or "", measure, options=options)
+    needs = (*TAG_FILES, *(f"tags/{file}.jsonl.gz" for file, _, _ in LABEL_SETS.values()))
+    return run(__doc__ or "", measure, needs=needs, options=options)
 
 
 def measure(args: argparse.Namespace) -> Result:
     more, config = unlabelled_counted(args), tagger_config(args)
-    shares, n_repeats = (QUICK_SHARES, 1) if args.quick else (SHARES, args.repeats)
-    tables = {}
-    for name in SETS:
+    sizes, n_repeats = (QUICK_SIZES, 1) if args.quick else (SIZES, args.repeats)
+    found: dict[tuple[str, int], Scores] = {}
+    for name in list(args.sets)[: 2 if args.quick else None]:
         data = labelled_set(args, name)
-        found = [
-            curve(data, share, seed, more, config) for seed in range(n_repeats) for share in shares
-        ]
-        for column, score in enumerate(("mean AP", "macro F1")):
-            title = f"{name}: {score}, {len(more.measures):,} unlabelled, {n_repeats} repeats"
-            tables[title] = as_curves(found, shares, column)
-    return Result(tables, [])
+        for size in sizes:
+            points = [curve(data, size, seed, more, config) for seed in range(n_repeats)]
+            if all(points):
+                found[name, size] = {
+                    method: (
+                        mean(point[method][0] for point in points if point),
+                        mean(point[method][1] for point in points if point),
+                    )
+                    for method in points[0] or ()
+                }
+    names = list(dict.fromkeys(name for name, _ in found))
+    tables = {
+        f"{name}: {score}, {len(more.measures):,} unlabelled beside its own, {n_repeats} repeats": (
+            as_curves(found, name, sizes, column)
+        )
+        for name in names
+        for column, score in enumerate(("mean AP", "macro F1"))
+    }
+    for column, score in enumerate(("mean AP", "macro F1")):
+        tables[f"{score} / best of the four plain methods"] = ratio_rows(found, names, column)
+    return Result(tables, checks(found, names, sizes))
 
 
 def curve(
-    data: LabelledSet, share: float, seed: int, more: Counted, config: TaggerConfig
-) -> dict[str, tuple[float, float]]:
-    """One point of every method's curve: mean AP and macro F1 on the held-out jobs."""
+    data: LabelledSet, size: int, seed: int, more: Counted, config: TaggerConfig
+) -> Scores | None:
+    """One point of every method's curve; None where the pool is smaller than the size."""
     began = time.perf_counter()
     held_out = data.folds(5, seed) == 0
     order = np.random.default_rng(seed).permutation(np.flatnonzero(~held_out))
-    train = np.zeros(len(data.Y), bool)
-    train[order[: max(round(share * len(order)), 2)]] = True
+    if size != ALL and size >= len(order):
+        return None
+    labelled, rest = order[:size], order[size:]
     inner = data.folds(5, seed + 1)[held_out]
-    Y = data.Y[held_out]
+    counts = (data.Y == YES).sum(axis=0) >= MIN_POOL
+    Y = data.Y[held_out][:, counts]
 
     def scores(proba: FloatArray) -> tuple[float, float]:
-        found = summary(Y, proba, cross_fitted_decisions(Y, proba, inner)[0])
-        return found.mean_average_precision, found.macro_f1
+        P = proba[:, counts]
+        decided, _ = cross_fitted_decisions(Y, P, inner)
+        return float(
+            np.nanmean([average_precision(y, p) for y, p in zip(Y.T, P.T, strict=True)])
+        ), (summary(Y, P, decided).macro_f1)
 
-    proba = probabilities(data, train, held_out, seed, more, config)
-    say(f"{data.name}, repeat {seed + 1}, {share:.0%}: {time.perf_counter() - began:.0f} s")
+    proba = probabilities(data, labelled, rest, held_out, seed, more, config)
+    shown = "all" if size == ALL else size
+    say(f"{data.name}, repeat {seed + 1}, {shown}: {time.perf_counter() - began:.0f} s")
     return {name: scores(found) for name, found in proba.items()}
 
 
 def probabilities(
     data: LabelledSet,
-    train: BoolArray,
+    labelled: npt.NDArray[np.intp],
+    rest: npt.NDArray[np.intp],
     held_out: BoolArray,
     seed: int,
     more: Counted,
     config: TaggerConfig,
 ) -> dict[str, FloatArray]:
     """Method -> probabilities of the held-out jobs."""
-    counted, asked = (data.sample.counted.take(some) for some in (train, held_out))
-    Y = data.Y[train]
-    proba = {}
-    for name, others in ((SEMI, more), (SUPERVISED, count_all([]))):
-        if not learnable(Y).any():  # jobtool refuses: no tag has enough examples
-            frequency = prior(*known_counts(Y))
-            proba[name] = np.broadcast_to(frequency, (int(held_out.sum()), len(frequency)))
-            continue
-        tagger = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, others)
-        proba[name] = proba_of(tagger.model_, asked)
-    sample, questions = data.sample.take(train), data.sample.take(held_out)
-    for baseline in LEARNED:
-        fitted = baseline(seed=seed).fit(sample, Y, more)
-        proba[baseline.name] = fitted.predict_proba(questions)
+    counted, asked = data.sample.counted.take(labelled), data.sample.counted.take(held_out)
+    Y, others = data.Y[labelled], join_counted([data.sample.counted.take(rest), more])
+    tagger = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, others)
+    proba = {SEMI: tagger.model_.proba_of(asked), NAMES: names_alone(tagger.model_.names, asked)}
+    if not len(labelled):
+        return proba
+    alone = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, count_all([]))
+    proba[SUPERVISED] = alone.model_.proba_of(asked)
+    meaningless = [f"T{number}" for number in range(1, len(data.tags) + 1)]
+    tagger.partial_fit(counted, Y, meaningless, others)  # the same codes, which know no names
+    proba[MEANINGLESS] = tagger.model_.proba_of(asked)
+    is_labelled = np.isin(np.arange(len(data.Y)), labelled)
+    sample, questions = data.sample.take(is_labelled), data.sample.take(held_out)
+    for peer in PEERS:
+        fitted = peer(seed=seed).fit(sample, data.Y[is_labelled], others)
+        proba[peer.name] = fitted.predict_proba(questions)
     return proba
 
 
+# ---- tables and claims
+
+
 def as_curves(
-    found: list[dict[str, tuple[float, float]]], shares: tuple[float, ...], column: int
+    found: dict[tuple[str, int], Scores], name: str, sizes: Iterable[int], column: int
 ) -> list[Row]:
-    """One row per method, one column per share of the labels."""
+    """One row per method, one column per number of labels."""
+    known = [size for size in sizes if (name, size) in found]
+    methods = list(dict.fromkeys(method for size in known for method in found[name, size]))
     return [
-        {
-            "method": name,
-            **{
-                f"{share:.0%}": mean(point[name][column] for point in found[i :: len(shares)])
-                for i, share in enumerate(shares)
-            },
+        {"method": method}
+        | {
+            "all" if size == ALL else str(size): found[name, size].get(method, (np.nan,) * 2)[
+                column
+            ]
+            for size in known
         }
-        for name in found[0]
+        for method in methods
     ]
+
+
+def best_peer(scores: Scores, column: int = 0) -> float:
+    return max(scores[peer][column] for peer in PEER_NAMES)
+
+
+def ratio_rows(found: dict[tuple[str, int], Scores], names: list[str], column: int) -> list[Row]:
+    """Ours to the best plain method: one row per number of labels, mean and worst set."""
+    rows = []
+    for size in MIN_RATIO:
+        for method in (SEMI, SUPERVISED, MEANINGLESS):
+            ratios = {
+                name: found[name, size][method][column] / best_peer(found[name, size], column)
+                for name in names
+                if (name, size) in found
+            }
+            if ratios:
+                rows.append(
+                    {"labels": "all" if size == ALL else str(size), "method": method}
+                    | {"mean": mean(ratios.values()), "worst": min(ratios.values())}
+                    | {name: ratios.get(name, np.nan) for name in names}
+                )
+    return rows
+
+
+def checks(
+    found: dict[tuple[str, int], Scores], names: list[str], sizes: Iterable[int]
+) -> list[Check]:
+    claims = []
+    for size, (least_mean, least_worst) in MIN_RATIO.items():
+        known = [found[name, size] for name in names if (name, size) in found]
+        if not known:
+            continue
+        of = f"{'all' if size == ALL else size} labels"
+        for column, score, slack in ((0, "mean AP", 0.0), (1, "macro F1", 0.05)):
+            if column and size < 25:
+                continue
+            ratios = [scores[SEMI][column] / best_peer(scores, column) for scores in known]
+            claims += [
+                Check(f"{of}: {score} / best plain method", mean(ratios), low=least_mean - slack),
+                Check(f"{of}: the same, worst set", min(ratios), low=least_worst - slack),
+            ]
+        semi = [scores[SEMI][0] / scores[SUPERVISED][0] for scores in known]
+        claims.append(Check(f"{of}: semi-supervised / supervised, worst set", min(semi), low=1.0))
+        if size <= 50:
+            claims.append(Check(f"{of}: semi-supervised / supervised", mean(semi), low=1.05))
+        if size >= 25:
+            plain = [scores[MEANINGLESS][0] / best_peer(scores) for scores in known]
+            least = 1.05 if size == ALL else 0.98
+            claims.append(Check(f"{of}: meaningless names / best plain", mean(plain), low=least))
+    for size in sizes:
+        ratios = [
+            found[name, size][SEMI][0] / found[name, size][NAMES][0]
+            for name in names
+            if (name, size) in found
+        ]
+        if ratios:
+            of = "no labels" if not size else f"{'all' if size == ALL else size} labels"
+            claims.append(Check(f"{of}: ours / names alone, worst set", min(ratios), low=0.98))
+            if not size:
+                claims.append(Check(f"{of}: ours / names alone", mean(ratios), low=1.0))
+    for few, many in ((10, 50), (25, 100)):
+        both = [name for name in names if {(name, few), (name, many)} <= found.keys()]
+        if both:
+            ahead = mean(found[name, few][SEMI][0] - best_peer(found[name, many]) for name in both)
+            claims.append(Check(f"ours at {few} - best plain at {many}, mean AP", ahead, low=0.0))
+    return claims
 
 
 if __name__ == "__main__":
