@@ -17,6 +17,7 @@ from tagger.errors import DataError
 
 if TYPE_CHECKING:
     from tagger.jobs import Job, Rejects
+    from tagger.tag_info import TagInfo
 
 REJECTED = 3
 """Exit code where all went well but for some rows."""
@@ -59,9 +60,33 @@ Title = Annotated[str, typer.Option(help="Title of one posting.")]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
 ]
+PerhapsLabelled = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[LABELLED]...",
+        help="Jobs with tags: .csv, .tsv, .jsonl (each also .gz) or .parquet; "
+        "one row per job, or one row per job and tag. None are needed with --tags.",
+    ),
+]
 Unlabelled = Annotated[
     list[Path] | None,
-    typer.Option("--unlabelled", "-u", metavar="FILE", help="More jobs; may be repeated."),
+    typer.Option(
+        "--unlabelled",
+        "-u",
+        metavar="FILE",
+        help="Jobs without tags; may be repeated. Your own teach most: what looks like the "
+        "labelled jobs teaches tags, other jobs teach only which words go together.",
+    ),
+]
+TagsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--tags",
+        metavar="FILE",
+        dir_okay=False,
+        help="What your tags mean: .csv, .json or .yaml with tag, and if you like description, "
+        "aliases, words, share. The model learns from it before anybody labels a job.",
+    ),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -70,7 +95,8 @@ Columns = Annotated[
         "-c",
         metavar="OURS=YOURS",
         help="What a column is called in your files, such as text=description; may be repeated. "
-        "Ours are text, title, id, tags, not_tags; or tag and label.",
+        "Ours are text, title, id, tags, not_tags; or tag and label. For the file of --tags: "
+        "tags.tag=preferredLabel.",
     ),
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
@@ -89,8 +115,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @app.command()
 def train(
-    labelled: Labelled,
+    labelled: PerhapsLabelled = None,
     unlabelled: Unlabelled = None,
+    tags: TagsFile = None,
     model: ModelDir = Path("model"),
     seed: Seed = 0,
     column: Columns = None,
@@ -99,13 +126,21 @@ def train(
     plain_chain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a tagger on jobs with tags and save it.
+    """Train a tagger and save it: on jobs with tags, on what the tags mean, or on both.
+
+    Without any labelled job, name the tags with --tags and give postings with --unlabelled: the
+    model then ranks and tags by the tags' names and words, and says that it has no labels yet.
 
     Learning curves go into DIR.logs, rejected rows to DIR.rejects.jsonl unless --rejects names
     another file. A job without tags among LABELLED counts as unlabelled. Several tags in a cell
     are separated by semicolons.
     """
-    columns = parse_columns(column)
+    columns, infos = read_tags_file(tags, parse_columns(column), encoding)
+    if not labelled and not infos:
+        raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
+    if not labelled and not unlabelled:
+        raise typer.BadParameter("without labelled jobs, give postings with --unlabelled FILE")
+    labelled = labelled or []
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
     from tagger.training import tagger_config, train_tagger
@@ -115,6 +150,7 @@ def train(
             labelled,
             model,
             unlabelled=unlabelled or (),
+            tags=infos,
             rejects=rejected,
             columns=columns,
             encoding=encoding,
@@ -194,6 +230,7 @@ def evaluate(
         typer.Option("--model", "-m", metavar="DIR", help="Evaluate this model, on new jobs."),
     ] = None,
     unlabelled: Unlabelled = None,
+    tags: TagsFile = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     report: Annotated[
         Path | None,
@@ -213,9 +250,9 @@ def evaluate(
     FILE.html.rejects.jsonl, unless --rejects names another file; otherwise they are counted and
     the first ones shown.
     """
-    if model and (unlabelled or plain_chain):
-        raise typer.BadParameter("--unlabelled and --plain-chain are for cross-validation")
-    columns = parse_columns(column)
+    if model and (unlabelled or plain_chain or tags):
+        raise typer.BadParameter("--unlabelled, --tags and --plain-chain are for cross-validation")
+    columns, infos = read_tags_file(tags, parse_columns(column), encoding)
     if report:
         from tagger.tagging import check_apart
 
@@ -234,6 +271,7 @@ def evaluate(
             evaluation = cross_validate_files(
                 labelled,
                 unlabelled=unlabelled or (),
+                tags=infos,
                 n_folds=folds,
                 config=tagger_config(wide=not plain_chain),
                 seed=seed,
@@ -332,6 +370,21 @@ def parse_columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
         if not ours or not yours:
             raise typer.BadParameter(f"write --column OURS=YOURS, not {ours + yours!r}")
     return {ours.strip(): yours for ours, _, yours in split} or None
+
+
+def read_tags_file(
+    path: Path | None, columns: dict[str, str] | None, encoding: str
+) -> "tuple[dict[str, str] | None, tuple[TagInfo, ...]]":
+    """Column names that are left for files of jobs, and what the tags file says."""
+    from tagger.tag_files import read_tags
+
+    ours = {name: theirs for name, theirs in (columns or {}).items() if name.startswith("tags.")}
+    if ours and path is None:
+        raise typer.BadParameter("--column tags.... is for the file that --tags names")
+    left = {name: theirs for name, theirs in (columns or {}).items() if name not in ours} or None
+    of_tags = {name.removeprefix("tags."): theirs for name, theirs in ours.items()} or None
+    infos = () if path is None else read_tags(path, columns=of_tags, encoding=encoding)
+    return left, infos
 
 
 def _apart(pair: str) -> list[str]:

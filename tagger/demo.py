@@ -1,4 +1,4 @@
-"""The packaged sample from end to end: train, measure on jobs kept aside, tag new ones, report."""
+"""The packaged sample from end to end: measure by cross-validation, train, tag new jobs, report."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from tagger.baselines import LEARNED, Sample, plain_texts
 from tagger.errors import DataError
-from tagger.evaluate import checked_folds, evaluate_model, groups_of
+from tagger.evaluate import cross_validate
 from tagger.evaluation import Evaluation
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
-from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.report import write_report
 from tagger.tagged import TaggedJob, TagWriter
-from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted
 from tagger.tagging import tag_jobs
-from tagger.thresholds import cross_fitted_decisions
 
-HELD_OUT = 4
-"""One of so many labelled jobs is kept aside to measure on."""
+N_FOLDS = 4
+"""Each labelled job is measured by a model that has learned from the other three quarters."""
+
+DAY_ZERO = "jobtool, day zero (no labels)"
+"""The same postings without anybody's labels: what the tags are called, and nothing else."""
 
 _MODEL, _LOGS, _TAGS, _REPORT = "model", "model.logs", "tags.jsonl", "report.html"
 _MARK = ".jobtool-demo"  # tells a folder of ours from one that has files of these names
@@ -30,7 +30,7 @@ _MARK = ".jobtool-demo"  # tells a folder of ours from one that has files of the
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A job kept aside whose tags came out wrong."""
+    """A job whose tags came out wrong when it was held out."""
 
     job: Job
     wrong: tuple[str, ...]
@@ -48,9 +48,9 @@ class Demo:
     report: Path
     n_labelled: int
     n_unlabelled: int
-    held_out: list[Job]
+    labelled: list[Job]
     evaluation: Evaluation
-    """Of the jobs in `held_out`, which the model has not seen."""
+    """Of the jobs in `labelled`, each by a model that has not seen it."""
     mistakes: list[Mistake]
     """All of those jobs with a wrong or missed tag."""
     new: list[tuple[Job, TaggedJob]]
@@ -64,7 +64,7 @@ def run_demo(
     seed: int = 0,
     show_progress: bool = False,
 ) -> Demo:
-    """Train on three quarters of the packaged sample, measure on the rest, tag its new jobs.
+    """Cross-validate on the packaged sample, train on all of it, tag its new jobs.
 
     Parameters
     ----------
@@ -80,17 +80,24 @@ def run_demo(
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()
-    known, unlabelled, new = read_sample()
-    train, held_out = hold_out(known)
+    labelled, unlabelled, new = read_sample()
     tagger = JobTagger(config, seed=seed).fit(
-        train, unlabelled, show_progress=show_progress, log_dir=folder / _LOGS
+        labelled, unlabelled, show_progress=show_progress, log_dir=folder / _LOGS
     )
     tagger.save(folder / _MODEL)
     model = TagModel.load(folder / _MODEL)
-    evaluation = replace(
-        _beside_baselines(evaluate_model(model, held_out), train, held_out, unlabelled, seed),
-        histories=tagger.histories_,
-        seed=seed,
+    evaluation = _with_day_zero(
+        cross_validate(
+            labelled,
+            unlabelled,
+            config=config,
+            n_folds=N_FOLDS,
+            seed=seed,
+            show_progress=show_progress,
+        ),
+        folder / _MODEL,
+        labelled,
+        unlabelled,
     )
     write_report(folder / _REPORT, evaluation)
     with TagWriter(folder / _TAGS, model.tags, explain=True) as writer:
@@ -101,11 +108,11 @@ def run_demo(
         model=folder / _MODEL,
         tags=folder / _TAGS,
         report=folder / _REPORT,
-        n_labelled=len(train),
+        n_labelled=len(labelled),
         n_unlabelled=len(unlabelled),
-        held_out=held_out,
+        labelled=labelled,
         evaluation=evaluation,
-        mistakes=list(_mistakes(held_out, evaluation)),
+        mistakes=list(_mistakes(labelled, evaluation)),
         new=list(zip(new, tagged, strict=True)),
         seconds=time.monotonic() - started,
     )
@@ -129,35 +136,20 @@ def read_sample() -> tuple[list[Job], list[Job], list[Job]]:
     return labelled, unlabelled, new
 
 
-def hold_out(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
-    """Jobs to train on, and one in `HELD_OUT` to measure on; reposts stay together."""
-    aside = groups_of(count_all(jobs)) % HELD_OUT == HELD_OUT - 1
-    pairs = list(zip(jobs, aside, strict=True))
-    return [job for job, out in pairs if not out], [job for job, out in pairs if out]
-
-
-def _beside_baselines(
-    evaluation: Evaluation,
-    train: Sequence[Job],
-    held_out: Sequence[Job],
-    unlabelled: Sequence[Job],
-    seed: int,
+def _with_day_zero(
+    evaluation: Evaluation, model: Path, labelled: Sequence[Job], unlabelled: Sequence[Job]
 ) -> Evaluation:
-    """Add the learned baselines, trained on the same jobs."""
-    Y, more = encode_labels(train, evaluation.tags), count_all(unlabelled)
-    known, asked = (Sample(plain_texts(jobs), count_all(jobs)) for jobs in (train, held_out))
-    folds = checked_folds(groups_of(asked.counted, seed=seed), 5, seed=seed)
-    found = dict(evaluation.baselines)
-    for baseline in LEARNED:
-        proba = baseline(seed=seed).fit(known, Y, more).predict_proba(asked)
-        decisions, _ = cross_fitted_decisions(np.asarray(evaluation.Y, np.int8), proba, folds)
-        found[baseline.name] = (proba, decisions)
-    how = {
-        "how": "jobs kept aside from the packaged sample; repeated postings stay together",
-        "thresholds": "ours chosen in training; the learned baselines' by cross-fitting on the "
-        "jobs kept aside",
-    }
-    return replace(evaluation, baselines=found, info={**evaluation.info, **how})
+    """Add a model that has the same postings and the tags' names, but nobody's labels."""
+    counted = count_all(labelled)
+    day_zero = JobTagger.load(model).partial_fit(
+        count_all([]),
+        np.zeros((0, len(evaluation.tags)), np.int8),
+        evaluation.tags,
+        join_counted([counted, count_all(unlabelled)]),
+    )
+    said = day_zero.model_.predict_counted(counted)
+    first = {DAY_ZERO: (said.probabilities, said.decisions)}
+    return replace(evaluation, baselines={**first, **evaluation.baselines})
 
 
 def _mistakes(jobs: Sequence[Job], evaluation: Evaluation) -> Iterator[Mistake]:

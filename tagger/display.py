@@ -31,7 +31,7 @@ def print_training(report: "TrainingReport") -> None:
     typer.echo(f"{_trained(report.to_json())} in {report.seconds:.0f} s.\n")
     _print_tags(report.tags)
     typer.echo(
-        f"{_metrics(report.metrics)}\n\n"
+        f"{_metrics(report.metrics, len(report.tags))}\n\n"
         f"Model:           {report.model}\n"
         f"Learning curves: {report.logs}\n"
         f"Next:            jobtool tag --model {report.model} POSTING.txt"
@@ -44,7 +44,7 @@ def print_model(facts: Mapping[str, Any], tags: Sequence[Mapping[str, Any]]) -> 
         f"{facts['version']} on {facts['created']}, seed {facts['seed']}\n{_trained(facts)}.\n"
     )
     _print_tags(tags)
-    typer.echo(f"{_metrics(facts['metrics'])}")
+    typer.echo(_metrics(facts["metrics"], len(tags)))
 
 
 def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
@@ -94,15 +94,17 @@ def print_evaluation(evaluation: "Evaluation") -> None:
 
 
 def print_demo(demo: "Demo") -> None:
-    n_aside = len(demo.held_out)
     typer.echo(
         f"\nTrained on {demo.n_labelled} postings with tags and {demo.n_unlabelled} without. "
-        f"Scores on {n_aside} postings\nthat were kept aside, beside simpler methods:\n"
+        "Scores of models that\nlearned from three quarters of them, on the quarter left out, "
+        "beside simpler methods:\n"
     )
     _print_scores(demo.evaluation)
-    typer.echo(f"\n{len(demo.mistakes)} of the {n_aside} got a wrong tag or miss one, such as:\n")
+    typer.echo(
+        f"\n{len(demo.mistakes)} of the {demo.n_labelled} got a wrong tag or miss one, such as:\n"
+    )
     print_table(
-        ("posting kept aside", "wrongly given", "missed"),
+        ("posting left out", "wrongly given", "missed"),
         [
             (_short(m.job.title, 30), ", ".join(m.wrong), ", ".join(m.missed))
             for m in demo.mistakes[:N_MISTAKES]
@@ -224,17 +226,32 @@ def _trained(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _metrics(metrics: Mapping[str, float | None]) -> str:
+def _metrics(metrics: Mapping[str, Any], n_tags: int) -> str:
+    if metrics["mean_average_precision"] is None:
+        return (
+            "No labels yet: tags are ranked by their names and words alone. Nothing here is\n"
+            "calibrated or measured; label some jobs and train again."
+        )
+    scored = metrics["n_scored_tags"]
+    covers = "" if scored == n_tags else f" (means over {scored} of {n_of(n_tags, 'tag')})"
     return (
         f"mean AP {_score(metrics['mean_average_precision'], 3)}, "
         f"macro F1 {_score(metrics['macro_f1'], 3)}, micro F1 {_score(metrics['micro_f1'], 3)} "
-        "on jobs that were left out of training in turn"
+        f"on jobs that were left out of training in turn{covers}\n{_paths(metrics)}"
     )
+
+
+def _paths(metrics: Mapping[str, Any]) -> str:
+    """What each path counts, and in plain words where the network counts nothing."""
+    weights = metrics["path_weights"]
+    told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+    unused = "" if weights["code"] >= 0.005 else ". The network on the codes adds nothing here"
+    return f"mean weights of the paths: {told}{unused}"
 
 
 def _verdict(tagged: "TaggedJob", tag: str, threshold: float) -> str:
     if threshold != threshold:
-        return "not learned"
+        return "never given"
     said = ["given"] if tag in tagged.tags else []
     return ", ".join([*said, "in doubt"] if tag in tagged.review else said)
 
