@@ -36,6 +36,7 @@ from tagger.tagger import TaggerConfig, count_all
 Row = dict[str, Any]
 
 SETS = ("indeed", "wuzzuf")
+FOUR_SETS = (*SETS, "remoteintech", "analytics_eng")
 TAG_FILES = tuple(f"tags/{name}.jsonl.gz" for name in (*SETS, "unlabelled"))
 LABEL_SETS = {
     "indeed": ("indeed", "tags", 20),

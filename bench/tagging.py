@@ -17,7 +17,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 from common import (
-    SETS,
+    FOUR_SETS,
+    LABEL_SETS,
+    TAG_FILES,
     Check,
     LabelledSet,
     Result,
@@ -35,12 +37,18 @@ from tagger.baselines import LEARNED, SPARSE_STRENGTH, MaskedLogistic
 from tagger.bootstrap import Interval, bootstrap
 from tagger.classifier import TagClassifier, TagConfig
 from tagger.features import Counted
+from tagger.job_features import Featurizer
 from tagger.tagger import JobTagger, TaggerConfig
 from tagger.thresholds import cross_fitted_decisions
 
 OURS, CHAIN, ABLATION = "jobtool", "jobtool, plain chain (wide=False)", "our row + log. regression"
-MIN_RATIO = 1.03
-"""Of ours to the best of the learned baselines."""
+MIN_RATIO = {
+    "indeed": (1.12, 1.10),
+    "wuzzuf": (1.12, 1.10),
+    "remoteintech": (1.03, 1.03),
+    "analytics_eng": (1.03, 1.03),
+}
+"""Set -> least mean AP and macro F1 of ours beside the best of the learned baselines."""
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -49,14 +57,18 @@ def main() -> int:
     def options(parser: argparse.ArgumentParser) -> None:
         add_unlabelled(parser)
         add_folds(parser)
+        parser.add_argument(
+            "--sets", nargs="+", choices=FOUR_SETS, default=FOUR_SETS, help="only these"
+        )
 
-    return run(__doc__ or "", measure, options=options)
+    needs = (*TAG_FILES, *(f"tags/{LABEL_SETS[name][0]}.jsonl.gz" for name in FOUR_SETS))
+    return run(__doc__ or "", measure, needs=needs, options=options)
 
 
 def measure(args: argparse.Namespace) -> Result:
     more, config = unlabelled_counted(args), tagger_config(args)
     tables, checks = {}, []
-    for name in SETS:
+    for name in list(args.sets)[: 2 if args.quick else None]:
         data = labelled_set(args, name)
         folds = data.folds(2 if args.quick else 5)
         n_run = min(args.folds or 5, int(folds.max()) + 1)
@@ -96,13 +108,14 @@ def of_fold(
     counted, Y = data.sample.counted.take(train), data.Y[train]
     tagger = JobTagger(config).fit_counted(counted, Y, data.tags, more)
     model = tagger.model_
-    rows = model.row_weights.weigh(counted)
-    asked = model.row_weights.weigh(data.sample.counted.take(test))
-    chain = TagClassifier(_plain(config)).fit(rows, model.encoder(rows), Y)
+    featurize = Featurizer(model.row_weights, model.vocabulary, model.names, model.encoder)
+    known, asked = featurize(counted), featurize(data.sample.counted.take(test))
+    chain = TagClassifier(_plain(config)).fit(known, Y)
+    ablation = MaskedLogistic(SPARSE_STRENGTH).fit(known.rows, Y)
     found = {
-        OURS: model.proba_of_rows(asked),
-        CHAIN: chain.predict_proba(asked, model.encoder(asked)),
-        ABLATION: MaskedLogistic(SPARSE_STRENGTH).fit(rows, Y).predict_proba(asked),
+        OURS: model.proba_of(data.sample.counted.take(test)),
+        CHAIN: chain.predict_proba(asked),
+        ABLATION: ablation.predict_proba(asked.rows),
     }
     sample, held_out = data.sample.take(train), data.sample.take(test)
     for baseline in LEARNED:
@@ -145,8 +158,8 @@ def scores(
 def ratio_checks(name: str, rows: list[Row]) -> list[Check]:
     ours = next(row for row in rows if row["method"] == OURS)
     return [
-        Check(f"{name}: {score} / best baseline", ours[f"{score} ratio"], low=MIN_RATIO)
-        for score in ("mean AP", "macro F1")
+        Check(f"{name}: {score} / best baseline", ours[f"{score} ratio"], low=least)
+        for score, least in zip(("mean AP", "macro F1"), MIN_RATIO[name], strict=True)
     ]
 
 

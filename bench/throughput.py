@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -38,6 +38,7 @@ from common import (
     tagger_config,
     unlabelled_jobs,
 )
+from scipy.special import expit
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -47,12 +48,13 @@ from tagger.cores import usable_cores
 from tagger.features import small_indices
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
-from tagger.tagger import JobTagger
+from tagger.networks import build_taggers
+from tagger.tagger import JobTagger, count_all
 from tagger.words import word_table
 
 N_POSTINGS, N_ROUNDS, N_COMPARED = 5000, 5, 256
 MIN_SPEED, MIN_SPEED_ALL_CORES, MAX_START, MAX_DIFFERENCE = 0.75, 1.2, 0.5, 1e-5
-MAX_TRAINING_S, MAX_TRAINING_MB = 15 * 60, 4000
+MAX_TRAINING_S, MAX_TRAINING_MB = 120, 2000
 TRAIN_HERE = "--train-here"
 JOBTOOL = Path(sys.executable).with_name("jobtool")
 
@@ -80,7 +82,7 @@ def measure(args: argparse.Namespace) -> Result:
     labelled = labelled_jobs(args, "indeed")
     others = unlabelled_jobs(args)
     asked = others[:N_POSTINGS]
-    tagger = with_both_paths(JobTagger(barely_trained()).fit(labelled, others[:500]))
+    tagger = with_all_paths(JobTagger(barely_trained()).fit(labelled, others[:500]))
     peer = sklearn_tagger(labelled, others)
     texts = plain_texts(asked)
 
@@ -117,10 +119,13 @@ def measure(args: argparse.Namespace) -> Result:
     return Result(tables, checks)
 
 
-def with_both_paths(tagger: JobTagger) -> JobTagger:
-    """Let codes count half: barely trained ones may get no share, and then nothing is compared."""
-    tagger.classifier_.share_ = 0.5
-    tagger.model_ = replace(tagger.model_, share=0.5)
+def with_all_paths(tagger: JobTagger) -> JobTagger:
+    """Let codes and names count: hardly trained ones may get no weight, and cost nothing then."""
+    model, half = tagger.model_, np.full(len(tagger.tags_), 0.5)
+    mixture = replace(model.mixture, code=half, names=half)
+    tagger.model_ = replace(
+        model, mixture=mixture, arrays={**model.arrays, "mixture": asdict(mixture)}
+    )
     return tagger
 
 
@@ -199,15 +204,35 @@ def our_proba(tagger: JobTagger, jobs: list[Job]) -> npt.NDArray[np.floating]:
 
 def keras_proba(tagger: JobTagger, jobs: list[Job]) -> npt.NDArray[np.floating]:
     """Probabilities with the networks run by Keras."""
-    rows = tagger.model_.rows(jobs[:N_COMPARED])
-    autoencoder = tagger.autoencoder_
+    model, counted = tagger.model_, count_all(jobs[:N_COMPARED])
+    mixture, autoencoder = model.mixture, tagger.autoencoder_
+    rows = model.row_weights.weigh(counted)
     folded = rows.toarray()[:, autoencoder.order_]
     codes = np.asarray(autoencoder.encoder_.predict(folded, verbose=0))
-    classifier = tagger.classifier_
-    standard = (codes - classifier.deep_.mean_) * classifier.deep_.scale_
-    deep = np.asarray(classifier.deep_.network_.predict(standard, verbose=0))[:, -1]
-    share, wide = classifier.share_, classifier.wide_.decision_function(rows)
-    return classifier.decisions_.proba(share * deep + (1 - share) * wide)
+    wide = rows @ mixture.rows + model.vocabulary.rows(counted) @ mixture.terms
+    named = mixture.names * model.names.scores(counted)
+    return expit(wide + named + mixture.code * deep_logits(tagger, codes) + mixture.intercept)
+
+
+def deep_logits(tagger: JobTagger, codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """What the deep path says of codes (B, C), with its network, if any, built again in Keras."""
+    deep = tagger.classifier_.deep_
+    standard = (codes - deep.mean_) * deep.scale_
+    logits = standard @ deep.straight_[-1] + deep.bias_[-1]
+    if deep.layers_:
+        hidden = [layer.shape[-1] for name, layer in deep.layers_.items() if "dense" in name]
+        network = build_taggers(
+            n_networks=1,
+            code=codes.shape[1],
+            hidden=hidden[::2],
+            n_tags=len(tagger.tags_),
+            dropout=0.0,
+        )
+        for name, values in deep.layers_.items():
+            layer, part = name.split("/")
+            getattr(network.get_layer(layer), part).assign(values[-1:])
+        logits = logits + np.asarray(network.predict(standard, verbose=0))[:, 0]
+    return np.asarray(logits)
 
 
 # ---- training
