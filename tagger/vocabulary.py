@@ -76,7 +76,7 @@ def look_up(counted: Rows, hashes: Ints) -> Rows:
     np.cumsum(found, out=before[1:])
     shape = (counted.shape[0], len(hashes))
     cells = (counted.data[found], place[found].astype(np.int32), before[counted.indptr])
-    return sparse.csr_array(cells, shape=shape)  # type: ignore[return-value]  # it is 2-d
+    return sparse.csr_array(cells, shape=shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
