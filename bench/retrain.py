@@ -36,7 +36,6 @@ from common import (
 )
 
 from db.retrain import N_TEACHING
-from tagger.evaluate import proba_of
 from tagger.features import Counted
 from tagger.metrics import average_precision
 from tagger.tagger import JobTagger
@@ -70,13 +69,13 @@ def replay(
     began = time.process_time()
     scratch.fit_counted(counted.take(order), found.Y[order], found.tags, unlabelled)
     from_scratch = time.process_time() - began
-    ways.scratch[out] = proba_of(scratch.model_, asked)
+    ways.scratch[out] = scratch.model_.proba_of(asked)
     parts = np.array_split(order, N_PARTS)
     known = parts[0]
     start = JobTagger(config, seed=0).fit_counted(
         counted.take(known), found.Y[known], found.tags, unlabelled
     )
-    ways.first_tenth[out] = proba_of(start.model_, asked)
+    ways.first_tenth[out] = start.model_.proba_of(asked)
     newest = unlabelled.take(np.arange(len(unlabelled.measures))[-N_TEACHING:])
     tuned = _FineTuned(start)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +88,7 @@ def replay(
             warm.save(Path(folder) / "model")
             seconds.append(time.process_time() - began)
             tuned.fit(counted.take(part), found.Y[part])
-    ways.warm[out] = proba_of(warm.model_, asked)
+    ways.warm[out] = warm.model_.proba_of(asked)
     ways.fine_tuned[out] = tuned.proba(asked)
     return from_scratch, seconds
 

@@ -37,7 +37,6 @@ from common import (
 
 from db.usefulness import Pool, iter_offers, nearness
 from tagger.deep import DeepConfig
-from tagger.evaluate import proba_of
 from tagger.features import Counted
 from tagger.metrics import average_precision
 from tagger.tagger import JobTagger, TaggerConfig
@@ -68,12 +67,12 @@ def label_on(
     counted = found.sample.counted
     size = -(-len(order) // N_STEPS)
     known, left = order[:size], order[size:]
-    tagger, answers = start, [proba_of(start.model_, asked)]
+    tagger, answers = start, [start.model_.proba_of(asked)]
     while len(left):
         chosen = _next(tagger, counted, known, left, size) if way == "queue" else left[:size]
         known, left = np.concatenate([known, chosen]), left[~np.isin(left, chosen)]
         tagger.partial_fit(counted.take(known), found.Y[known], found.tags, counted.take(left))
-        answers.append(proba_of(tagger.model_, asked))
+        answers.append(tagger.model_.proba_of(asked))
     return answers
 
 
@@ -82,7 +81,7 @@ def _next(tagger: JobTagger, counted: Counted, known: Ints, left: Ints, size: in
     model = tagger.model_
     codes = model.encoder(model.row_weights.weigh(counted))
     codes /= np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
-    proba = proba_of(model, counted.take(left))
+    proba = model.proba_of(counted.take(left))
     pool = Pool(
         job_ids=left.astype(np.int64),
         uncertainty=np.nan_to_num(nearness(proba, model.thresholds)),
