@@ -277,9 +277,11 @@ def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
     remarks = {}
     for tag, n_yes, n_no in zip(tags, *known_counts(Y), strict=True):
         if not n_yes:
-            remarks[tag] = "no labels yet: known by its name alone, not calibrated"
+            what = "no example with it yet" if n_no else "no labels yet"
+            remarks[tag] = f"{what}: known by its name alone, not calibrated"
         elif n_yes < FEW_EXAMPLES:
-            remarks[tag] = f"{n_yes} examples, under {FEW_EXAMPLES}: scores and threshold are rough"
+            examples = "1 example" if n_yes == 1 else f"{n_yes} examples"
+            remarks[tag] = f"{examples}, under {FEW_EXAMPLES}: scores and threshold are rough"
         elif not n_no:
             remarks[tag] = "no example without it: scores and threshold are rough"
     return remarks
