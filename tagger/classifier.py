@@ -76,7 +76,11 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     ----------
     oof_proba_, oof_decided_ : shape (N, T)
         Probabilities and decisions for each job by paths fitted, and weights and thresholds
-        chosen, on the other folds. How long the network is trained is one choice for all jobs.
+        chosen, on the labels of the other folds. A job's own label has a say only in a few numbers
+        that many jobs share: how frequent its tags are expected to be, how long the network is
+        trained, the weights of the stack (chosen on other jobs, but by what paths that learned
+        from this one say of those), and what the final model says of unlabelled jobs, which the
+        thresholds of tags with few examples look at.
 
     References
     ----------
