@@ -273,8 +273,8 @@ def _keeping(job: Job, tags: set[str]) -> Job:
 def _ask(
     model: TagModel, jobs: Sequence[Job], columns: Sequence[int]
 ) -> tuple[FloatArray, BoolArray]:
-    proba = model.predict_proba(jobs)
-    return proba[:, columns], model.decide(proba)[:, columns]
+    said = model.predict_counted(count_all(jobs), codes=False)
+    return said.probabilities[:, columns], said.decisions[:, columns]
 
 
 def _difference(old: Resampled, new: Resampled, score: str, found: Any) -> Difference:
