@@ -287,9 +287,12 @@ def _ask(
     column = {name: place for place, name in enumerate(names)}
     known = [t for t, tag in enumerate(tags) if tag in column]
     columns = [column[tags[t]] for t in known]
-    asked = model.predict_proba(jobs)
+    said = model.predict_counted(count_all(jobs), codes=False)
     proba, decided = np.zeros((len(jobs), len(tags))), np.zeros((len(jobs), len(tags)), bool)
-    proba[:, known], decided[:, known] = asked[:, columns], model.decide(asked)[:, columns]
+    proba[:, known], decided[:, known] = (
+        said.probabilities[:, columns],
+        said.decisions[:, columns],
+    )
     return proba, decided
 
 
