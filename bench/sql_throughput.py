@@ -106,7 +106,9 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     config = tagger_config(args) if args.quick else barely_trained()
     tagger = JobTagger(config).fit(labelled_jobs(args, "indeed"), unlabelled_jobs(args, 500))
     model = tagger.model_
-    arrays = {**model.arrays, "mixture": {**model.arrays["mixture"], "share": np.array(0.5)}}
+    half = np.full(len(model.tags), 0.5)  # hardly trained codes may get no weight: no cost then
+    mixture = {**model.arrays["mixture"], "code": half, "names": half}
+    arrays = {**model.arrays, "mixture": mixture}
     TagModel.of(arrays, model.meta).save(folder)
 
 

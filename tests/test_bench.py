@@ -66,7 +66,8 @@ def write_data(folder: Path) -> None:
     rng = random.Random(0)
     (folder / "tags").mkdir()
     (folder / "pos").mkdir()
-    for name, n_jobs in (("indeed", 70), ("wuzzuf", 70), ("unlabelled", 40)):
+    sets = ("indeed", "wuzzuf", "remoteintech", "analytics_eng", "reuters_train", "reuters_test")
+    for name, n_jobs in (*((name, 70) for name in sets), ("unlabelled", 40)):
         with gzip.open(folder / f"tags/{name}.jsonl.gz", "wt", encoding="utf-8") as file:
             for i in range(n_jobs):
                 found = rng.choices(words, k=20)
@@ -74,6 +75,8 @@ def write_data(folder: Path) -> None:
                 job["text"] = f"{' '.join(found)} {i}."
                 if name != "unlabelled":
                     job["tags"] = [tag for tag in ("nurse", "cook") if found.count(tag) > 1]
+                    if name.startswith("reuters"):  # topics that bench/reuters_tags.csv describes
+                        job["tags"] = [{"nurse": "gold", "cook": "tea"}[tag] for tag in job["tags"]]
                 file.write(json.dumps(job) + "\n")
     with gzip.open(folder / "pos/en_ewt_test.tsv.gz", "wt", encoding="utf-8") as file:
         file.write("We\tPRP\nhire\tVBP\nnurses\tNNS\n.\t.\n\nThe\tDT\ncook\tNN\n")
@@ -131,7 +134,7 @@ def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]])
 def test_every_bench_prints_tables_and_claims_with_names(
     results: dict[str, dict[str, Any]],
 ) -> None:
-    assert [bench for bench in results if not results[bench]["checks"]] == ["labels"]  # a curve
+    assert all(result["checks"] for result in results.values())
     for result in results.values():
         assert all(rows for rows in result["tables"].values())
         assert all(check["name"] and math.isfinite(check["value"]) for check in result["checks"])
@@ -143,7 +146,7 @@ def test_ours_and_the_peers_stand_in_one_table(results: dict[str, dict[str, Any]
         for bench, result in results.items()
     }
     learned = {"TF-IDF + logistic regression", "hashed terms + logistic regression"}
-    for found in (*methods["tagging"], *methods["labels"]):
+    for found in (*methods["tagging"], *methods["labels"][:4]):  # behind them come ratios
         assert learned | {"TruncatedSVD-100 + logistic regression"} <= found
         assert any(name.startswith("jobtool") for name in found - learned)
     assert all({"jobtool", "TruncatedSVD-100"} <= found for found in methods["codes"])

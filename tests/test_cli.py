@@ -306,21 +306,21 @@ def test_train_refuses_a_place_without_a_name_before_any_work(jobs: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def held_out(tiny_demo: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The jobs kept aside by the demo, as a file."""
+def some_jobs(tiny_demo: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some jobs of the demo, as a file."""
     rows = [
         {"id": job.id, "title": job.title, "text": job.text, "tags": job.tags}
         | ({} if job.not_tags is None else {"not_tags": job.not_tags})
-        for job in tiny_demo.held_out
+        for job in tiny_demo.labelled[:60]
     ]
     return write_jobs(tmp_path_factory.mktemp("held") / "jobs.jsonl", *rows)
 
 
 def test_evaluate_shows_a_saved_model_beside_simpler_methods(
-    tiny_model: Path, held_out: Path
+    tiny_model: Path, some_jobs: Path
 ) -> None:
-    report = held_out.with_name("report.html")
-    done = jobtool("evaluate", held_out, "--model", tiny_model, "--report", report)
+    report = some_jobs.with_name("report.html")
+    done = jobtool("evaluate", some_jobs, "--model", tiny_model, "--report", report)
     assert done.exit_code == 0, done.stderr
     assert "Use jobs that the model was not trained on" in done.stderr
     assert "mean AP" in done.stdout
@@ -328,17 +328,17 @@ def test_evaluate_shows_a_saved_model_beside_simpler_methods(
     assert report.read_text("utf-8").startswith("<!")
 
 
-def test_evaluate_prints_json(tiny_model: Path, held_out: Path) -> None:
-    told = json.loads(jobtool("evaluate", held_out, "--model", tiny_model, "--json").stdout)
+def test_evaluate_prints_json(tiny_model: Path, some_jobs: Path) -> None:
+    told = json.loads(jobtool("evaluate", some_jobs, "--model", tiny_model, "--json").stdout)
     assert told["summary"]["mean_average_precision"] > 0.3
     assert len(told["tags"]) == 16
 
 
 def test_a_tag_that_the_model_does_not_know_is_rejected(
-    tiny_model: Path, held_out: Path, tmp_path: Path
+    tiny_model: Path, some_jobs: Path, tmp_path: Path
 ) -> None:
     odd = tmp_path / "odd.jsonl"
-    odd.write_text(held_out.read_text("utf-8") + '{"text": "a zoo", "tags": ["zoo"]}\n', "utf-8")
+    odd.write_text(some_jobs.read_text("utf-8") + '{"text": "a zoo", "tags": ["zoo"]}\n', "utf-8")
     done = jobtool("evaluate", odd, "--model", tiny_model)
     assert done.exit_code == 3
     assert "unknown tag 'zoo'" in done.stderr
