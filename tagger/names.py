@@ -282,8 +282,10 @@ def _known_among(hashes: npt.NDArray[Any]) -> IsKnown:
 
 
 def _hashes(phrase: str, is_known: IsKnown) -> list[int]:
-    """Hashes of the single terms of a phrase."""
-    return [_column(term) for term in terms_of_name(phrase, is_known) if " " not in term]
+    """Hashes of the single terms of a phrase that speak for it; of its pairs if it has none."""
+    telling = telling_terms(phrase, is_known)
+    single = [term for term in telling if " " not in term]
+    return [_column(term) for term in single or telling]
 
 
 def _evidence(infos: Sequence[TagInfo], is_known: IsKnown) -> _Evidence:

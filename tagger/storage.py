@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tagger.errors import ModelError
 
-FORMAT = 1
+FORMAT = 2
 META = "meta.json"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
