@@ -45,6 +45,7 @@ def test_the_commands_of_the_readme_run(
         lines = (ROOT / f"tagger/data/sample_{packaged}.jsonl").read_text("utf-8").splitlines()
         Path(f"{name}.jsonl").write_text("\n".join(lines[:100]), "utf-8")
     write_events()
+    Path("tags.csv").write_text("tag,words\nhealthcare,nurse; ward\nremote,\n", "utf-8")
     for line in COMMANDS:
         done = CliRunner().invoke(cli.app, shlex.split(line)[1:], input="Night nurse, $38/hr")
         assert done.exit_code == 0, f"{line}: {done.output}"
@@ -53,6 +54,7 @@ def test_the_commands_of_the_readme_run(
         "tags.jsonl",
         "report.html",
         "model",
+        "day-zero",
         "jobs.models",
         "predictions.csv",
         "matching.html",
