@@ -117,7 +117,7 @@ def measure(args: argparse.Namespace) -> Result:
             for way, steps in answers.items()
         }
         full = curves["random"][-1]
-        n_jobs = round(mean((folds[judged] != fold).sum() for fold in range(n_folds)))
+        n_jobs = round(mean((folds != fold).sum() for fold in range(n_folds)))
         needed = {way: _needed(curve, ENOUGH * full) for way, curve in curves.items()}
         for way, curve in curves.items():
             saved[way].append(needed[way] / needed["random"])
