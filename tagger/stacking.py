@@ -20,6 +20,7 @@ POOLED_PRECISION, TAG_PRECISION, INTERCEPT_PRECISION = 10.0, 30.0, 0.1
 around that, intercepts around the tag's expected share. Chosen on two sets, confirmed on three."""
 _MAX_POOLED = 200
 """Tags that the common weights are learned from; more would change nothing."""
+_AT_ONCE = 64  # tags, so that memory stays bounded
 _MAX_STEPS, _TOLERANCE = 50, 1e-7
 
 
@@ -70,15 +71,22 @@ def fit_stack(
     Gelman et al., Bayesian Data Analysis, 2013, chapter 5 (hierarchical models).
     Wolpert, Stacked Generalization, 1992.
     """
-    F = np.ascontiguousarray(paths.transpose(1, 0, 2), dtype=np.float64)  # (T, N, P)
-    known, yes = (Y != UNKNOWN).T.astype(float), (Y == YES).T.astype(float)
+    n_tags = paths.shape[1]
     base = np.log(expected_share / (1 - expected_share))
-    chosen = np.unique(np.linspace(0, len(F) - 1, min(len(F), _MAX_POOLED)).astype(int))
-    pooled = _solve(
-        F[chosen], known[chosen], yes[chosen], base[chosen], prior, POOLED_PRECISION, shared=True
-    )[0][0]
-    pooled = np.maximum(pooled, floor)
-    weights, intercept = _solve(F, known, yes, base, pooled, TAG_PRECISION, shared=False)
+
+    def solve(
+        tags: npt.NDArray[np.intp], around: FloatArray, precision: float, *, shared: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        F = np.ascontiguousarray(paths[:, tags].transpose(1, 0, 2), dtype=np.float64)  # (T, N, P)
+        known, yes = (Y[:, tags] != UNKNOWN).T.astype(float), (Y[:, tags] == YES).T.astype(float)
+        return _solve(F, known, yes, base[tags], around, precision, shared=shared)
+
+    some = np.unique(np.linspace(0, n_tags - 1, min(n_tags, _MAX_POOLED)).astype(np.intp))
+    pooled = np.maximum(solve(some, prior, POOLED_PRECISION, shared=True)[0][0], floor)
+    weights, intercept = np.zeros((n_tags, len(prior))), np.zeros(n_tags)
+    for first in range(0, n_tags, _AT_ONCE):
+        tags = np.arange(first, min(first + _AT_ONCE, n_tags))
+        weights[tags], intercept[tags] = solve(tags, pooled, TAG_PRECISION, shared=False)
     return Stack(np.maximum(weights, floor), intercept, pooled)
 
 

@@ -144,7 +144,7 @@ def learn_vocabulary(
     own
         The jobs of the team: which terms are familiar.
     kept
-        Terms of an earlier vocabulary stay, so that nothing learned is lost.
+        Terms of an earlier vocabulary are candidates, too, whatever the labelled jobs say.
     """
     text, title = (
         of_labelled.hashes[of_labelled.n_with >= MIN_JOBS]
