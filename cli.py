@@ -276,7 +276,6 @@ class Trainer:
         *,
         parent: Path | None,
         refresh: bool,
-        guess: bool,
     ) -> "TrainedModel":
         commands.load_keras()
         from tagger.jobs import Job
@@ -287,11 +286,10 @@ class Trainer:
             return train_challenger(
                 folder,
                 labelled_jobs(snapshot.training),
-                snapshot.tags,
+                snapshot.tag_infos,
                 others,
                 parent=parent,
                 refresh=refresh,
-                guess=guess,
                 config=self.config,
                 seed=self.seed,
                 show_progress=True,

@@ -35,11 +35,10 @@ from common import (
     unlabelled_counted,
 )
 
-from tagger.evaluate import proba_of
+from db.retrain import N_TEACHING
 from tagger.features import Counted
 from tagger.metrics import average_precision
 from tagger.tagger import JobTagger
-from tagger.thresholds import learnable
 
 N_PARTS = 10
 MAX_LOSS = 0.02
@@ -70,28 +69,26 @@ def replay(
     began = time.process_time()
     scratch.fit_counted(counted.take(order), found.Y[order], found.tags, unlabelled)
     from_scratch = time.process_time() - began
-    ways.scratch[out] = proba_of(scratch.model_, asked)
+    ways.scratch[out] = scratch.model_.proba_of(asked)
     parts = np.array_split(order, N_PARTS)
-    # Made-up data may have no tag with enough examples in the first tenth.
-    able = (n for n in range(1, N_PARTS) if learnable(found.Y[np.concatenate(parts[:n])]).any())
-    first = next(able)
-    known = np.concatenate(parts[:first])
+    known = parts[0]
     start = JobTagger(config, seed=0).fit_counted(
         counted.take(known), found.Y[known], found.tags, unlabelled
     )
-    ways.first_tenth[out] = proba_of(start.model_, asked)
+    ways.first_tenth[out] = start.model_.proba_of(asked)
+    newest = unlabelled.take(np.arange(len(unlabelled.measures))[-N_TEACHING:])
     tuned = _FineTuned(start)
     with tempfile.TemporaryDirectory() as folder:
         start.save(Path(folder) / "model")
-        for part in parts[first:]:
+        for part in parts[1:]:
             known = np.concatenate([known, part])
             began = time.process_time()
             warm = JobTagger.load(Path(folder) / "model")
-            warm.partial_fit(counted.take(known), found.Y[known], found.tags)
+            warm.partial_fit(counted.take(known), found.Y[known], found.tags, newest)
             warm.save(Path(folder) / "model")
             seconds.append(time.process_time() - began)
             tuned.fit(counted.take(part), found.Y[part])
-    ways.warm[out] = proba_of(warm.model_, asked)
+    ways.warm[out] = warm.model_.proba_of(asked)
     ways.fine_tuned[out] = tuned.proba(asked)
     return from_scratch, seconds
 
@@ -102,33 +99,51 @@ class _FineTuned:
     def __init__(self, tagger: JobTagger) -> None:
         import keras
 
-        from tagger.deep import DeepConfig, masked_loss
+        from tagger.deep import DeepConfig
         from tagger.networks import build_taggers
 
         model = tagger.model_
         deep = tagger.classifier_.deep_
-        hidden = (deep.config or DeepConfig()).hidden
+        config, arrays = deep.config or DeepConfig(), deep.arrays()
         self._encode = lambda counted: model.encoder(model.row_weights.weigh(counted))
-        self._mean, self._scale = deep.mean_, deep.scale_
-        n_tags = len(model.tags)
+        self._mean, self._scale = arrays["mean"], arrays["scale"]
         self._network = build_taggers(
-            n_networks=1, code=len(deep.mean_), hidden=hidden, n_tags=n_tags, dropout=0.3
+            n_networks=1,
+            code=len(self._mean),
+            hidden=config.hidden,
+            n_tags=len(model.tags),
+            dropout=config.dropout,
         )
-        for ours, theirs in zip(self._network.weights, deep.network_.weights, strict=True):
-            ours.assign(np.asarray(theirs)[-1:])
-        self._network.compile(
-            keras.optimizers.Adam(1e-3), loss=masked_loss(np.ones((1, n_tags), np.float32))
-        )
+        self._network.get_layer("straight").trainable = True
+        for layer in self._network.layers:
+            for weight in layer.weights:
+                learned = arrays.get(f"{layer.name}/{weight.name}")
+                if learned is not None:  # else the network was no better than the linear model
+                    weight.assign(np.asarray(learned)[None])
+        self._network.compile(keras.optimizers.Adam(1e-3), loss=_masked_loss)
 
     def fit(self, counted: Counted, Y: npt.NDArray[np.int8]) -> None:
-        codes = (self._encode(counted) - self._mean) * self._scale
-        labels = np.column_stack([Y, np.full(len(Y), -1)])[:, None].astype(np.float32)
-        self._network.fit(codes, labels, epochs=FINE_TUNE_EPOCHS, verbose=0)
+        self._network.fit(
+            self._standard(counted),
+            Y[:, None].astype(np.float32),
+            epochs=FINE_TUNE_EPOCHS,
+            verbose=0,
+        )
 
     def proba(self, counted: Counted) -> FloatArray:
-        codes = (self._encode(counted) - self._mean) * self._scale
-        logits = np.asarray(self._network.predict(codes, verbose=0))[:, 0]
+        logits = np.asarray(self._network.predict(self._standard(counted), verbose=0))[:, 0]
         return np.asarray(1 / (1 + np.exp(-logits)))
+
+    def _standard(self, counted: Counted) -> FloatArray:
+        return np.asarray((self._encode(counted) - self._mean) * self._scale)
+
+
+def _masked_loss(labels: Any, logits: Any) -> Any:
+    """Binary cross-entropy of what is known, (B, 1, T) each; -1 is unknown."""
+    from keras import ops
+
+    known = ops.cast(labels >= 0, logits.dtype)
+    return ops.mean(ops.sum(known * (ops.softplus(logits) - labels * logits), axis=-1), axis=-1)
 
 
 def measure(args: argparse.Namespace) -> Result:

@@ -1,13 +1,13 @@
-"""What pseudo-labels and the labelling queue are worth: labels needed for 95 % of the full score.
+"""What the labelling queue is worth: labels needed for 95 % of the full score.
 
 python bench/semi.py [--data ../shared/data] [--unlabelled N] [--folds K] [--quick] [--json]
                      [--check]
 
 Of the jobs that may be trained on, a tenth is labelled, the others wait as unlabelled ones. A tenth
 more is labelled at a time: drawn at random, or as `jobtool label` would offer it (uncertain and
-unlike the others; every fifth at random). The model is updated after each, with and without
-pseudo-labels on those that wait. Held-out jobs judge; folds are pooled. Codes are learned once,
-from the unlabelled file and the first tenth.
+unlike the others; every fifth at random). The model is updated after each; those that wait teach
+softly. Held-out jobs judge; folds are pooled. Codes are learned once, from the unlabelled file and
+the first tenth.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +37,9 @@ from common import (
 
 from db.usefulness import Pool, iter_offers, nearness
 from tagger.deep import DeepConfig
-from tagger.evaluate import proba_of
 from tagger.features import Counted
 from tagger.metrics import average_precision
 from tagger.tagger import JobTagger, TaggerConfig
-from tagger.thresholds import learnable
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.intp]
@@ -50,20 +48,8 @@ N_STEPS = 10
 ENOUGH = 0.95
 
 
-class Way(NamedTuple):
-    """How the next jobs to label are chosen, and whether the model's guesses are learned."""
-
-    name: str
-    queue: bool
-    guess: bool
-
-
-WAYS = (
-    Way("random", queue=False, guess=False),
-    Way("random + pseudo-labels", queue=False, guess=True),
-    Way("queue", queue=True, guess=False),
-    Way("queue + pseudo-labels", queue=True, guess=True),
-)
+WAYS = ("random", "queue")
+"""How the next jobs to label are chosen."""
 
 
 def config_of(args: argparse.Namespace) -> TaggerConfig:
@@ -75,27 +61,19 @@ def config_of(args: argparse.Namespace) -> TaggerConfig:
 
 
 def label_on(
-    found: LabelledSet, start: JobTagger, order: Ints, way: Way, asked: Counted
+    found: LabelledSet, start: JobTagger, order: Ints, way: str, asked: Counted
 ) -> list[FloatArray]:
     """Probabilities of held-out jobs after each tenth, the first one included."""
     counted = found.sample.counted
-    size, n_first = -(-len(order) // N_STEPS), _n_first(found, order)
-    known, left = order[: n_first * size], order[n_first * size :]
-    tagger, answers = start, [proba_of(start.model_, asked)] * n_first
-    while len(left):
-        chosen = _next(tagger, counted, known, left, size) if way.queue else left[:size]
-        known, left = np.concatenate([known, chosen]), left[~np.isin(left, chosen)]
-        guess_from = counted.take(left) if way.guess and len(left) else None
-        tagger.partial_fit(counted.take(known), found.Y[known], found.tags, guess_from=guess_from)
-        answers.append(proba_of(tagger.model_, asked))
-    return answers
-
-
-def _n_first(found: LabelledSet, order: Ints) -> int:
-    """Tenths until there is a tag that can be learned: one, but for made-up data."""
     size = -(-len(order) // N_STEPS)
-    able = (n for n in range(1, N_STEPS) if learnable(found.Y[order[: n * size]]).any())
-    return next(able)
+    known, left = order[:size], order[size:]
+    tagger, answers = start, [start.model_.proba_of(asked)]
+    while len(left):
+        chosen = _next(tagger, counted, known, left, size) if way == "queue" else left[:size]
+        known, left = np.concatenate([known, chosen]), left[~np.isin(left, chosen)]
+        tagger.partial_fit(counted.take(known), found.Y[known], found.tags, counted.take(left))
+        answers.append(tagger.model_.proba_of(asked))
+    return answers
 
 
 def _next(tagger: JobTagger, counted: Counted, known: Ints, left: Ints, size: int) -> Ints:
@@ -103,7 +81,7 @@ def _next(tagger: JobTagger, counted: Counted, known: Ints, left: Ints, size: in
     model = tagger.model_
     codes = model.encoder(model.row_weights.weigh(counted))
     codes /= np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-12)
-    proba = proba_of(model, counted.take(left))
+    proba = model.proba_of(counted.take(left))
     pool = Pool(
         job_ids=left.astype(np.int64),
         uncertainty=np.nan_to_num(nearness(proba, model.thresholds)),
@@ -117,21 +95,21 @@ def _next(tagger: JobTagger, counted: Counted, known: Ints, left: Ints, size: in
 def measure(args: argparse.Namespace) -> Result:
     unlabelled = unlabelled_counted(args)
     rows: list[Row] = []
-    saved: dict[str, list[float]] = {way.name: [] for way in WAYS}
+    saved: dict[str, list[float]] = {way: [] for way in WAYS}
     for name in SETS:
         found = labelled_set(args, name)
         folds = found.folds(5)
         n_folds = args.folds or (1 if args.quick else 5)
-        answers = {way.name: [np.zeros(found.Y.shape) for _ in range(N_STEPS)] for way in WAYS}
+        answers = {way: [np.zeros(found.Y.shape) for _ in range(N_STEPS)] for way in WAYS}
         for fold in range(n_folds):
             out = folds == fold
             order = np.random.default_rng(fold).permutation(np.flatnonzero(~out))
             asked = found.sample.counted.take(out)
-            first = order[: _n_first(found, order) * -(-len(order) // N_STEPS)]
+            first = order[: -(-len(order) // N_STEPS)]
             start = _starter(args, found, first, unlabelled)
             for way in WAYS:
                 for step, proba in enumerate(label_on(found, start(), order, way, asked)):
-                    answers[way.name][step][out] = proba
+                    answers[way][step][out] = proba
             say(f"{name} fold {fold} done")
         judged = folds < n_folds
         curves = {

@@ -173,8 +173,9 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         yield "live model", "none yet: jobtool retrain"
     else:
         since = told_time(datetime.fromisoformat(live["live_since"]))
-        told = f"{live['id']} ({live['folder']})"
-        yield "live model", f"{told}, since {since}: {live['live_by']}"
+        yield "live model", f"{_told_model(live)}, since {since}: {live['live_by']}"
+        if live["hardly_known_tags"]:
+            yield "its tags", live["hardly_known_tags"]
         age = found["queue_age_s"]
         waits = "" if age is None else f", the oldest for {age:,.0f} s"
         yield "predicted", count("predicted")
@@ -182,7 +183,7 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         yield "queued", f"{count('queued')}{waits}"
         yield "running batches", count("running_batches")
     if challenger:
-        yield "challenger", f"{challenger['id']} ({challenger['folder']})"
+        yield "challenger", _told_model(challenger)
     if verdict := found["last_verdict"]:
         outcome = "went live" if verdict["promoted"] else "did not go live"
         yield "last verdict", f"model {verdict['challenger']} {outcome}: {verdict['reason']}"
@@ -198,6 +199,13 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
             f"{match['id']} ({match['folder']}), trained {match['trained_at']:.16} UTC; lists for "
             f"{match['candidates_with_list']:,} candidates, {match['newer_events']:,} newer events",
         )
+
+
+def _told_model(model: dict[str, Any]) -> str:
+    from db.model_notes import NO_LABELS
+
+    told = f"{model['id']} ({model['folder']})"
+    return f"{told} {NO_LABELS}, not calibrated" if model["without_labels"] else told
 
 
 def tag_database(

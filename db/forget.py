@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, union
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from db import predictions
@@ -29,7 +29,6 @@ from db.schema import (
     ModelAlias,
     ModelJob,
     PredictionSet,
-    PseudoLabel,
 )
 
 
@@ -159,11 +158,7 @@ def _count(session: Session, condition: Any) -> int:
 
 def _seen_by(session: Session, job_ids: Sequence[int]) -> tuple[SeenBy, ...]:
     """Models that learned from the jobs, and those that went on from such a model's codes."""
-    learned = union(
-        select(ModelJob.model_id).where(ModelJob.job_id.in_(job_ids)),
-        select(PseudoLabel.model_id).where(PseudoLabel.job_id.in_(job_ids)),
-    )
-    seen = set(session.scalars(learned))
+    seen = set(session.scalars(select(ModelJob.model_id).where(ModelJob.job_id.in_(job_ids))))
     for model_id, parent_id in session.execute(
         select(Model.id, Model.parent_id).order_by(Model.id)
     ):

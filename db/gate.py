@@ -46,7 +46,7 @@ class Comparison(Protocol):
     def macro_f1(self) -> Difference: ...
     @property
     def tags(self) -> Sequence[TagDifference]:
-        """Tags that both have learned and that have a yes and a no."""
+        """Tags that either has learned and that have a yes and a no."""
 
     @property
     def dropped_tags(self) -> Sequence[str]:
@@ -75,12 +75,18 @@ class Judgement:
     reason: str
 
 
-def judge(comparison: Comparison | None, margin: Margin) -> Judgement:
+def judge(
+    comparison: Comparison | None, margin: Margin, *, champion_has_labels: bool = True
+) -> Judgement:
     """Whether the challenger goes live; `comparison` is None where there is no champion.
 
     Overall it must be *shown* not to be worse: the lower bound of the paired interval lies above
     minus the margin. A tag has too few examples to show that; there it must not be shown that
     it is worse: the upper bound does not lie below minus the tag's margin.
+
+    A champion that has learned no label was never judged itself. It keeps out a challenger only
+    if that can be judged, too: with enough labelled jobs, or by an interval that lies below minus
+    the margin as a whole.
 
     References
     ----------
@@ -94,11 +100,11 @@ def judge(comparison: Comparison | None, margin: Margin) -> Judgement:
     if comparison is None:
         return Judgement(True, "there is no champion yet")
     if comparison.n_jobs < MIN_JOBS:
-        return Judgement(
-            False,
-            f"only {comparison.n_jobs} labelled jobs (reposts counted once) to judge by, on tags "
-            f"that both models know; it takes {MIN_JOBS}: label more",
-        )
+        few = f"only {comparison.n_jobs} labelled jobs (reposts counted once) to judge by"
+        found = comparison.mean_average_precision
+        if champion_has_labels or found.high < -margin.overall:
+            return Judgement(False, f"{few}; it takes {MIN_JOBS}: label more")
+        return Judgement(True, f"the champion has learned no labels, and there are {few}")
     problems = [*_overall_problems(comparison, margin), *_tag_problems(comparison.tags, margin)]
     if comparison.dropped_tags:
         problems.append(f"it has not learned {', '.join(comparison.dropped_tags)}")

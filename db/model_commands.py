@@ -32,6 +32,7 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
     Their scores are of the jobs that each learned from, by cross-fitting: `show` has the gate's.
     """
     from db.engine import reading
+    from db.model_notes import NO_LABELS
     from db.registry import all_models
 
     with opened(db) as engine, reading(engine) as session:
@@ -42,10 +43,15 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
         typer.echo("no models yet: jobtool retrain")
     for row in rows:
         score = row["metrics"].get("mean_average_precision")
+        learned = (
+            NO_LABELS
+            if row["without_labels"]
+            else f"labelled {row['metrics'].get('n_labelled', '?'):>6}  "
+            f"cross-fitted mean AP {'?' if score is None else format(score, '.3f')}"
+        )
         typer.echo(
             f"{row['id']:>5}  {row['folder']:<14} {told_time(row['created'])}  "
-            f"labelled {row['metrics'].get('n_labelled', '?'):>6}  "
-            f"cross-fitted mean AP {'?' if score is None else format(score, '.3f')}  {row['state']}"
+            f"{learned}  {row['state']}"
         )
 
 
@@ -53,6 +59,7 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
 def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
     """Show where a model comes from, its scores, and what the gate said of it."""
     from db.engine import reading
+    from db.model_notes import NO_LABELS, NOT_CALIBRATED, tag_notes, tag_remarks
     from db.registry import find_model, model_tags, verdict_on
     from db.schema import Model
     from db.verdicts import verdict_page
@@ -61,21 +68,27 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
         found = find_model(session, model)
         verdict = verdict_on(session, found)
         facts = {**_facts(session, found), "tags": model_tags(session, found)}
+        remarks = tag_remarks(session, found)
         champion = None
         if verdict and verdict.champion_id:
             champion = session.get(Model, verdict.champion_id)
-        page = verdict_page(verdict, found, champion) if verdict else ""
+        notes = tag_notes(session, found)
+        page = verdict_page(verdict, found, champion, notes) if verdict else ""
         details = verdict and {"reason": verdict.reason, **verdict.details}
     if as_json:
-        return print_json({**facts, "verdict": details})
+        return print_json({**facts, "remarks": remarks, "verdict": details})
+    if facts.pop("without_labels"):
+        typer.echo(f"{NO_LABELS}: it {NOT_CALIBRATED}")
     for name, value in facts.items():
         if not isinstance(value, dict):
             told = told_time(value) if isinstance(value, datetime) else value
             typer.echo(f"{name:<13} {'-' if told in (None, '') else told}")
     for name, values in ((key, one) for key, one in facts.items() if isinstance(one, dict)):
         typer.echo(f"{name}:")
+        unknown = "not learned" if name == "tags" else "-"
         for key, value in values.items():
-            typer.echo(f"  {key}: {value if value is not None else 'not learned'}")
+            remark = f"  ({remarks[key]})" if name == "tags" and key in remarks else ""
+            typer.echo(f"  {key}: {unknown if value is None else _told(value)}{remark}")
     if page:
         typer.echo(f"\n{page}", nl=False)
 
@@ -99,7 +112,7 @@ def diff(
     if as_json:
         return print_json(found)
     for name, value in found["metrics"].items():
-        typer.echo(f"{name:<26} {value[0]}  {value[1]}")
+        typer.echo(f"{name:<26} {'  '.join(map(_told, value))}")
     for kind in ("only_a", "only_b"):
         if found[kind]:
             typer.echo(f"tags only in {found[kind[-1]]}: {', '.join(found[kind])}")
@@ -174,6 +187,19 @@ def prune(
     )
 
 
+def _told(value: Any) -> str:
+    """A score, or several by name.
+
+    Examples
+    --------
+    >>> _told(None), _told(0.5), _told({"row": 0.4, "code": 0.5})
+    ('-', '0.5', 'row 0.4, code 0.5')
+    """
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    return "-" if value is None else str(value)
+
+
 def _tell_live(model_id: int, previous: int | None, as_json: bool) -> None:
     if as_json:
         return print_json({"champion": model_id, "previous": previous})
@@ -185,6 +211,7 @@ def _tell_live(model_id: int, previous: int | None, as_json: bool) -> None:
 
 
 def _facts(session: "Session", model: "Model") -> dict[str, Any]:
+    from db.model_notes import has_no_labels
     from db.registry import aliases_of
 
     state = "pruned" if model.pruned_at else ", ".join(aliases_of(session, model))
@@ -192,6 +219,7 @@ def _facts(session: "Session", model: "Model") -> dict[str, Any]:
         "id": model.id,
         "folder": model.folder,
         "state": state,
+        "without_labels": has_no_labels(model),
         "created": model.created_at,
         "parent": model.parent_id,
         "code_version": model.code_version_id,

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm import aliased as aliased_table
 
 from db.bell import ring
+from db.columns import MAX_NAME
 from db.engine import now
 from db.errors import StoreError
 from db.labels import find_tags
@@ -52,6 +53,10 @@ class TrainedModel:
     """When its codes learned last; None: now."""
     codes_drift: float = 0.0
     """How far they have moved since their version began."""
+    n_yes: Mapping[str, int] = field(default_factory=dict)
+    """Tag -> jobs with it that it learned from, where that is known."""
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    """Tag -> what people must know of it."""
 
 
 def register(
@@ -75,7 +80,13 @@ def register(
     session.flush()
     tags = find_tags(session, trained.thresholds, create=True)
     session.add_all(
-        ModelTag(model_id=model.id, tag_id=tags[name].id, threshold=threshold)
+        ModelTag(
+            model_id=model.id,
+            tag_id=tags[name].id,
+            threshold=threshold,
+            n_yes=trained.n_yes.get(name),
+            remark=trained.remarks.get(name, "")[:MAX_NAME] or None,
+        )
         for name, threshold in trained.thresholds.items()
     )
     seen = [{"model_id": model.id, "job_id": job_id} for job_id in trained.job_ids]

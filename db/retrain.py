@@ -13,14 +13,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
-from db.columns import Answer, RunState, Split
+from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
-from db.labels import chunks, find_tags
+from db.labels import chunks
+from db.model_notes import NO_LABELS, has_no_labels, tag_notes
 from db.registry import (
     CHALLENGER,
     CHAMPION,
@@ -32,9 +33,8 @@ from db.registry import (
     set_alias,
 )
 from db.runs import finish, running
-from db.schema import CodeVersion, Job, Label, Model, PseudoLabel, Run, Tag, TagAlias, Verdict
+from db.schema import CodeVersion, Job, Label, Model, Run, Tag, TagAlias, Verdict
 from db.snapshot import (
-    GROUP,
     MAX_UNLABELLED,
     Snapshot,
     assign_splits,
@@ -51,8 +51,8 @@ Tell = Callable[[str], object]
 MAX_DRIFT = 0.05
 """1 - mean cosine between old and new codes of the same jobs, summed over the refreshes of a code
 version; above it, a new one begins."""
-N_GUESSED = 5000
-"""Newest unlabelled jobs that are read for pseudo-labels where the codes are not refreshed."""
+N_TEACHING = 5000
+"""Newest unlabelled jobs that teach softly where the codes are not refreshed."""
 REFRESH_SHARE = 0.5
 """The codes are refreshed when so many jobs have come since, as a share of those they know."""
 
@@ -66,8 +66,6 @@ class Settings:
     """Forget the champion: learn everything anew, codes included."""
     refresh: bool | None = None
     """Whether the codes go on learning; None: when `REFRESH_SHARE` more jobs have come."""
-    guess: bool = True
-    """Whether the champion's pseudo-labels are learned, too."""
     seed: int = 0
     """Decides which old jobs are replayed."""
 
@@ -91,7 +89,16 @@ class RetrainReport:
     new_code_version: bool
     promoted: bool
     verdict: str
+    without_labels: bool
+    """Whether the model has learned no label at all: nothing that it says is calibrated."""
+    tags_without_labels: tuple[str, ...]
+    """Tags that it knows by their names alone."""
+    rough_tags: tuple[str, ...]
+    """Tags with few examples: their scores and thresholds are rough."""
+    never_given_tags: tuple[str, ...]
+    """Tags that it has not learned."""
     metrics: dict[str, Any]
+    """By cross-fitting; None without labels."""
     page: str
     """The verdict to read, as Markdown; also a file in the store."""
 
@@ -111,6 +118,8 @@ def retrain(
 ) -> RetrainReport:
     """Train a challenger and let the gate decide.
 
+    Without any label it learns what tags are called and mean: a start for `jobtool label`.
+
     Parameters
     ----------
     store
@@ -119,7 +128,7 @@ def retrain(
     Raises
     ------
     StoreError
-        If another retrain is at work, or nothing is labelled yet.
+        If another retrain is at work, or there are no tags or no jobs yet.
     """
     settings = settings or Settings()
     with running(engine, reason=reason) as run_id:
@@ -141,7 +150,6 @@ def retrain(
                 path,
                 parent=champion if work.parent else None,
                 refresh=work.refresh,
-                guess=settings.guess,
             )
             comparison = None
             if champion and work.snapshot.evaluation:
@@ -153,7 +161,8 @@ def retrain(
     page = store / f"{folder}.md"
     _write_page(page, report.page)
     outcome = "goes live" if report.promoted else "does not go live"
-    tell(f"model {report.model_id} {outcome}: {report.verdict}; report: {page}")
+    told = f"model {report.model_id}{f' ({NO_LABELS})' if report.without_labels else ''}"
+    tell(f"{told} {outcome}: {report.verdict}; report: {page}")
     return report
 
 
@@ -161,6 +170,8 @@ def _plan(work: "_Work") -> str:
     found = work.snapshot
     parent = f"goes on from model {work.parent.id}" if work.parent else "begins anew"
     replayed = f" ({found.n_replayed:,} of them old)" if work.parent else ""
+    if not found.training:
+        return f"{parent}, {NO_LABELS}: from what tags mean and {len(found.unlabelled):,} jobs"
     return (
         f"{parent} with {len(found.training):,} labelled jobs{replayed} and "
         f"{len(found.unlabelled):,} others; {len(found.evaluation):,} are kept to judge by"
@@ -197,7 +208,7 @@ def _prepare(session: Session, settings: Settings) -> _Work:
     snapshot = take_snapshot(
         session,
         known_label=_known_label(session, parent),
-        n_unlabelled=MAX_UNLABELLED if refresh or parent is None else N_GUESSED * settings.guess,
+        n_unlabelled=MAX_UNLABELLED if refresh or parent is None else N_TEACHING,
         seed=settings.seed,
     )
     _check(snapshot)
@@ -214,11 +225,14 @@ def _known_label(session: Session, parent: Model | None) -> int:
 
 
 def _check(snapshot: Snapshot) -> None:
-    if not snapshot.training:
+    if not snapshot.tags:
         raise StoreError(
-            f"nothing to learn from: {len(snapshot.evaluation)} jobs are labelled, all of them "
-            "kept to judge by; label more: jobtool import labels, or jobtool label"
+            "nothing to learn: there are no tags yet; name them with jobtool tags import or "
+            "jobtool tags add, or import labels"
         )
+    if not snapshot.job_ids:
+        kept = f", but {len(snapshot.evaluation)} that judge" if snapshot.evaluation else ""
+        raise StoreError(f"nothing to learn from: there are no jobs{kept}; jobtool import jobs")
 
 
 def _iter_jobs(engine: Engine, ids: Sequence[int]) -> Iterator[tuple[int, str, str]]:
@@ -281,11 +295,12 @@ def _register(
             job_ids=work.snapshot.job_ids,
             codes_at=work.began_at if is_learned or not work.parent else work.parent.codes_at,
             codes_drift=drift,
+            n_yes=trained.n_yes,
+            remarks=trained.remarks,
         ),
         parent=work.parent,
         code_version=version,
     )
-    _store_pseudo_labels(session, model, trained.pseudo_labels)
     verdict = Verdict(
         run_id=run_id,
         challenger_id=model.id,
@@ -301,6 +316,7 @@ def _register(
     else:
         set_alias(session, CHALLENGER, model)
     finish(session, run_id, model_id=model.id)
+    notes = tag_notes(session, model)
     return RetrainReport(
         run_id=run_id,
         reason=reason,
@@ -316,8 +332,12 @@ def _register(
         new_code_version=is_new,
         promoted=judgement.promote,
         verdict=judgement.reason,
+        without_labels=has_no_labels(model),
+        tags_without_labels=notes.without_labels,
+        rough_tags=notes.rough,
+        never_given_tags=notes.never_given,
         metrics=dict(trained.metrics),
-        page=verdict_page(verdict, model, champion),
+        page=verdict_page(verdict, model, champion, notes),
     )
 
 
@@ -349,9 +369,12 @@ def _judgement(
     compared = work.champion.id if work.champion else None
     if (champion.id if champion else None) != compared:
         return Judgement(False, "another champion went live meanwhile: retrain again")
+    has_labels = champion is None or not has_no_labels(champion)
     if champion and comparison is None:
-        return Judgement(False, "there are no labelled jobs to judge by: label more")
-    return judge(comparison, margin)
+        if has_labels:
+            return Judgement(False, "there are no labelled jobs to judge by: label more")
+        return Judgement(True, "the champion has learned no labels, and there are none to judge by")
+    return judge(comparison, margin, champion_has_labels=has_labels)
 
 
 def _code_version(
@@ -369,26 +392,3 @@ def _code_version(
     session.add(version)
     session.flush()
     return version, 0.0, True
-
-
-def _store_pseudo_labels(
-    session: Session, model: Model, guesses: Sequence[tuple[str, str, str]]
-) -> None:
-    tags = find_tags(session, {tag for _, tag, _ in guesses})
-    rows = [
-        {
-            "model_id": model.id,
-            "job_id": int(job_id),
-            "tag_id": tags[tag].id,
-            "answer": Answer(answer),
-        }
-        for job_id, tag, answer in guesses
-    ]
-    if rows:
-        session.execute(insert(PseudoLabel), rows)
-    groups = select(GROUP).where(Job.id.in_(bindparam("ids", expanding=True))).distinct()
-    for part in chunks(sorted({row["job_id"] for row in rows})):
-        # A model that learned its own guess of a posting must not be judged by it.
-        guessed = session.scalars(groups, {"ids": part}).all()
-        of_group = or_(Job.id.in_(guessed), Job.canonical_id.in_(guessed))
-        session.execute(update(Job).where(of_group).values(split=Split.TRAINING))

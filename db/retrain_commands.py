@@ -41,12 +41,6 @@ def retrain(
             "come.",
         ),
     ] = None,
-    guess: Annotated[
-        bool,
-        typer.Option(
-            "--guess/--no-guess", help="Learn from what the live model is very sure of, too."
-        ),
-    ] = True,
     margin: Annotated[
         float,
         typer.Option(min=0, max=1, help="How much worse over all a new model may be at most."),
@@ -59,8 +53,12 @@ def retrain(
 ) -> None:
     """Train a new model from the database; it goes live only if it is shown not to be worse.
 
-    With --after-labels, --after-jobs or --every nothing happens until one of them is reached, so
-    the command can be run as often as you like, or with --watch be left to itself.
+    Without any label it learns what your tags are called and mean (jobtool tags import): a start
+    for jobtool label, not calibrated.
+
+    With --after-labels, --after-jobs or --every nothing happens until one of them is reached or
+    your tags have changed, so the command can be run as often as you like, or with --watch be left
+    to itself.
     """
     from db.gate import Margin
     from db.retrain import Settings
@@ -74,7 +72,6 @@ def retrain(
         settings = Settings(
             fresh=fresh,
             refresh=refresh_codes,
-            guess=guess,
             margin=Margin(margin, tag_margin),
             seed=seed,
         )

@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 from db.columns import MAX_NAME, RunState
 from db.engine import is_gone, now, writing
 from db.errors import StoreError
+from db.labels import all_tags
 from db.schema import Job, Label, Run
+from db.tag_info import hash_of_tags
 
 LEASE_S = 60.0
 """A retrain that has not been heard of for so many seconds was killed."""
@@ -52,6 +54,9 @@ def reason_to_retrain(
 ) -> str | None:
     """Why a retrain is due, in words; None if it is not.
 
+    It is due, too, when what is known of tags is another than at the last one, or there was none
+    and there are tags and jobs but no label that more could be waited for.
+
     Parameters
     ----------
     new_labels, new_jobs
@@ -64,6 +69,10 @@ def reason_to_retrain(
         if limit is not None and found >= limit:
             return f"{found:,} new {name}"
     last = last_run(session)
+    if last is not None and last.tags_hash != hash_of_tags(session):
+        return "tags have changed"
+    if last is None and n_jobs and not n_labels and all_tags(session):
+        return "tags without labels"
     if every is not None and (last is None or now(session) - last.started_at >= every):
         return "none so far" if last is None else f"the last one began {last.started_at:%F %R} UTC"
     return None
@@ -128,6 +137,7 @@ def _begin(engine: Engine, reason: str, lease_s: float) -> int:
                 started_at=at,
                 label_id=session.scalar(select(func.max(Label.id))) or 0,
                 job_id=session.scalar(select(func.max(Job.id))) or 0,
+                tags_hash=hash_of_tags(session),
             )
             session.add(run)
             session.flush()

@@ -1,7 +1,7 @@
 """The tables: typed, with named constraints. Migrations make them; nothing here touches a database.
 
 What is said of a job's tag is either a person's (`Label`, an append-only history) or a model's
-(`Prediction`, `PseudoLabel`); the two never share a table, so that none can pass for the other.
+(`Prediction`); the two never share a table, so that none can pass for the other.
 """
 
 from datetime import datetime
@@ -213,6 +213,10 @@ class ModelTag(Base):
     tag_id: Mapped[int] = belongs("tags.id", primary_key=True, index=True)
     threshold: Mapped[float | None]
     """Probability from which the tag is given; None where the tag was not learned."""
+    n_yes: Mapped[int | None]
+    """Jobs with the tag that it learned from: with 0 it knows the tag by its name alone."""
+    remark: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    """What people must know of the tag: too few examples, say."""
 
 
 class ModelJob(Base):
@@ -274,7 +278,7 @@ class Prediction(Base):
     score: Mapped[float]
     """Logit before calibration."""
     probability: Mapped[float]
-    """Calibrated, in [0, 1]."""
+    """In [0, 1]; calibrated where the model has learned labels of the tag."""
     decision: Mapped[bool]
     """Whether the tag is given: probability at or above the threshold."""
     review: Mapped[bool]
@@ -289,18 +293,6 @@ class JobCode(Base):
     code_version_id: Mapped[int] = belongs("code_versions.id", primary_key=True)
     job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
     code: Mapped[bytes] = mapped_column(Bytes)
-
-
-class PseudoLabel(Base):
-    """A guess of a model so sure that its successor learned from it; never a person's answer."""
-
-    __tablename__ = "pseudo_labels"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-    model_id: Mapped[int] = belongs("models.id", primary_key=True)
-    """The model that learned from it."""
-    job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
-    tag_id: Mapped[int] = belongs("tags.id", primary_key=True, index=True)
-    answer: Mapped[Answer] = mapped_column(enum(Answer, "answer"))
 
 
 # ---- work: who does what
@@ -325,6 +317,8 @@ class Run(Base):
     """The last label that it knew of."""
     job_id: Mapped[int] = mapped_column(Id)
     """The last job that it knew of."""
+    tags_hash: Mapped[str | None] = mapped_column(String(64))
+    """Hash of what it knew of tags; None for one by an older jobtool, which knew only names."""
     folder: Mapped[str] = mapped_column(String(MAX_ID))
     """Where its model goes, below the store."""
     model_id: Mapped[int | None] = belongs("models.id", index=True)

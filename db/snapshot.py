@@ -7,19 +7,18 @@ learned, and no model, past or future, has learned their labels.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
 
-from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.columns import Answer, Split
 from db.labels import Held, all_tags, chunks, iter_held
-from db.schema import Job, Label, PseudoLabel
-from db.tag_info import infos_of
+from db.schema import Job, Label
+from db.tag_info import hash_of, infos_of
 from tagger.tag_info import TagInfo
 
 EVALUATION_SHARE = 0.2
@@ -27,7 +26,7 @@ EVALUATION_SHARE = 0.2
 MAX_REPLAY = 20_000
 """Old labelled jobs that a retrain learns again beside the new ones."""
 MAX_UNLABELLED = 40_000
-"""Newest unlabelled jobs that the codes are learned from."""
+"""Newest unlabelled jobs that are read where the codes are learned, too."""
 RARE = 100
 """Jobs with a tag that has fewer yes are always replayed."""
 
@@ -58,7 +57,7 @@ class Snapshot:
     training: tuple[LabelledJob, ...]
     evaluation: tuple[LabelledJob, ...]
     unlabelled: tuple[int, ...]
-    """Ids of jobs for the codes; see `iter_jobs`."""
+    """Ids of jobs that teach softly, and the codes; see `iter_jobs`."""
     n_replayed: int
     """How many of `training` the last model knew already."""
     sha256: str
@@ -74,29 +73,21 @@ def assign_splits(session: Session, *, share: float = EVALUATION_SHARE) -> None:
     """Put every labelled group that stands on no side yet on one. Does not commit.
 
     The newest go to the judging side, until it holds `share` of all labelled groups.
-
-    A group that a model has guessed labels for learned from them: it is trained on.
     """
     _follow_canonical(session)
     labelled = exists().where(Label.job_id == Job.id, Label.after != Answer.UNSURE)
-    guessed = exists().where(PseudoLabel.job_id == Job.id)
     newest = func.max(func.coalesce(Job.posted_at, Job.imported_at))
     query = (
-        select(GROUP, func.max(_as_int(guessed)))
-        .where(Job.split.is_(None), labelled)
-        .group_by(GROUP)
-        .order_by(newest, GROUP)
+        select(GROUP).where(Job.split.is_(None), labelled).group_by(GROUP).order_by(newest, GROUP)
     )
-    groups = session.execute(query).all()
-    free = [group for group, is_guessed in groups if not is_guessed]
+    groups = list(session.scalars(query))
     sides = select(Job.split, func.count(func.distinct(GROUP))).where(labelled)
     known: dict[Split | None, int] = dict(session.execute(sides.group_by(Job.split)).all())
     wanted = round(share * sum(known.values())) - known.get(Split.EVALUATION, 0)
-    n_kept = min(max(wanted, 0), len(free))
-    kept = set(free[len(free) - n_kept :])
+    n_learned = len(groups) - min(max(wanted, 0), len(groups))
     for split, members in (
-        (Split.EVALUATION, sorted(kept)),
-        (Split.TRAINING, sorted({group for group, _ in groups} - kept)),
+        (Split.EVALUATION, sorted(groups[n_learned:])),
+        (Split.TRAINING, sorted(groups[:n_learned])),
     ):
         for part in chunks(members):
             of_group = or_(Job.id.in_(part), Job.canonical_id.in_(part))
@@ -153,10 +144,6 @@ def iter_jobs(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, str, 
 
 Answers = dict[int, dict[int, Answer]]
 """Job -> tag -> yes or no."""
-
-
-def _as_int(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return case((condition, 1), else_=0)
 
 
 def _follow_canonical(session: Session) -> None:
@@ -245,8 +232,7 @@ def _digest(
     infos: Mapping[int, TagInfo],
 ) -> str:
     digest = hashlib.sha256()
-    for tag_id, info in infos.items():
-        digest.update(f"{tag_id}:{json.dumps(info.to_json())}\n".encode())
+    digest.update(hash_of(infos).encode())
     for part in chunks(sorted([*training, *unlabelled])):
         query = select(Job.id, Job.text_hash).where(Job.id.in_(part)).order_by(Job.id)
         for job_id, text_hash in session.execute(query):

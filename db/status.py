@@ -10,6 +10,7 @@ from db.advice import labelling_advice
 from db.columns import BatchState, RunState
 from db.engine import now
 from db.labels import all_tags, last_lines
+from db.model_notes import has_no_labels, tag_notes
 from db.registry import CHALLENGER, CHAMPION, aliased
 from db.schema import Batch, Job, Label, Model, PredictionSet, Promotion, QueuedJob, Run, Verdict
 
@@ -68,6 +69,8 @@ def _model(session: Session, model: Model | None) -> dict[str, Any] | None:
     return {
         "id": model.id,
         "folder": model.folder,
+        "without_labels": has_no_labels(model),
+        "hardly_known_tags": tag_notes(session, model).short(),
         "created_at": model.created_at.isoformat(),
         "live_since": last.promoted_at.isoformat() if last else None,
         "live_by": last.reason if last else None,

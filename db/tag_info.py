@@ -4,6 +4,8 @@ The last line about a tag holds of its description and share, the last line abou
 that word, whoever said it. Lines are never changed: taking back adds one.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -58,6 +60,17 @@ def infos_of(session: Session, tags: Sequence[Tag]) -> dict[int, TagInfo]:
             share=fact.share,
         )
     return infos
+
+
+def hash_of(infos: Mapping[int, TagInfo]) -> str:
+    """SHA-256 of all that is known of some tags: another one when anything of it has changed."""
+    lines = (f"{tag_id}:{json.dumps(info.to_json())}\n" for tag_id, info in infos.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def hash_of_tags(session: Session) -> str:
+    """The same of every tag in use."""
+    return hash_of(infos_of(session, all_tags(session)))
 
 
 def judged_words(session: Session, name: str) -> dict[str, WordVerdict]:

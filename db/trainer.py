@@ -1,6 +1,6 @@
 """What retraining needs of the tagger, which `db` does not know: who trains, who compares."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,8 +32,12 @@ class Trained(Protocol):
         """Numbers of a code."""
 
     @property
-    def pseudo_labels(self) -> Sequence[tuple[str, str, str]]:
-        """Job, tag, and yes or no, of each guess that it learned from."""
+    def n_yes(self) -> Mapping[str, int]:
+        """Tag -> jobs with it that it learned from; 0 where it knows the tag by its name alone."""
+
+    @property
+    def remarks(self) -> Mapping[str, str]:
+        """Tag -> what people must know of it; not every tag has one."""
 
     @property
     def drift(self) -> float | None:
@@ -52,12 +56,12 @@ class Trainer(Protocol):
         *,
         parent: Path | None,
         refresh: bool,
-        guess: bool,
     ) -> Trained:
         """Train on `snapshot.training`, warm from `parent` if there is one, and save.
 
-        With `refresh` the codes go on learning from `unlabelled`, else they stay as they are;
-        with `guess` the parent's pseudo-labels of the newest of these jobs are learned, too.
+        Without a labelled job, tags are learned by what `snapshot.tag_infos` says of them and
+        from `unlabelled`. With `refresh` the codes go on learning from these, else they stay as
+        they are.
         """
 
     def compare(

@@ -36,7 +36,7 @@ from sqlalchemy.orm import Session
 from db.columns import Split
 from db.labels import chunks, last_lines
 from db.registry import CHAMPION, aliased
-from db.schema import Job, JobCode, Model, ModelTag, Prediction, PseudoLabel
+from db.schema import Job, JobCode, Model, ModelTag, Prediction
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
@@ -75,7 +75,7 @@ class Pool:
     nearest: FloatArray
     """Highest cosine to a labelled posting, shape (N,), in [0, 1]."""
     splits: list[Split | None]
-    """On which side they stand or, where a model has learned its guess of them, must stand."""
+    """On which side they stand."""
 
 
 def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
@@ -95,9 +95,6 @@ def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
     for part in chunks(pool.tolist()):
         of_part = select(Job.id, Job.split).where(Job.id.in_(part))
         splits |= dict(session.execute(of_part).all())
-        guessed = select(PseudoLabel.job_id).where(PseudoLabel.job_id.in_(part))
-        # A model has learned from its own guess of these: none of them may judge it.
-        splits |= dict.fromkeys(session.scalars(guessed), Split.TRAINING)
     model = aliased(session, CHAMPION)
     codes = _codes(session, model, pool)
     return Pool(

@@ -3,40 +3,55 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from db.model_notes import NO_LABELS, NOT_CALIBRATED, TagNotes, has_no_labels
 from db.schema import Model, Verdict
 
 Details = Mapping[str, Any]
 
 
-def verdict_page(verdict: Verdict, challenger: Model, champion: Model | None) -> str:
-    """Markdown that reads well as it is."""
-    return "\n".join(_lines(verdict, challenger, champion)) + "\n"
+def verdict_page(
+    verdict: Verdict, challenger: Model, champion: Model | None, notes: TagNotes
+) -> str:
+    """Markdown that reads well as it is; `notes` are those of the challenger's tags."""
+    return "\n".join(_lines(verdict, challenger, champion, notes)) + "\n"
 
 
-def _lines(verdict: Verdict, challenger: Model, champion: Model | None) -> Iterator[str]:
+def _lines(
+    verdict: Verdict, challenger: Model, champion: Model | None, notes: TagNotes
+) -> Iterator[str]:
     outcome = "goes live" if verdict.promoted else "stays a challenger"
     yield f"# Model {challenger.id} {outcome}"
     yield ""
     yield f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."
     yield ""
-    learned = challenger.metrics.get("n_labelled")
     yield f"- judged {verdict.judged_at:%F %R} UTC, retrain {verdict.run_id}"
-    yield f"- challenger: model {challenger.id} ({challenger.folder}), {learned} labelled jobs"
-    if champion is None:
-        return
-    yield (
-        f"- champion: model {champion.id} ({champion.folder}), "
-        f"{champion.metrics.get('n_labelled')} labelled jobs"
-    )
+    yield f"- challenger: {_model(challenger)}"
     details: Details = verdict.details
-    if not details:
-        return
-    yield f"- both asked about {details['n_jobs']} labelled jobs that neither has learned"
+    if champion is not None:
+        yield f"- champion: {_model(champion)}"
+        if details:
+            yield f"- both asked about {details['n_jobs']} labelled jobs that neither has learned"
+    for number, line in enumerate(notes.lines()):
+        if not number:
+            yield from ("", "## Tags that are hardly known", "")
+        yield f"- {line}"
+    if champion is not None and details:
+        yield from _comparison(details)
+
+
+def _model(model: Model) -> str:
+    told = f"model {model.id} ({model.folder})"
+    if has_no_labels(model):
+        return f"{told}, {NO_LABELS}: it {NOT_CALIBRATED}"
+    return f"{told}, {model.metrics.get('n_labelled')} labelled jobs"
+
+
+def _comparison(details: Details) -> Iterator[str]:
     yield from ("", "## Over all", "")
     scores = (("mean average precision", "mean_average_precision"), ("macro F1", "macro_f1"))
     yield from _table("score", [(name, details[key]) for name, key in scores])
     yield from ("", "## By tag (average precision)", "")
-    tags = sorted(details["tags"], key=lambda one: one["average_precision"]["value"])
+    tags = sorted(details["tags"], key=lambda one: one["average_precision"]["value"] or 0)
     yield from _table(
         "tag",
         [(f"{one['tag']} ({one['n_yes']} jobs)", one["average_precision"]) for one in tags],

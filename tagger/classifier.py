@@ -76,7 +76,11 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     ----------
     oof_proba_, oof_decided_ : shape (N, T)
         Probabilities and decisions for each job by paths fitted, and weights and thresholds
-        chosen, on the other folds. How long the network is trained is one choice for all jobs.
+        chosen, on the labels of the other folds. A job's own label has a say only in a few numbers
+        that many jobs share: how frequent its tags are expected to be, how long the network is
+        trained, the weights of the stack (chosen on other jobs, but by what paths that learned
+        from this one say of those), and what the final model says of unlabelled jobs, which the
+        thresholds of tags with few examples look at.
 
     References
     ----------
@@ -277,9 +281,11 @@ def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
     remarks = {}
     for tag, n_yes, n_no in zip(tags, *known_counts(Y), strict=True):
         if not n_yes:
-            remarks[tag] = "no labels yet: known by its name alone, not calibrated"
+            what = "no example with it yet" if n_no else "no labels yet"
+            remarks[tag] = f"{what}: known by its name alone, not calibrated"
         elif n_yes < FEW_EXAMPLES:
-            remarks[tag] = f"{n_yes} examples, under {FEW_EXAMPLES}: scores and threshold are rough"
+            examples = "1 example" if n_yes == 1 else f"{n_yes} examples"
+            remarks[tag] = f"{examples}, under {FEW_EXAMPLES}: scores and threshold are rough"
         elif not n_no:
             remarks[tag] = "no example without it: scores and threshold are rough"
     return remarks

@@ -21,8 +21,8 @@ def in_domain(labelled: sparse.csr_array, unlabelled: sparse.csr_array) -> BoolA
     """Which unlabelled jobs could as well be among the labelled ones, shape (U,).
 
     A team's own postings teach its tagger; those of another site, thrown in to have more text,
-    only teach words. So a classifier learns to tell labelled from unlabelled; what scores like a
-    labelled job that it has not seen is taken for one of the team's own.
+    only teach words. So a classifier learns to tell labelled from unlabelled; of the jobs it has
+    not seen, an unlabelled one that scores like a labelled one is taken for one of the team's own.
 
     Parameters
     ----------
@@ -38,21 +38,20 @@ def in_domain(labelled: sparse.csr_array, unlabelled: sparse.csr_array) -> BoolA
     if not n or not n_others:
         return np.ones(n_others, bool)
     X = sparse.csr_array(sparse.vstack([labelled, unlabelled], format="csr"))
-    n_folds = min(_N_FOLDS, n)
-    fold = np.concatenate([np.arange(n) % n_folds, np.full(n_others, -1)])
     is_own = np.arange(n + n_others) < n
-    taught = fold[:, None] != np.arange(n_folds + 1)  # the last column by all jobs
-    if n == 1:
-        taught[:] = True
-    n_own = taught[:n].sum(axis=0)
-    weights = np.where(is_own[:, None], taught / np.maximum(n_own, 1), 1 / n_others)
+    n_folds = min(_N_FOLDS, n)
+    fold = np.concatenate([np.arange(n) % n_folds, np.arange(n_others) % n_folds])
+    # Both kinds are scored by classifiers that have not seen them: with few jobs, a classifier
+    # knows each by heart, and an unlabelled one that was taught as "other" would stay that.
+    taught = fold[:, None] != np.arange(n_folds) if n > 1 else np.ones((len(fold), 1), bool)
+    n_taught = np.where(is_own[:, None], taught[:n].sum(axis=0), taught[n:].sum(axis=0))
+    weights = _TOTAL_WEIGHT / 2 * taught / np.maximum(n_taught, 1)
     coefficients, intercepts = fit_logistic(
         X,
         np.broadcast_to(is_own[:, None], weights.shape),
-        weights * _TOTAL_WEIGHT / 2,
+        weights,
         inverse_l2=_INVERSE_L2,
         n_iterations=10,
     )
-    scores = np.asarray(X @ coefficients) + intercepts
-    unseen = scores[np.arange(n), fold[:n]]
-    return np.asarray(scores[n:, -1] >= np.quantile(unseen, _LEFT_OUT), bool)
+    scores = (np.asarray(X @ coefficients) + intercepts)[np.arange(len(fold)), fold]
+    return np.asarray(scores[n:] >= np.quantile(scores[:n], _LEFT_OUT), bool)

@@ -17,6 +17,7 @@ _CHUNK = 12_000_000
 """Coefficients worked on at once; with more, tags take turns, so that memory stays bounded."""
 _LINE_STEPS = 6
 """Newton steps along a direction; logistic loss is smooth enough that more change nothing."""
+_HALVINGS = 30
 
 
 def fit_logistic(
@@ -155,7 +156,8 @@ def _line_search(
     """How far to go along each tag's direction, shape (T,); only logits are needed for that.
 
     Newton's method on a convex function, held between the last step that was too short and the
-    last that was too long.
+    last that was too long. The last step of all may still be far too long (columns of very
+    different size, a penalty next to nothing): it is halved until it does not climb.
     """
     step = np.zeros(z.shape[1], np.float32)
     low, high = np.zeros_like(step), np.full_like(step, np.inf)
@@ -167,7 +169,21 @@ def _line_search(
         newton = step - slope / np.maximum(curvature, 1e-12)
         halfway = np.where(np.isinf(high), 4 * low, (low + np.minimum(high, 1e30)) / 2)
         step = np.where((newton > low) & (newton < high), newton, halfway).astype(np.float32)
-    return np.where(np.isfinite(step), step, low)
+    step = np.where(np.isfinite(step), step, low)
+    start = _dot(weight, _log_loss(z, y))
+    for _ in range(_HALVINGS):
+        reached = _dot(weight, _log_loss(z + step * dz, y))
+        reached += step * slope_of_penalty + step**2 / 2 * curvature_of_penalty
+        climbs = ~(reached <= start * (1 + 1e-5) + 1e-5)
+        if not climbs.any():
+            break
+        step = np.where(climbs, (low + step) / 2, step)  # `low` itself does not climb
+    return step
+
+
+def _log_loss(z: FloatArray, y: FloatArray) -> FloatArray:
+    """Of logits, cell by cell; y may be soft."""
+    return np.asarray(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))))
 
 
 def _dot(a: FloatArray, b: FloatArray) -> FloatArray:

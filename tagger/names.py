@@ -5,7 +5,7 @@ Letters for axes: B jobs, K terms of names, T tags.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from scipy import sparse
 
 from tagger.features import N_HASHES, Counted, Rows
 from tagger.tag_info import TagInfo
-from tagger.text import clean, terms, tokenize
+from tagger.text import clean, term_of, terms, tokenize
 from tagger.vocabulary import Ints, TermCounts, look_up
 from tagger.words import term_hash
 
@@ -33,21 +33,42 @@ MOST_GIVEN = 0.1
 _SIGNS = re.compile(r"[-_/:&()\[\]|,;]+")
 _CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DIGITS = re.compile(r"(?<=[^\W\d_])(?=\d)")
+_NUMBER = re.compile(r"\d|money:|number:")  # how terms of numbers begin
+IsKnown = Callable[[str], bool]
 
 
-def split_name(name: str) -> str:
+def _nothing(term: str) -> bool:
+    """Nothing is known of any term."""
+    return False
+
+
+def split_name(name: str, is_known: IsKnown = _nothing) -> str:
     """A tag's name as words: split at signs, at a change of case, before digits.
+
+    A word that postings write as one ("JavaScript") stays one: its parts would speak of
+    something else.
+
+    Parameters
+    ----------
+    is_known
+        Whether the training postings have a term.
 
     Examples
     --------
     >>> split_name("part-time_job"), split_name("DataEngineer/ETL"), split_name("level3")
     ('part time job', 'Data Engineer ETL', 'level 3')
+    >>> split_name("JavaScript/DataEngineer", is_known=lambda term: term == "javascript")
+    'JavaScript Data Engineer'
     """
-    spaced = _SIGNS.sub(" ", name)
-    return " ".join(_DIGITS.sub(" ", _CASE.sub(" ", spaced)).split())
+    words = []
+    for word in _SIGNS.sub(" ", name).split():
+        tokens = tokenize(word) if _CASE.search(word) else []
+        whole = len(tokens) == 1 and is_known(term_of(tokens[0]))
+        words.append(_DIGITS.sub(" ", word if whole else _CASE.sub(" ", word)))
+    return " ".join(words)
 
 
-def terms_of_name(name: str) -> tuple[str, ...]:
+def terms_of_name(name: str, is_known: IsKnown = _nothing) -> tuple[str, ...]:
     """Terms of a name as the text stack makes them of a posting, pairs included, each once.
 
     Examples
@@ -55,7 +76,25 @@ def terms_of_name(name: str) -> tuple[str, ...]:
     >>> terms_of_name("Customer Service/Support")
     ('custom', 'servic', 'custom servic', 'support', 'servic support')
     """
-    return tuple(dict.fromkeys(term for term, _ in terms(tokenize(clean(split_name(name))))))
+    words = clean(split_name(name, is_known))
+    return tuple(dict.fromkeys(term for term, _ in terms(tokenize(words))))
+
+
+def telling_terms(name: str, is_known: IsKnown = _nothing) -> tuple[str, ...]:
+    """Terms of a name that speak for it by themselves.
+
+    Not a number, nor a letter in a name with a number: half of all postings say "1" somewhere.
+    They count in pairs, or where the name has nothing else.
+
+    Examples
+    --------
+    >>> telling_terms("T1"), telling_terms("level 3"), telling_terms("R developer")
+    (('t 1',), ('level', 'level 3'), ('r', 'develop', 'r develop'))
+    """
+    found = terms_of_name(name, is_known)
+    numbers = {term for term in found if " " not in term and _NUMBER.match(term)}
+    letters = {term for term in found if len(term) == 1} if numbers else set()
+    return tuple(term for term in found if term not in numbers | letters) or found
 
 
 def without_shared_prefix(names: Sequence[str]) -> list[str]:
@@ -156,9 +195,9 @@ def learn_names(infos: Sequence[TagInfo], everyone: TermCounts, own: Counted) ->
     own
         The team's jobs, labelled or not: mean and deviation of the scores.
     """
-    evidence = _evidence(infos)
-    hashes = np.array([_column(term) for term in evidence.terms], np.int64)
     counts = everyone.text
+    evidence = _evidence(infos, _known_among(counts.hashes))
+    hashes = np.array([_column(term) for term in evidence.terms], np.int64)
     known = np.isin(hashes, counts.hashes)
     words = {_column(term): term for term in evidence.terms}
     rare = np.unique(hashes[known])
@@ -212,8 +251,9 @@ def cautious_share(infos: Sequence[TagInfo], own: Counted) -> npt.NDArray[np.flo
 
     What a tag without any label and without an expected share is given to. Shape (T,).
     """
+    is_known = _known_among(np.unique(own.terms.indices))
     phrases = [
-        [_hashes(phrase) for phrase in (name, *info.aliases, *info.words)]
+        [_hashes(phrase, is_known) for phrase in (name, *info.aliases, *info.words)]
         for name, info in zip(without_shared_prefix([i.name for i in infos]), infos, strict=True)
     ]
     all_terms = np.unique([term for of_tag in phrases for phrase in of_tag for term in phrase])
@@ -231,30 +271,40 @@ def cautious_share(infos: Sequence[TagInfo], own: Counted) -> npt.NDArray[np.flo
     return np.minimum(shares, MOST_GIVEN)
 
 
-def _hashes(phrase: str) -> list[int]:
+def _known_among(hashes: npt.NDArray[Any]) -> IsKnown:
+    """Whether a term is among some, by their hashes, sorted."""
+
+    def is_known(term: str) -> bool:
+        place = int(np.searchsorted(hashes, _column(term)))
+        return place < len(hashes) and int(hashes[place]) == _column(term)
+
+    return is_known
+
+
+def _hashes(phrase: str, is_known: IsKnown) -> list[int]:
     """Hashes of the single terms of a phrase."""
-    return [_column(term) for term in terms_of_name(phrase) if " " not in term]
+    return [_column(term) for term in terms_of_name(phrase, is_known) if " " not in term]
 
 
-def _evidence(infos: Sequence[TagInfo]) -> _Evidence:
+def _evidence(infos: Sequence[TagInfo], is_known: IsKnown) -> _Evidence:
     found = _Evidence([], [], [])
     names = without_shared_prefix([info.name for info in infos])
+
+    def telling(phrases: Iterable[str]) -> list[str]:
+        return [term for phrase in phrases for term in telling_terms(phrase, is_known)]
+
     for tag, (name, info) in enumerate(zip(names, infos, strict=True)):
         weights: dict[str, float] = {}
-        for term in _all_terms([info.description]):
+        for term in telling([info.description]):
             weights[term] = OF_DESCRIPTION
-        for term in _all_terms(info.against):
+        for term in telling(info.against):
             weights[term] = -1.0
-        for term in _all_terms([name, *info.aliases, *info.words]):
+        for term in telling([name, *info.aliases, *info.words]):
             weights[term] = 1.0
         found.terms.extend(weights)
         found.tags.extend([tag] * len(weights))
         found.weights.extend(weights.values())
     return found
-
-
-def _all_terms(phrases: Iterable[str]) -> list[str]:
-    return [term for phrase in phrases for term in terms_of_name(phrase)]
 
 
 def _column(term: str) -> int:

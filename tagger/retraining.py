@@ -38,6 +38,10 @@ class TrainedModel:
     """Of its `meta.json`, which holds the hashes of the other files."""
     thresholds: dict[str, float | None]
     """Tag -> probability from which it is given; None where not learned."""
+    n_yes: dict[str, int]
+    """Tag -> labelled jobs with it; 0 where it is known by its name alone."""
+    remarks: dict[str, str]
+    """Tag -> what must be known of it; not every tag has one."""
     seed: int
     versions: dict[str, str]
     """Of jobtool and what it rests on."""
@@ -108,6 +112,8 @@ def train_challenger(
             tag: None if limit != limit else float(limit)
             for tag, limit in zip(model.tags, model.thresholds, strict=True)
         },
+        n_yes=dict(data["yes"]),
+        remarks=model.remarks,
         seed=tagger.seed,
         versions={
             "python": platform.python_version(),
@@ -183,11 +189,11 @@ class ModelComparison:
     """Two models on the same jobs."""
 
     n_jobs: int
-    """Duplicate groups of which something is known about the tags that both have learned."""
+    """Duplicate groups of which something is known about one of `tags`."""
     mean_average_precision: Difference
     macro_f1: Difference
     tags: tuple[TagDifference, ...]
-    """Tags learned by both that have a yes and a no."""
+    """Tags learned by either that have a yes and a no."""
     new_tags: tuple[str, ...]
     """Learned by the challenger alone."""
     dropped_tags: tuple[str, ...]
@@ -206,6 +212,10 @@ def compare_models(
 ) -> ModelComparison:
     """Ask two models about labelled jobs that neither was trained on.
 
+    The means are over all tags of the challenger that either model has learned. A model that has
+    not learned a tag never gives it; where it has no column for it at all, every job is as likely
+    as another to it.
+
     Parameters
     ----------
     groups
@@ -215,26 +225,27 @@ def compare_models(
 
     Returns
     -------
-    Scores are nan where nothing can be compared: no job, or no tag that both have learned.
+    Scores are nan where nothing can be compared: no job, or no tag that one has learned.
     """
     names = [(renamed or {}).get(tag, tag) for tag in champion.tags]
     theirs = _learned(champion, names)
     ours = _learned(challenger, challenger.tags)
-    tags = [tag for tag in challenger.tags if tag in ours and tag in theirs]
+    tags = [tag for tag in challenger.tags if tag in ours or tag in theirs]
     new_tags = tuple(tag for tag in challenger.tags if tag in ours and tag not in theirs)
     dropped_tags = tuple(tag for tag in challenger.tags if tag in theirs and tag not in ours)
     if not tags or not labelled:
         nothing = Difference(*[float("nan")] * 5)
         return ModelComparison(0, nothing, nothing, (), new_tags, dropped_tags, ())
     Y = encode_labels([_keeping(job, set(tags)) for job in labelled], tags)
-    P_old, D_old = _ask(champion, labelled, [theirs[tag] for tag in tags])
-    P_new, D_new = _ask(challenger, labelled, [ours[tag] for tag in tags])
+    P_old, D_old = _ask(champion, labelled, names, tags)
+    P_new, D_new = _ask(challenger, labelled, challenger.tags, tags)
     by = np.arange(len(labelled)) if groups is None else np.asarray(groups)
     old = resample(Y, P_old, D_old, groups=by, seed=seed)
     new = resample(Y, P_new, D_new, groups=by, seed=seed)
     found = paired_bootstrap(old, new)
+    scored = np.array([one.value == one.value for one in found.average_precision], bool)
     return ModelComparison(
-        n_jobs=len(np.unique(by[(Y != UNKNOWN).any(axis=1)])),
+        n_jobs=len(np.unique(by[(Y[:, scored] != UNKNOWN).any(axis=1)])),
         mean_average_precision=_difference(old, new, "mean_average_precision", found),
         macro_f1=_difference(old, new, "macro_f1", found),
         tags=tuple(
@@ -248,7 +259,7 @@ def compare_models(
                 ),
             )
             for t, tag in enumerate(tags)
-            if not np.isnan(found.average_precision[t].value)
+            if scored[t]
         ),
         new_tags=new_tags,
         dropped_tags=dropped_tags,
@@ -256,10 +267,9 @@ def compare_models(
     )
 
 
-def _learned(model: TagModel, names: Sequence[str]) -> dict[str, int]:
-    """Name -> column of each tag that a model has learned."""
-    limits = model.thresholds
-    return {name: column for column, name in enumerate(names) if limits[column] == limits[column]}
+def _learned(model: TagModel, names: Sequence[str]) -> set[str]:
+    """Names of the tags that a model has learned."""
+    return {name for name, limit in zip(names, model.thresholds, strict=True) if limit == limit}
 
 
 def _keeping(job: Job, tags: set[str]) -> Job:
@@ -271,10 +281,19 @@ def _keeping(job: Job, tags: set[str]) -> Job:
 
 
 def _ask(
-    model: TagModel, jobs: Sequence[Job], columns: Sequence[int]
+    model: TagModel, jobs: Sequence[Job], names: Sequence[str], tags: Sequence[str]
 ) -> tuple[FloatArray, BoolArray]:
-    proba = model.predict_proba(jobs)
-    return proba[:, columns], model.decide(proba)[:, columns]
+    """Probabilities and decisions, (N, T) each; 0 and never for a tag without a column."""
+    column = {name: place for place, name in enumerate(names)}
+    known = [t for t, tag in enumerate(tags) if tag in column]
+    columns = [column[tags[t]] for t in known]
+    said = model.predict_counted(count_all(jobs), codes=False)
+    proba, decided = np.zeros((len(jobs), len(tags))), np.zeros((len(jobs), len(tags)), bool)
+    proba[:, known], decided[:, known] = (
+        said.probabilities[:, columns],
+        said.decisions[:, columns],
+    )
+    return proba, decided
 
 
 def _difference(old: Resampled, new: Resampled, score: str, found: Any) -> Difference:

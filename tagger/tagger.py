@@ -300,7 +300,8 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         intercept = classifier.stack_.intercept.copy()
         if classifier.has_wide_:
             wide = classifier.wide_
-            rows = (wide.row_coef_ * share[:, 0]).astype(np.float32)
+            used = wide.row_coef_.any(axis=1)  # few jobs leave most of 32,768 columns alone
+            rows[used] = wide.row_coef_[used] * share[:, 0]
             for path, coef in enumerate(wide.term_coef_, start=1):
                 terms += (coef * share[:, path]).astype(np.float32)
             intercept += (wide.intercept_.T * share[:, : len(wide.intercept_)]).sum(axis=1)

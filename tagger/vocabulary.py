@@ -68,7 +68,7 @@ class TermCounts(NamedTuple):
 def look_up(counted: Rows, hashes: Ints) -> Rows:
     """Columns of counted terms (B, N_HASHES) by their hashes, sorted: (B, len(hashes))."""
     if not len(hashes):
-        return sparse.csr_array((counted.shape[0], 0), dtype=np.float32)
+        return sparse.csr_array(np.zeros((counted.shape[0], 0), np.float32))
     place = np.searchsorted(hashes, counted.indices)
     place[place == len(hashes)] = 0
     found = hashes[place] == counted.indices

@@ -124,9 +124,9 @@ def _kind(word: str, term: str) -> int:
     return TERM if term else SILENT
 
 
-def term_hash(term: str) -> int:
-    """Hash of a term, 32 bits with a sign: the same as scikit-learn's HashingVectorizer has."""
-    return mmh3.hash(term)
+term_hash = mmh3.hash
+"""Hash of a term, 32 bits with a sign: the same as scikit-learn's HashingVectorizer has. Not
+wrapped in a function of ours: it is called for every pair of words."""
 
 
 @cache

@@ -124,9 +124,9 @@ def test_a_title_counts(tiny_model: Path) -> None:
 
 def test_explain_names_words_of_the_posting(tiny_model: Path) -> None:
     done = jobtool("tag", "-m", tiny_model, "--json", "--explain", stdin=NURSE)
-    term, effect = json.loads(done.stdout)["reasons"]["pay-stated"][0]
-    assert term in ("$38", "hr", "$38 hr")
-    assert effect > 0
+    effects = dict(json.loads(done.stdout)["reasons"]["pay-stated"])
+    assert max(effects, key=effects.__getitem__) in ("$38", "hr", "$38 hr")
+    assert effects["$38"] > 0
     table = jobtool("tag", "-m", tiny_model, "--explain", stdin=NURSE).stdout
     assert "raised by" in table
     assert "$38 +" in table
@@ -284,16 +284,16 @@ def test_train_refuses_to_replace_what_is_no_model(tmp_path: Path, jobs: Path) -
 def test_train_says_what_is_missing(tmp_path: Path, jobs: Path) -> None:
     done = jobtool("train", jobs, "--model", tmp_path / "model")
     assert done.exit_code == 1
-    assert "has a tag: nothing to learn from" in done.stderr
+    assert "has a tag, and no tags were named: nothing to learn from" in done.stderr
     assert not (tmp_path / "model").exists()
 
 
 def test_train_tells_of_rejected_rows_even_if_it_fails(tmp_path: Path) -> None:
-    rows = ({"id": 1, "text": "a", "tags": "x"}, {"id": 2, "text": None, "tags": "x"})
+    rows = ({"id": 1, "text": "a"}, {"id": 2, "text": None})
     done = jobtool("train", write_jobs(tmp_path / "jobs.jsonl", *rows), "-m", tmp_path / "model")
     assert done.exit_code == 1
     assert "1 rejected row:" in done.stderr
-    assert "error: no tag has 5 jobs" in done.stderr
+    assert "error: none of the 1 jobs has a tag" in done.stderr
 
 
 def test_train_refuses_a_place_without_a_name_before_any_work(jobs: Path) -> None:

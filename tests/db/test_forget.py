@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 
 from db.engine import open_engine, reading, writing
 from db.errors import StoreError
 from db.forget import find_candidate, find_job, remove, wipe
 from db.migrate import upgrade
 from db.reposts import Posting, link
-from db.schema import Base, Candidate, Event, Job, JobBand, Prediction, PseudoLabel, QueuedJob
+from db.schema import Base, Candidate, Event, Job, JobBand, Prediction, QueuedJob
 from tests.db.made_up import YES, add_champion, add_jobs, add_tags, predict, say
 
 SECRET = "zanzibarquince"
@@ -37,7 +37,6 @@ def fill(engine: Engine) -> None:
             say(session, job, remote, YES)
             session.add(JobBand(band=7, job_id=job.id))
             session.add(QueuedJob(model_id=model.id, job_id=job.id, queued_at=job.imported_at))
-        session.add(PseudoLabel(model_id=model.id, job_id=secret.id, tag_id=remote, answer=YES))
         person = Candidate(external_id="p1", text="a resume", imported_at=secret.imported_at)
         session.add(person)
         session.flush()
@@ -70,10 +69,8 @@ def test_what_goes_and_who_saw_it_is_told(engine: Engine):
     assert (model.folder, model.alias, model.is_pruned) == ("m1", "champion", False)
 
 
-def test_a_model_that_learned_a_pseudo_label_has_seen_the_job(engine: Engine):
+def test_a_model_has_seen_what_it_learned_from_and_nothing_else(engine: Engine):
     fill(engine)
-    with writing(engine) as session:
-        session.execute(text("DELETE FROM model_jobs"))
     with reading(engine) as session:
         assert len(find_job(session, SECRET).models) == 1
         assert find_job(session, "other").models == ()

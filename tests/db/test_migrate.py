@@ -24,6 +24,10 @@ def test_a_database_of_the_version_before_keeps_its_rows(engine: Engine):
     with engine.begin() as connection:
         for table in ("tag_facts", "tag_words"):
             connection.execute(text(f"DROP TABLE {table}"))
+        for column in ("model_tags.n_yes", "model_tags.remark", "runs.tags_hash"):
+            table, name = column.split(".")
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        connection.execute(text("CREATE TABLE pseudo_labels (job_id INTEGER)"))
         connection.execute(text("INSERT INTO tags (id, name, position) VALUES (1, 'remote', 0)"))
         connection.execute(text("UPDATE jobtool_version SET version_num = '0003'"))
     with pytest.raises(OutdatedError, match="is at revision 0003"):

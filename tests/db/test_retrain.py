@@ -5,21 +5,24 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
-from db.columns import RunState, Split
+from db.columns import RunState
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.gate import Margin
 from db.registry import CHALLENGER, CHAMPION, aliased, find_model, promote
 from db.retrain import Settings, retrain
 from db.schedule import Schedule, retrain_when_due
-from db.schema import CodeVersion, Job, Label, Model, ModelJob, PseudoLabel, Run, Verdict
+from db.schema import CodeVersion, Job, Model, ModelJob, Run, Verdict
+from db.tag_info import say_fact
+from tests.db.made_up import add_tags
 
 
 @dataclass
@@ -51,7 +54,8 @@ class Trained:
     n_code: int = 4
     versions: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=lambda: {"n_labelled": 8})
-    pseudo_labels: tuple[tuple[str, str, str], ...] = ()
+    n_yes: dict[str, int] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 class Trainer:
@@ -61,9 +65,8 @@ class Trainer:
         self.difference, self.drift = difference, drift
         self.asked: list[dict[str, Any]] = []
         self.error: BaseException | None = None
-        self.guesses: tuple[tuple[str, str, str], ...] = ()
 
-    def train(self, snapshot, unlabelled, folder, *, parent, refresh, guess):
+    def train(self, snapshot, unlabelled, folder, *, parent, refresh):
         self.asked.append(
             {"parent": parent, "refresh": refresh, "unlabelled": [job[0] for job in unlabelled]}
         )
@@ -72,7 +75,14 @@ class Trainer:
         if self.error:
             raise self.error
         drift = self.drift if parent else None
-        return Trained(dict.fromkeys(snapshot.tags, 0.5), drift, pseudo_labels=self.guesses)
+        counted = Counter(tag for job in snapshot.training for tag in job.yes)
+        return Trained(
+            dict.fromkeys(snapshot.tags, 0.5),
+            drift,
+            n_yes={tag: counted[tag] for tag in snapshot.tags},
+            remarks={tag: "few" for tag in snapshot.tags if counted[tag] < 5},
+            metrics={"n_labelled": len(snapshot.training)},
+        )
 
     def compare(self, snapshot, champion, challenger, renamed):
         assert (champion / "meta.json").exists()
@@ -152,21 +162,11 @@ def test_only_new_labels_are_not_replay(engine, labelled, say, store):
     assert (report.n_training, report.n_replayed) == (8, 7)
 
 
-def test_guesses_are_kept_apart_from_labels(engine, labelled, store):
-    retrain(engine, store, Trainer())
-    trainer = Trainer()
-    trainer.guesses = ((str(labelled[12]), "remote", "yes"),)
-    report = retrain(engine, store, trainer)
-    guess = rows(engine, PseudoLabel)[0]
-    assert (guess.model_id, guess.job_id, guess.answer) == (report.model_id, labelled[12], "yes")
-    assert len(rows(engine, Label)) == 10
-
-
-def test_without_guessing_no_unlabelled_job_is_read(engine, labelled, store):
-    retrain(engine, store, trainer := Trainer())
-    retrain(engine, store, trainer, Settings(guess=False))
-    retrain(engine, store, trainer)
-    assert [len(asked["unlabelled"]) for asked in trainer.asked] == [5, 0, 5]
+def test_the_newest_unlabelled_jobs_are_always_read(engine, labelled, store, monkeypatch):
+    monkeypatch.setattr("db.retrain.N_TEACHING", 3)
+    for _ in range(2):
+        retrain(engine, store, trainer := Trainer())
+    assert trainer.asked[0]["unlabelled"] == labelled[12:]
 
 
 def test_codes_are_refreshed_when_many_jobs_have_come(engine, labelled, add_jobs, store):
@@ -210,19 +210,6 @@ def test_codes_are_refreshed_once_for_the_same_jobs(engine, labelled, add_jobs, 
     assert [asked["refresh"] for asked in trainer.asked] == [False, True, False]
 
 
-def test_guessed_groups_are_never_judged_by(engine, labelled, add_jobs, store):
-    repost = add_jobs(1, first=15, canonical_id=labelled[12])[0]
-    retrain(engine, store, Trainer())
-    trainer = Trainer()
-    trainer.guesses = ((str(labelled[12]), "remote", "yes"),)
-    with writing(engine) as session:  # a person labelled it while the model learned its guess
-        session.get_one(Job, labelled[12]).split = Split.EVALUATION
-    retrain(engine, store, trainer)
-    with reading(engine) as session:
-        sides = {session.get_one(Job, job).split for job in (labelled[12], repost)}
-    assert sides == {Split.TRAINING}
-
-
 def test_a_job_forgotten_meanwhile_keeps_the_model_out(engine, labelled, store):
     class Slow(Trainer):
         def train(self, *asked, **options):
@@ -258,9 +245,14 @@ def test_fresh_forgets_the_champion_but_not_the_gate(engine, labelled, store):
     assert not report.promoted
 
 
-def test_without_labels_there_is_nothing_to_learn(engine, add_jobs, store):
+def test_without_tags_or_jobs_there_is_nothing_to_learn(engine, add_jobs, store):
     add_jobs(3)
-    with pytest.raises(StoreError, match="nothing to learn from"):
+    with pytest.raises(StoreError, match="there are no tags yet"):
+        retrain(engine, store, Trainer())
+    with writing(engine) as session:
+        session.execute(delete(Job))
+        add_tags(session, "remote")
+    with pytest.raises(StoreError, match="there are no jobs; jobtool import jobs"):
         retrain(engine, store, Trainer())
 
 
@@ -302,7 +294,7 @@ from db.engine import open_engine
 from db.retrain import retrain
 
 class Trainer:
-    def train(self, snapshot, unlabelled, folder, *, parent, refresh, guess):
+    def train(self, snapshot, unlabelled, folder, *, parent, refresh):
         folder.mkdir()
         (folder / "half").write_text("x" * 1000)
         print("training", flush=True)
@@ -375,3 +367,85 @@ def test_it_says_how_far_it_is_to_the_next_one(engine, labelled):
     schedule = Schedule(after_labels=100, every_hours=12)
     told = "10 new labels (it takes 100), 15 new jobs, or 12 hours since the last began"
     assert schedule.missing(engine) == told
+
+
+@pytest.fixture
+def unlabelled(engine, add_jobs):
+    """Three jobs and two tags, and no label."""
+    with writing(engine) as session:
+        add_tags(session, "remote", "night")
+    return add_jobs(3)
+
+
+def test_without_labels_a_model_goes_live_and_says_so(engine, unlabelled, store):
+    told: list[str] = []
+    report = retrain(engine, store, Trainer(), tell=told.append)
+    assert report.promoted
+    assert report.without_labels
+    assert report.tags_without_labels == ("remote", "night")
+    assert "without labels yet: it knows tags by their names alone, not calibrated" in report.page
+    assert "no labels yet, known by name alone, not calibrated: 2 tags (remote, night)" in (
+        report.page
+    )
+    assert "begins anew, without labels yet: from what tags mean and 3 jobs" in told[0]
+    assert told[1].startswith(f"model {report.model_id} (without labels yet) goes live")
+
+
+def test_without_labels_the_last_words_about_tags_go_live(engine, unlabelled, store):
+    first = retrain(engine, store, Trainer())
+    second = retrain(engine, store, Trainer())
+    assert second.parent_id == first.model_id
+    assert champion(engine) == second.model_id
+    assert second.verdict == ("the champion has learned no labels, and there are none to judge by")
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "difference", "promoted"),
+    [(2, 0.0, True), (2, -0.5, False), (100, -0.1, False), (100, 0.0, True)],
+)
+def test_a_champion_without_labels_stands_where_labels_show_it(
+    engine, unlabelled, say, store, n_jobs, difference, promoted
+):
+    class Judged(Trainer):
+        def compare(self, *asked):
+            return replace(super().compare(*asked), n_jobs=n_jobs)
+
+    retrain(engine, store, Trainer())
+    for job in unlabelled:
+        say(job, remote="yes")
+    second = retrain(engine, store, Judged(difference))
+    assert (second.n_training, second.n_replayed, second.n_evaluation) == (2, 0, 1)
+    assert not second.without_labels
+    assert second.promoted is promoted
+
+
+def test_tags_that_are_hardly_known_are_named(engine, labelled, say, store):
+    with writing(engine) as session:
+        add_tags(session, "night")
+    report = retrain(engine, store, Trainer())
+    assert not report.without_labels
+    assert (report.tags_without_labels, report.rough_tags) == (("night",), ("remote",))
+    assert "few examples, scores and thresholds are rough: 1 tag (remote)" in report.page
+    assert report.to_json()["tags_without_labels"] == ("night",)
+
+
+def test_what_tags_mean_is_something_new_to_learn(engine, labelled, store):
+    def due() -> list[str]:
+        schedule = Schedule(after_labels=100)
+        done = retrain_when_due(engine, store, Trainer(), Settings(), schedule=schedule)
+        return [report.reason for report in done]
+
+    retrain(engine, store, Trainer())
+    assert due() == []
+    with writing(engine) as session:
+        say_fact(session, "remote", "work from home", None, "anna")
+    assert (due(), due()) == (["tags have changed"], [])
+    with writing(engine) as session:
+        add_tags(session, "night")
+    assert (due(), due()) == (["tags have changed"], [])
+
+
+def test_tags_without_labels_wait_for_nothing(engine, unlabelled, store):
+    schedule = Schedule(after_labels=100)
+    due = retrain_when_due(engine, store, Trainer(), Settings(), schedule=schedule)
+    assert [report.reason for report in due] == ["tags without labels"]

@@ -11,6 +11,7 @@ from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.runs import finish, last_run, reason_to_retrain, running
 from db.schema import Run
+from db.tag_info import hash_of_tags
 
 
 def only_run(engine: Engine) -> Run:
@@ -109,6 +110,7 @@ def test_what_the_last_one_knew_does_not_count(engine, add_jobs, say):
                 label_id=1,
                 job_id=1,
                 started_at=at - timedelta(hours=2),
+                tags_hash=hash_of_tags(session),
             )
         )
     with reading(engine) as session:

@@ -238,7 +238,7 @@ def test_one_changed_byte_is_refused_and_nothing_is_tagged(
     store: Path,
     workers: int,
 ) -> None:
-    path = store / "first/wide.npz"
+    path = store / "first/mixture.npz"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

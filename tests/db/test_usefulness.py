@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from db.columns import Split
 from db.engine import reading, writing
-from db.schema import Job, PseudoLabel
+from db.schema import Job
 from db.usefulness import RANDOM_EVERY, Offer, Pool, iter_offers, load_pool
 from tests.db.made_up import YES, add_champion, add_jobs, add_tags, predict, say, three_jobs
 
@@ -73,20 +73,6 @@ def test_the_evaluation_side_is_never_offered_for_its_uncertainty():
     many = pool([[1.0]] * 10)
     many.splits[:2] = [Split.EVALUATION] * 2
     assert all(offer.is_random for offer in iter_offers(many) if offer.job_id < 2)
-
-
-def test_a_posting_that_a_model_guessed_labels_for_stands_on_the_training_side(engine: Engine):
-    (a, b, c), (remote, _) = three_jobs(engine)
-    with writing(engine) as session:
-        model = add_champion(session, {"remote": 0.5})
-        session.add(PseudoLabel(model_id=model.id, job_id=b, tag_id=remote, answer=YES))
-    with reading(engine) as session:
-        pool = load_pool(session, [remote], seed=0)
-    assert dict(zip(pool.job_ids.tolist(), pool.splits, strict=True)) == {
-        a: None,
-        b: Split.TRAINING,
-        c: None,
-    }
 
 
 def test_every_posting_is_offered_once():

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder
 from tagger.classifier import TagClassifier, TagConfig
 from tagger.deep import DeepClassifier, DeepConfig
+from tagger.job_features import JobFeatures
 from tagger.jobs import Job
 from tagger.tagger import JobTagger, TaggerConfig
 from tagger.vectorizer import JobVectorizer
@@ -29,6 +30,8 @@ X = sparse.csr_array(_X)
 CODES = _rng.normal(size=(N, 4)).astype(np.float32)
 Y = np.stack([_X[:, 0], _X[:, 1]], axis=1).astype(np.int8)
 Y[::7] = -1
+TERMS = sparse.csr_array(_X[:, :9])
+FEATURES = JobFeatures(X, TERMS, _rng.normal(size=(N, 2)).astype(np.float32), CODES)
 JOBS = [
     Job(str(i), "Nurse" if i % 2 else "Cook", f"site {i} " * (i % 5), tags=("care",) * (i % 2))
     for i in range(N)
@@ -60,10 +63,10 @@ CASES = {
         lambda: JobAutoencoder(AUTOENCODER, seed=1), (X,), lambda it: it.encode(X), (N, 4)
     ),
     "WideClassifier": Case(
-        lambda: WideClassifier(WideConfig(strength=3)),
-        (X, Y),
-        lambda it: it.decision_function(X),
-        (N, 2),
+        lambda: WideClassifier(WideConfig(inverse_l2=3)),
+        (X, TERMS, Y),
+        lambda it: it.logits(X, TERMS),
+        (N, 2, 3),
     ),
     "DeepClassifier": Case(
         lambda: DeepClassifier(DEEP, seed=1),
@@ -73,8 +76,8 @@ CASES = {
     ),
     "TagClassifier": Case(
         lambda: TagClassifier(TAGS, seed=1),
-        (X, CODES, Y),
-        lambda it: it.predict_proba(X, CODES),
+        (FEATURES, Y),
+        lambda it: it.predict_proba(FEATURES),
         (N, 2),
         0,
         1,
@@ -91,7 +94,8 @@ def dense(answer: Any) -> np.ndarray:
 
 def frozen(inputs: Sequence[Any]) -> list[Any]:
     """A copy of inputs that can be compared with ==."""
-    return [dense(part).tolist() if not isinstance(part, list) else list(part) for part in inputs]
+    flat = [one for part in inputs for one in (part if isinstance(part, JobFeatures) else [part])]
+    return [list(part) if isinstance(part, list) else dense(part).tolist() for part in flat]
 
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=CASES.keys())

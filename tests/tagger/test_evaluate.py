@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from tagger.baselines import LEARNED, MaskedLogistic, Sample, plain_texts, simple_baselines
+from tagger.baselines import (
+    LEARNED,
+    NAMES_ALONE,
+    MaskedLogistic,
+    Sample,
+    plain_texts,
+    simple_baselines,
+)
 from tagger.errors import DataError
 from tagger.evaluate import cross_validate, evaluate_model
 from tagger.evaluation import Evaluation
@@ -56,12 +63,16 @@ def test_the_text_is_worth_more_than_the_frequency_of_tags(evaluation: Evaluatio
     assert min(scores["jobtool"], *(scores[b.name] for b in LEARNED)) > 1.5 * scores["prior"]
 
 
-def test_a_tag_no_fold_could_learn_is_never_given_and_says_so(evaluation: Evaluation) -> None:
+def test_a_tag_with_two_examples_is_evaluated_and_says_so(evaluation: Evaluation) -> None:
     rare = TAGS.index("rare")
-    assert not evaluation.decisions[:, rare].any()
-    assert np.isnan(evaluation.thresholds[rare])
-    assert "not learned" in evaluation.remarks["rare"]
+    assert np.isfinite(evaluation.proba[:, rare]).all()
+    assert "2 examples, under 20" in evaluation.remarks["rare"]
     assert "<html" in render_report(evaluation)
+
+
+def test_names_alone_are_one_of_the_peers(evaluation: Evaluation) -> None:
+    scores = {row["method"]: row["mean_average_precision"] for row in evaluation.score_rows}
+    assert scores["prior"] < scores[NAMES_ALONE] < scores["jobtool"]
 
 
 def test_a_held_out_jobs_labels_do_not_reach_its_model(
@@ -97,7 +108,7 @@ def test_a_saved_model_is_evaluated_by_its_own_thresholds(
     found = evaluate_model(tiny_tagger.model_, [*tiny_jobs, *OTHERS])
     np.testing.assert_array_equal(found.proba, tiny_tagger.predict_proba(tiny_jobs))
     np.testing.assert_array_equal(found.decisions, tiny_tagger.model_.decide(found.proba))
-    assert list(found.baselines) == ["all negative", "prior"]
+    assert list(found.baselines) == ["all negative", "prior", NAMES_ALONE]
 
 
 def test_an_unknown_tag_is_an_error(tiny_tagger: JobTagger) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from tagger.errors import ModelError
+from tagger.features import count
+from tagger.job_features import Featurizer
 from tagger.jobs import Job
 from tagger.model import TagModel
 from tagger.tagger import JobTagger
@@ -24,7 +27,7 @@ STRANGE = (
     Job("digits", text="&#" + "9" * 5000 + "; \u00b2\u0663\u1369"),
     Job("long word", text="x" * 100_000),
 )
-FILES = ("deep", "decoder", "encoder", "mixture", "rows", "wide")
+FILES = ("decisions", "decoder", "deep", "encoder", "mixture", "names", "rows", "vocabulary")
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +76,9 @@ def test_a_model_saved_again_is_the_same(model: TagModel, folder: Path, tmp_path
 def test_the_numpy_model_is_the_trained_classifier(
     tiny_tagger: JobTagger, tiny_jobs: tuple[Job, ...]
 ) -> None:
-    rows, codes = tiny_tagger.model_.rows(tiny_jobs), tiny_tagger.encode(tiny_jobs)
-    expected = tiny_tagger.classifier_.predict_proba(rows, codes)
+    model = tiny_tagger.model_
+    featurize = Featurizer(model.row_weights, model.vocabulary, model.names, model.encoder)
+    expected = tiny_tagger.classifier_.predict_proba(featurize(count(tiny_jobs)))
     np.testing.assert_allclose(tiny_tagger.predict_proba(tiny_jobs), expected, atol=1e-5)
 
 
@@ -88,8 +92,10 @@ def test_any_posting_gets_probabilities_and_reasons(model: TagModel, job: Job) -
 def test_a_job_alone_and_in_a_batch_gets_the_same(
     model: TagModel, tiny_jobs: tuple[Job, ...]
 ) -> None:
-    alone = np.concatenate([model.predict_proba([job]) for job in tiny_jobs[:8]])
-    np.testing.assert_allclose(model.predict_proba(tiny_jobs)[:8], alone, rtol=1e-4, atol=1e-6)
+    alone = [model.predict_all([job]) for job in tiny_jobs[:8]]
+    together = model.predict_all(tiny_jobs)
+    for part, whole in zip(zip(*alone, strict=True), together, strict=True):
+        np.testing.assert_allclose(whole[:8], np.concatenate(part), rtol=1e-4, atol=1e-6)
 
 
 def test_one_pass_says_what_the_single_questions_say(
@@ -98,10 +104,42 @@ def test_one_pass_says_what_the_single_questions_say(
     said = model.predict_all(tiny_jobs)
     proba = model.predict_proba(tiny_jobs)
     assert (said.probabilities == proba).all()
-    assert (said.probabilities == model.decisions.proba(said.scores)).all()
+    assert (said.probabilities == expit(said.scores)).all()
     assert (said.decisions == model.decide(proba)).all()
     assert (said.reviews == model.review(proba)).all()
     assert (said.codes == model.encode(tiny_jobs)).all()
+
+
+# What the model knows nothing of
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Krankenpfleger gesucht: Nachtdienst auf der Station, unbefristet, mit Zulagen",
+        "看護師を募集しています",
+        "...",
+        "",
+        "\U0001f680\U0001f525",
+    ],
+)
+def test_a_strange_posting_gets_no_tag_and_is_left_to_a_person(
+    model: TagModel, tiny_jobs: tuple[Job, ...], text: str
+) -> None:
+    said = model.predict_all([Job("strange", text=text), tiny_jobs[0]])
+    assert not said.decisions[0].any()
+    assert said.reviews[0].any()
+    assert model.predict([Job("strange", text=text)]) == [()]
+    assert said.decisions[1].any()
+
+
+def test_what_would_have_been_given_to_a_strange_posting_is_asked(model: TagModel) -> None:
+    job = Job("1", "Nurse", " ".join(f"{word}ski {word}ov" for word in "abc def ghi jkl".split()))
+    proba = model.predict_proba([job])
+    given, said = model.decide(proba), model.predict_all([job])
+    assert not model.vocabulary.is_familiar(count([job])).any()
+    assert not said.decisions.any()
+    assert (said.reviews >= given).all()
 
 
 def test_no_jobs_have_no_probabilities(model: TagModel) -> None:
@@ -136,7 +174,7 @@ def test_a_renamed_tag_is_refused(folder: Path, tmp_path: Path) -> None:
         TagModel.load(tmp_path / "model")
 
 
-@pytest.mark.parametrize("missing", ["tags", "encoder", "mixture"])
+@pytest.mark.parametrize("missing", ["tags", "encoder", "mixture", "names", "vocabulary"])
 def test_parts_that_do_not_fit_together_are_refused(model: TagModel, missing: str) -> None:
     arrays = {name: part for name, part in model.arrays.items() if name != missing}
     meta = {name: part for name, part in model.meta.items() if name != missing}
@@ -149,6 +187,9 @@ def test_a_description_says_what_the_model_is(folder: Path, tiny_jobs: tuple[Job
     assert {"format", "version", "created", "seed", "tags", "config", "metrics"} <= set(meta)
     assert meta["data"]["labelled"] == len(tiny_jobs)
     assert meta["data"]["unlabelled"] == 3
+    assert 0 <= meta["data"]["unlabelled_own"] <= 3
+    assert meta["tag_info"] == [{"tag": tag} for tag in meta["tags"]]
+    assert set(meta["metrics"]["path_weights"]) == {"row", "ratio", "evidence", "names", "code"}
     assert meta["data"]["yes"]["rare"] == 2
     assert {*(f"{name}.npz" for name in FILES)} <= set(meta["sha256"])
 

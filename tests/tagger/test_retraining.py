@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from tagger.errors import ModelError
+from tagger.features import count
 from tagger.jobs import Job
 from tagger.model import TagModel
 from tagger.retraining import code_drift, compare_models, train_challenger
 from tagger.storage import META
+from tagger.tag_info import plain_tags
 
 TAGS = ("care", "driving", "kitchen", "rare", "remote", "software")
+INFOS = plain_tags(TAGS)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def others(tiny_jobs):
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 class TestUpdate:
     def test_codes_stay_exactly_as_they_are(self, parent, tiny_jobs, tmp_path):
-        found = train_challenger(tmp_path / "m", tiny_jobs, TAGS, [], parent=parent)
+        found = train_challenger(tmp_path / "m", tiny_jobs, INFOS, [], parent=parent)
         before, after = TagModel.load(parent), TagModel.load(tmp_path / "m")
         assert found.drift == 0
         np.testing.assert_array_equal(before.encode(tiny_jobs), after.encode(tiny_jobs))
@@ -44,41 +47,46 @@ class TestUpdate:
             if job.not_tags is None
         ]
         tags = (*TAGS, "early")
-        found = train_challenger(tmp_path / "m", jobs, tags, [], parent=parent)
+        found = train_challenger(tmp_path / "m", jobs, plain_tags(tags), [], parent=parent)
         assert tuple(found.thresholds) == TagModel.load(tmp_path / "m").tags == tags
         assert found.thresholds["early"] is not None
 
     def test_refreshed_codes_say_how_far_they_moved(self, parent, tiny_jobs, others, tmp_path):
         found = train_challenger(
-            tmp_path / "m", tiny_jobs, TAGS, others, parent=parent, refresh=True
+            tmp_path / "m", tiny_jobs, INFOS, others, parent=parent, refresh=True
         )
         assert 0 <= found.drift < 0.5
 
     def test_the_parent_is_not_changed(self, parent, tiny_jobs, tmp_path):
         before = (parent / META).read_bytes()
-        train_challenger(tmp_path / "m", tiny_jobs[:40], TAGS, [], parent=parent)
+        train_challenger(tmp_path / "m", tiny_jobs[:40], INFOS, [], parent=parent)
         assert (parent / META).read_bytes() == before
         assert TagModel.load(tmp_path / "m").meta["data"]["labelled"] == 40
 
-    def test_what_is_guessed_is_told(self, parent, tiny_jobs, others, tmp_path, monkeypatch):
-        monkeypatch.setattr("tagger.guessing.SURE_YES", 0.2)
-        found = train_challenger(tmp_path / "m", tiny_jobs, TAGS, others, parent=parent)
-        assert found.pseudo_labels
-        jobs, tags, answers = zip(*found.pseudo_labels, strict=True)
-        assert set(jobs) <= {job.id for job in others}
-        assert set(tags) <= set(TAGS)
-        assert "yes" in answers
-        nothing = train_challenger(
-            tmp_path / "n", tiny_jobs, TAGS, others, parent=parent, guess=False
-        )
-        assert nothing.pseudo_labels == ()
+    def test_terms_stay_and_those_of_new_jobs_come(self, parent, tiny_jobs, tmp_path):
+        new = [Job(f"n{i}", "Nurse", "kafka on the ward", tags=("care",)) for i in range(2)]
+        jobs = [*tiny_jobs[:20], *new]
+        train_challenger(tmp_path / "m", jobs, INFOS, [], parent=parent)
+        before, after = (TagModel.load(at).vocabulary for at in (parent, tmp_path / "m"))
+        kafka = count([Job("1", text="kafka")]).terms.indices[0]
+        assert set(before.hashes.tolist()) < set(after.hashes.tolist())
+        assert kafka in after.hashes
+        assert kafka not in before.hashes
+
+    def test_a_model_goes_on_without_labels_by_names(self, parent, others, tmp_path):
+        found = train_challenger(tmp_path / "m", [], INFOS, others, parent=parent)
+        model = TagModel.load(tmp_path / "m")
+        assert found.metrics["macro_f1"] is None
+        assert found.metrics["n_labelled"] == 0
+        assert all("no labels yet" in remark for remark in model.remarks.values())
+        assert model.predict_all(others).scores.shape == (20, 6)
 
     def test_a_full_disk_leaves_nothing_behind(self, parent, tiny_jobs, tmp_path):
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
             with pytest.raises(ModelError, match="can't write the model"):
-                train_challenger(tmp_path / "m", tiny_jobs, TAGS, [], parent=parent)
+                train_challenger(tmp_path / "m", tiny_jobs, INFOS, [], parent=parent)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert list(tmp_path.iterdir()) == []
@@ -87,12 +95,12 @@ class TestUpdate:
         import shutil
 
         damaged = shutil.copytree(parent, tmp_path / "damaged")
-        path = damaged / "wide.npz"
+        path = damaged / "mixture.npz"
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
         with pytest.raises(ModelError, match="sha256"):
-            train_challenger(tmp_path / "m", tiny_jobs, TAGS, [], parent=damaged)
+            train_challenger(tmp_path / "m", tiny_jobs, INFOS, [], parent=damaged)
         assert not (tmp_path / "m").exists()
 
 
@@ -113,7 +121,8 @@ def test_a_model_is_as_good_as_itself(parent, tiny_jobs):
 
 def test_a_worse_model_loses_and_its_worst_jobs_are_shown_first(parent, tiny_jobs):
     model = TagModel.load(parent)
-    arrays = {**model.arrays, "wide": {"kernel": -model.arrays["wide"]["kernel"]}}
+    turned = {name: -part for name, part in model.arrays["mixture"].items()}
+    arrays = {**model.arrays, "mixture": turned}
     worse = TagModel.of(arrays, model.meta)
     found = compare_models(model, worse, tiny_jobs, groups=range(len(tiny_jobs)))
     assert found.mean_average_precision.value < 0
@@ -154,3 +163,14 @@ def test_a_renamed_tag_is_the_same_tag(parent, tiny_jobs):
 def test_reposts_count_once(parent, tiny_jobs):
     model = TagModel.load(parent)
     assert compare_models(model, model, tiny_jobs, groups=[0] * len(tiny_jobs)).n_jobs == 1
+
+
+def test_a_strange_posting_is_compared_as_it_would_be_tagged(parent, tiny_jobs):
+    """Neither model gives it a tag, so nothing about it has changed."""
+    model = TagModel.load(parent)
+    generous = np.zeros_like(model.thresholds)
+    decisions = {**model.arrays["decisions"], "threshold": generous}
+    other = TagModel.of({**model.arrays, "decisions": decisions}, model.meta)
+    strange = Job("strange", text="\u770b\u8b77\u5e2b\u3092\u52df\u96c6", tags=("care",))
+    found = compare_models(model, other, [strange, tiny_jobs[0]])
+    assert [one.job_id for one in found.examples] == [tiny_jobs[0].id]

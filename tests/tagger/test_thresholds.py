@@ -1,19 +1,19 @@
-"""Calibration, thresholds and review bands."""
+"""Thresholds and review bands."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from tagger.thresholds import (
-    MIN_EXAMPLES,
+    FEW_EXAMPLES,
+    MOST_GIVEN,
     cross_fitted_decisions,
     f1_threshold,
     fit_decisions,
-    learnable,
-    platt,
     review_bands,
+    unlabelled_decisions,
 )
 
 ranked = st.lists(st.tuples(st.booleans(), st.integers(1, 20)), min_size=1, max_size=20)
@@ -53,9 +53,10 @@ def test_at_most_so_many_jobs_lie_above_the_threshold(
 
 def test_a_tag_the_model_knows_nothing_of_is_not_given_to_everybody() -> None:
     Y = (np.arange(200) % 10 == 0).astype(np.int8)[:, None]
-    for logits in (np.zeros((200, 1)), np.random.default_rng(0).normal(size=(200, 1))):
-        decisions = fit_decisions(Y, logits)
-        assert decisions.decide(decisions.proba(logits)).sum() <= 2 * 20
+    noise = 0.1 * np.random.default_rng(0).normal(size=(200, 1))
+    for logits in (np.full((200, 1), logit(0.1)), logit(0.1) + noise):
+        decided = fit_decisions(Y, logits).decide(expit(logits))
+        assert decided.sum() <= MOST_GIVEN * 20 + 1
 
 
 def test_neighbouring_floats_are_told_apart() -> None:
@@ -64,83 +65,103 @@ def test_neighbouring_floats_are_told_apart() -> None:
 
 
 def data(n: int = 400, n_tags: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and logits that are three times too sure of themselves."""
-    rng = np.random.default_rng(seed)
-    truth = rng.normal(size=(n, n_tags))
-    Y = (rng.random((n, n_tags)) < expit(truth - 1)).astype(np.int8)
-    return Y, 3 * truth
+    """Labels, and calibrated logits."""
+    logits = np.random.default_rng(seed).normal(size=(n, n_tags)) - 1
+    Y = (np.random.default_rng(seed + 1).random((n, n_tags)) < expit(logits)).astype(np.int8)
+    return Y, logits
 
 
-def test_platt_undoes_what_was_done_to_the_logits() -> None:
+def test_a_tag_with_many_examples_gets_the_threshold_that_its_labels_and_logits_promise() -> None:
     Y, logits = data(5000, 1)
-    slope, offset = platt(Y[:, 0] == 1, logits[:, 0])
-    assert slope == pytest.approx(1 / 3, rel=0.15)
-    assert offset == pytest.approx(-1, abs=0.15)
+    proba = expit(logits)
+    chosen = fit_decisions(Y, logits).threshold[0]
+    best = f1_threshold(Y[:, 0] == 1, proba[:, 0])
+    yes = Y[:, 0] == 1
+    assert f1(yes, proba[:, 0] >= chosen) == pytest.approx(f1(yes, proba[:, 0] >= best), abs=0.01)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(-50, 50)), min_size=2, max_size=30))
-def test_probabilities_never_fall_as_logits_rise(cells: list[tuple[bool, float]]) -> None:
-    yes = np.array([yes for yes, _ in cells])
-    slope, offset = platt(yes, np.array([logit for _, logit in cells]))
-    assert slope >= 0
-    assert np.isfinite([slope, offset]).all()
+def test_one_example_does_not_set_the_threshold_at_itself() -> None:
+    logits = np.linspace(-4, 2, 60)[:, None]
+    Y = np.zeros((60, 1), np.int8)
+    Y[3] = 1  # among the least likely jobs
+    assert fit_decisions(Y, logits).threshold[0] > expit(logits[30, 0])
 
 
-def test_logits_that_rank_the_wrong_way_round_are_ignored() -> None:
-    yes = np.arange(40) < 20
-    assert platt(yes, np.where(yes, -1.0, 1.0))[0] == pytest.approx(0, abs=1e-6)
+def test_unlabelled_jobs_help_to_choose_only_where_examples_are_few() -> None:
+    Y, logits = data(200, 2)
+    Y[:, 1] = np.arange(200) < FEW_EXAMPLES - 1
+    others = np.random.default_rng(3).normal(size=(300, 2)) - 3
+    alone, helped = (fit_decisions(Y, logits, others=of) for of in (None, others))
+    assert (alone.threshold == helped.threshold).tolist() == [True, False]
 
 
-def test_separable_examples_are_not_certain() -> None:
-    yes = np.arange(10) < 5
-    slope, offset = platt(yes, np.where(yes, 100.0, -100.0))
-    proba = expit(slope * np.array([-100, 100]) + offset)
-    assert 0.01 < proba[0] < 0.3
-    assert 0.7 < proba[1] < 0.99
+def test_a_tag_of_which_nothing_is_known_has_a_threshold_by_unlabelled_jobs_alone() -> None:
+    Y, logits = data(50, 2)
+    Y[:, 1] = -1
+    found = fit_decisions(Y, logits), fit_decisions(Y, logits, others=logits)
+    assert [np.isnan(one.threshold).tolist() for one in found] == [[False, True], [False, False]]
+    assert np.isnan(found[0].band[1]).all()
+    assert not found[0].decide(np.ones((1, 2)))[0, 1]
+    assert not found[0].review(np.ones((1, 2)))[0, 1]
 
 
-def test_a_tag_without_enough_examples_is_never_given_nor_reviewed() -> None:
-    Y, logits = data()
-    Y[:, 1] = 0
-    Y[: MIN_EXAMPLES - 1, 1] = 1
-    decisions = fit_decisions(Y, logits)
-    assert np.isnan(decisions.threshold).tolist() == [False, True, False]
-    assert np.isnan(decisions.band[1]).all()
-    proba = decisions.proba(np.full((5, 3), 99.0))
-    assert proba[0, 1] == pytest.approx(Y[:, 1].mean(), abs=0.01)
-    assert not decisions.decide(proba)[:, 1].any()
-    assert not decisions.review(proba)[:, 1].any()
-
-
-@pytest.mark.parametrize(("n_yes", "n_no"), [(5, 4), (4, 5), (0, 9), (9, 0)])
-def test_it_takes_five_of_each(n_yes: int, n_no: int) -> None:
-    column = np.array([1] * n_yes + [0] * n_no + [-1] * 20, np.int8)
-    assert not learnable(column[:, None]).any()
-    assert learnable(np.append(column, [1, 0]).astype(np.int8)[:, None]).all() == (n_yes * n_no > 0)
-
-
-def test_a_tag_learned_elsewhere_needs_one_of_each_here() -> None:
-    Y, logits = data()
-    Y[:, :2] = 0
-    Y[:2, 1] = 1
-    decisions = fit_decisions(Y, logits, learned=np.array([True, True, False]))
-    assert np.isnan(decisions.threshold).tolist() == [True, False, True]
-
-
-def test_what_stands_in_unknown_cells_changes_nothing() -> None:
+def test_what_stands_in_unknown_cells_changes_no_threshold() -> None:
     Y, logits = data()
     Y[::3, 0] = Y[1::3, 2] = -1
     other = np.where(Y == -1, -logits * 7 + 3, logits)
     a, b = fit_decisions(Y, logits), fit_decisions(Y, other)
-    for name in ("slope", "offset", "threshold"):
-        assert (getattr(a, name) == getattr(b, name)).all()
+    assert (a.threshold == b.threshold).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 1), st.floats(-700, 700)), min_size=1, max_size=12),
+    st.lists(st.floats(-700, 700), max_size=4),
+)
+def test_a_threshold_is_a_probability_and_some_known_or_unlabelled_job_reaches_it_or_none_differ(
+    cells: list[tuple[int, float]], unlabelled: list[float]
+) -> None:
+    Y = np.array([[label] for label, _ in cells], np.int8)
+    logits, others = np.array([[z] for _, z in cells]), np.array(unlabelled).reshape(-1, 1)
+    found = fit_decisions(Y, logits, others=others)
+    is_known = bool((Y != -1).any()) or bool(len(others))
+    assert np.isnan(found.threshold[0]) == (not is_known)
+    if is_known:
+        assert 0 <= found.threshold[0] <= 1
+
+
+# Without any label
+
+
+def test_without_labels_a_tag_is_given_to_its_share_of_the_jobs_the_likeliest() -> None:
+    proba = np.random.default_rng(0).random((40, 3))
+    decided = unlabelled_decisions(proba, np.array([0.1, 0.5, 0.025])).decide(proba)
+    assert decided.sum(axis=0).tolist() == [4, 20, 1]
+    for tag in range(3):
+        assert proba[decided[:, tag], tag].min() > proba[~decided[:, tag], tag].max()
+
+
+def test_without_labels_a_tag_with_no_share_or_no_difference_between_jobs_is_never_given() -> None:
+    proba = np.stack([np.linspace(0.1, 0.9, 20), np.full(20, 0.3)], axis=1)
+    decisions = unlabelled_decisions(proba, np.array([0.0, 0.5]))
+    assert np.isnan(decisions.threshold).all()
+    assert np.isnan(decisions.band).all()
+    assert not decisions.decide(np.ones((2, 2))).any()
+
+
+def test_jobs_with_equal_probability_are_given_a_tag_together() -> None:
+    proba = np.array([[0.9], [0.5], [0.5], [0.5], [0.1]])
+    decided = unlabelled_decisions(proba, np.array([0.4])).decide(proba)
+    assert decided[:, 0].tolist() == [True, True, True, True, False]
+
+
+# Bands
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
 def test_the_review_bands_hold_their_share_of_jobs_over_all_tags(share: float) -> None:
     Y, logits = data()
     decisions = fit_decisions(Y, logits, review_share=share)
-    reviewed = decisions.review(decisions.proba(logits)).any(axis=1)
+    reviewed = decisions.review(expit(logits)).any(axis=1)
     assert reviewed.sum() == round(share * len(Y))
     assert (decisions.band[:, 0] <= decisions.threshold).all()
     assert (decisions.threshold <= decisions.band[:, 1]).all()
@@ -149,7 +170,7 @@ def test_the_review_bands_hold_their_share_of_jobs_over_all_tags(share: float) -
 def test_the_jobs_left_to_a_person_are_the_nearest_to_any_threshold() -> None:
     Y, logits = data()
     decisions = fit_decisions(Y, logits, review_share=0.2)
-    proba = decisions.proba(logits)
+    proba = expit(logits)
     distance = np.abs(proba - decisions.threshold).min(axis=1)
     reviewed = decisions.review(proba).any(axis=1)
     assert distance[reviewed].max() < distance[~reviewed].min()
@@ -158,10 +179,7 @@ def test_the_jobs_left_to_a_person_are_the_nearest_to_any_threshold() -> None:
 def test_more_tags_do_not_mean_more_jobs_for_a_person() -> None:
     Y, logits = data(400, 12)
     reviewed = [
-        fit_decisions(Y[:, :n], logits[:, :n]).review(
-            fit_decisions(Y[:, :n], logits[:, :n]).proba(logits[:, :n])
-        )
-        for n in (2, 12)
+        fit_decisions(Y[:, :n], logits[:, :n]).review(expit(logits[:, :n])) for n in (2, 12)
     ]
     assert [cells.any(axis=1).sum() for cells in reviewed] == [40, 40]
 

@@ -1,0 +1,158 @@
+"""From the first import to the first labels, with a real, small tagger."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select
+from typer.testing import CliRunner
+
+import cli
+from db.engine import reading, writing
+from db.labelling import Settings as Tagging
+from db.labelling import label
+from db.registry import CHAMPION, aliased, model_tags
+from db.retrain import Settings, retrain
+from db.schema import Job, Prediction
+from db.tag_info import say_word
+from db.tags import alias_tag
+from db.usefulness import iter_offers, load_pool, nearness
+from tagger.model import TagModel
+from tagger.retraining import compare_models
+from tests.db.made_up import YES, add_jobs, add_tags, say
+
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config"),
+]
+TAGS = ("remote", "driving", "kitchen")
+
+
+@pytest.fixture
+def trainer(tiny_config):
+    return cli.Trainer(0, tiny_config)
+
+
+@pytest.fixture
+def stored(engine: Engine, tiny_jobs) -> list[int]:
+    """60 jobs without a label, and three tags, one of them described; the ids of the jobs."""
+    with writing(engine) as session:
+        add_tags(session, *TAGS)
+        say_word(session, "driving", "van", "for", "anna")
+        jobs = add_jobs(session, *(job.id for job in tiny_jobs))
+        for row, job in zip(jobs, tiny_jobs, strict=True):
+            row.title, row.text = job.title, job.text
+        return [row.id for row in jobs]
+
+
+def test_the_queue_follows_a_model_that_has_seen_no_label(engine, stored, trainer, tmp_path):
+    report = retrain(engine, tmp_path, trainer)
+    assert report.promoted
+    assert report.without_labels
+    assert (report.tags_without_labels, report.n_training) == (TAGS, 0)
+    assert label(engine, cli.load_predictor, Tagging(store=tmp_path)) == len(stored)
+    with reading(engine) as session:
+        remote = add_tags(session, "remote")
+        pool = load_pool(session, remote, seed=0)
+        threshold = model_tags(session, aliased(session, CHAMPION))["remote"]
+        said = select(Prediction.job_id, Prediction.probability)
+        proba = dict(session.execute(said.where(Prediction.tag_id == remote[0])).all())
+        texts = dict(session.execute(select(Job.id, Job.text)).all())
+    near = {job: nearness(np.array([p]), np.array([threshold]))[0] for job, p in proba.items()}
+    offers = [offer.job_id for offer in iter_offers(pool)]
+    assert sorted(offers) == stored
+    assert offers[0] == max(near, key=near.__getitem__)
+    given = [texts[job] for job, p in proba.items() if p >= threshold]
+    assert given
+    assert all("remote" in text for text in given)
+
+
+def test_the_first_labels_go_live_and_later_ones_are_compared(
+    engine, stored, trainer, tiny_jobs, tmp_path
+):
+    first = retrain(engine, tmp_path, trainer)
+    known = dict(zip(stored, tiny_jobs, strict=True))
+    with writing(engine) as session:
+        tag_ids = dict(zip(TAGS, add_tags(session, *TAGS), strict=True))
+        for job_id in stored[:20]:
+            for tag in set(known[job_id].tags) & tag_ids.keys():
+                say(session, job_id, tag_ids[tag], YES)
+    second = retrain(engine, tmp_path, trainer)
+    assert second.parent_id == first.model_id
+    assert not second.without_labels
+    assert second.promoted
+    assert second.verdict.startswith("the champion has learned no labels, and there are only")
+    third = retrain(engine, tmp_path, trainer)
+    assert not third.promoted
+    assert "it takes 30: label more" in third.verdict
+
+
+def test_a_changed_meaning_goes_live_before_there_are_labels(engine, stored, trainer, tmp_path):
+    retrain(engine, tmp_path, trainer)
+    with writing(engine) as session:
+        alias_tag(session, "kitchen", "soups")
+    report = retrain(engine, tmp_path, trainer, Settings(fresh=True))
+    assert report.promoted
+    infos = TagModel.load(tmp_path / report.folder).meta["tag_info"]
+    assert next(info for info in infos if info["tag"] == "kitchen")["aliases"] == ["soups"]
+
+
+@pytest.mark.usefixtures("trainer")
+def test_the_commands_mark_a_model_without_labels(tmp_path, monkeypatch, tiny_config, tiny_jobs):
+    def jobtool(*arguments: str) -> str:
+        done = CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOBTOOL_DATABASE_URL", "jobs.db")
+    monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: cli.Trainer(seed, tiny_config))
+    with Path("jobs.csv").open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(("id", "title", "text"))
+        rows.writerows((job.id, job.title, job.text) for job in tiny_jobs)
+    Path("tags.csv").write_text("tag,description\nremote,Work from home\nquixotic,\n")
+    jobtool("import", "jobs", "jobs.csv")
+    jobtool("tags", "import", "tags.csv")
+    page = jobtool("retrain")
+    assert "without labels yet: it knows tags by their names alone, not calibrated" in page
+    assert "not learned, never given: 1 tag (quixotic)" in page
+    assert "without labels yet, not calibrated, since" in jobtool("status")
+    assert "2 without labels yet, 1 never given" in jobtool("status")
+    assert json.loads(jobtool("status", "--json"))["live_model"]["without_labels"]
+    assert "without labels yet  champion" in jobtool("models", "list")
+    shown = jobtool("models", "show", "1")
+    assert "macro_f1: -\n" in shown
+    assert "quixotic: not learned  (no labels yet: known by its name alone" in shown
+    jobtool("retrain", "--json")
+    assert "macro_f1                   -  -" in jobtool("models", "diff", "1", "2")
+    assert "No retrain is due" in jobtool("retrain", "--after-labels", "9")
+    jobtool("tags", "set", "remote", "--word", "telework")
+    changed = json.loads(jobtool("retrain", "--after-labels", "9", "--json"))
+    assert changed["reason"] == "tags have changed"
+    assert changed["tags_without_labels"] == ["remote", "quixotic"]
+
+
+def without(model: TagModel, *tags: str) -> TagModel:
+    """A model that has not learned some of its tags."""
+    limits = np.where([tag in tags for tag in model.tags], np.nan, model.thresholds)
+    return replace(model, thresholds=limits)
+
+
+def test_a_tag_that_only_one_model_has_learned_counts(tiny_tagger, tiny_jobs):
+    knows = tiny_tagger.model_
+    lacks = TagModel.of(knows.arrays, {**knows.meta, "tags": [f"old-{tag}" for tag in knows.tags]})
+    jobs = [job for job in tiny_jobs if job.not_tags is None]
+    found = compare_models(lacks, knows, jobs)
+    assert set(found.new_tags) == set(knows.tags)
+    shares = [sum(tag in job.tags for job in jobs) / len(jobs) for tag in found.new_tags]
+    assert found.n_jobs == len(jobs)
+    assert found.mean_average_precision.champion == pytest.approx(np.mean(shares))
+    assert found.macro_f1.champion == 0
+    back = compare_models(knows, without(knows, "remote"), jobs)
+    assert back.dropped_tags == ("remote",)
+    assert back.macro_f1.value < 0
+    assert back.mean_average_precision.value == 0  # it may still know which are likelier
