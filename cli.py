@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tagger.tables import Found
     from tagger.tag_info import TagInfo
     from tagger.tagger import TaggerConfig
+    from tagger.telling_words import TellingWord
     from tagger.writing import RowWriter
 
 
@@ -217,6 +218,19 @@ class Tagging:
 
         model = TagModel.load(folder)
         return lambda title, text: model.explain(Job("", title, text))
+
+    def telling_words(
+        self,
+        jobs: "Iterable[LabelledJob]",
+        infos: "Sequence[TagInfo]",
+        *,
+        asked: Sequence[str],
+        judged: Mapping[str, Sequence[str]],
+        limit: int,
+    ) -> "list[TellingWord]":
+        from tagger.telling_words import telling_words
+
+        return telling_words(labelled_jobs(jobs), infos, asked=asked, judged=judged, limit=limit)
 
     def cross_fit(
         self,

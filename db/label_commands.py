@@ -11,6 +11,7 @@ import typer
 
 from db.commands import AsJson, Database, Store, default_store, n_of, opened, print_json
 from db.errors import StoreError
+from db.word_commands import WordOptions, label_words
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -70,6 +71,19 @@ def label(
         bool, typer.Option("--referee", help="Your answers settle what others disagree on.")
     ] = False,
     blind: Annotated[bool, typer.Option("--blind", help="Hide what the model suggests.")] = False,
+    words: Annotated[
+        bool, typer.Option("--words", help="Judge words, not postings: those that tell most.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", show_default="50", help="With --words: at most N words."),
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="With --words: print the words, and don't ask.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --words: print them as JSON, and don't ask.")
+    ] = False,
 ) -> None:
     """Label postings at the terminal, by keyboard: the most useful ones first.
 
@@ -77,11 +91,33 @@ def label(
     accepts what is shown. Each posting is stored as it is accepted. One in five is drawn at
     random and shown without suggestions: those judge the models. With --disputed, answers of
     somebody who had no part in the dispute settle it.
+
+    With --words you judge words instead: one key says that a word speaks for its tag or against
+    it, or rejects it. To judge a word is far quicker than to label a posting, and it works before
+    there is any label. The words count from the next `jobtool retrain`.
     """
     from getpass import getuser
 
     from db.keyboard import check_terminal
 
+    if not words and (limit or listed or as_json):
+        raise typer.BadParameter("--limit, --list and --json need --words")
+    if words:
+        if second or disputed or suspects or referee or blind:
+            raise typer.BadParameter(
+                "with --words leave out --second, --disputed, --suspects, --referee and --blind"
+            )
+        if not (listed or as_json):
+            check_terminal()
+        options = WordOptions(
+            labeller=labeller or getuser(),
+            tags=tag,
+            limit=limit or 50,
+            is_listed=listed,
+            as_json=as_json,
+        )
+        with opened(db) as engine:
+            return label_words(engine, context.obj, options)
     if second + disputed + suspects > 1:
         raise typer.BadParameter("use one of --second, --disputed and --suspects at a time")
     check_terminal()

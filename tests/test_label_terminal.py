@@ -16,9 +16,11 @@ from typing import Self
 import pytest
 from sqlalchemy import Engine
 
-from db.engine import open_engine, writing
+from db.columns import WordVerdict
+from db.engine import open_engine, reading, writing
 from db.migrate import upgrade
 from db.schema import Job
+from db.tag_info import judged_words
 from tagger.model import TagModel
 from tests.db.made_up import NO, YES, add_champion, add_jobs, add_tags, held, n_lines, predict
 
@@ -192,3 +194,83 @@ def test_without_a_terminal_it_says_so(database):
     )
     assert done.returncode == 1
     assert "done at a terminal, and this is none" in done.stderr
+
+
+# ---- words
+
+
+@pytest.fixture
+def words_database(tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
+    """Postings of three kinds, each told by its first word, and a tag for each; no labels."""
+    path = tmp_path / "words.db"
+    engine = open_engine(str(path))
+    upgrade(engine)
+    texts = ("Nurse. Ward at \x1b[31mnight.", "Driver. Parcels.", "Cook. Soups.")
+    with writing(engine) as session:
+        add_tags(session, "nurse", "driver", "cook")
+        for place, job in enumerate(add_jobs(session, *map(str, range(18)))):
+            job.title, job.text = "", texts[place % 3]
+    yield path, engine
+    engine.dispose()
+
+
+def judged(engine: Engine) -> dict[str, dict[str, WordVerdict]]:
+    with reading(engine) as session:
+        return {tag: judged_words(session, tag) for tag in ("nurse", "driver", "cook")}
+
+
+def words_terminal(path: Path) -> Terminal:
+    return Terminal("label", "--words", "--db", str(path), "--labeller", "anna")
+
+
+def press(terminal: Terminal, key: str, then: str) -> None:
+    terminal.wait_for("q quit")
+    time.sleep(0.1)  # keys typed before the word was shown are dropped
+    terminal.type(key)
+    terminal.wait_for(then)
+
+
+def test_words_are_judged_by_one_key_undone_and_gone_on_with_later(words_database):
+    path, engine = words_database
+    with words_terminal(path) as terminal:
+        terminal.wait_for("nurse")
+        press(terminal, "f", "driver")
+        press(terminal, "a", "cook")
+        press(terminal, "z", "driver")
+        press(terminal, "r", "cook")
+        press(terminal, "s", "No more words.")
+        press(terminal, "q", "1 word for 1 tag (1 rejected, 1 skipped); it counts")
+        assert terminal.end() == 0
+        assert terminal.settings_now() == terminal.settings
+    for_nurse, for_driver, for_cook = judged(engine).values()
+    assert list(for_nurse.values()) == [WordVerdict.FOR]
+    assert for_driver == {"parcels": WordVerdict.REJECTED}
+    assert for_cook == {}
+    with words_terminal(path) as again:
+        again.wait_for("soups")
+        press(again, "f", "No more words.")
+        press(again, "q", "1 word for 1 tag; it counts")
+        assert again.end() == 0
+    assert judged(engine)["cook"] == {"soups": WordVerdict.FOR}
+
+
+def test_ctrl_c_loses_no_word_that_was_judged(words_database):
+    path, engine = words_database
+    with words_terminal(path) as terminal:
+        press(terminal, "f", "driver")
+        press(terminal, "\x03", "1 word for 1 tag")
+        assert terminal.end() == 130
+        assert terminal.settings_now() == terminal.settings
+    assert list(judged(engine)["nurse"].values()) == [WordVerdict.FOR]
+
+
+def test_a_posting_in_a_snippet_can_not_colour_the_screen(words_database):
+    path, _ = words_database
+    with words_terminal(path) as terminal:
+        terminal.wait_for("others")
+        seen = b""
+        terminal.wait_for("night")
+        seen = terminal.seen
+        terminal.type("q")
+        assert terminal.end() == 0
+    assert b"\x1b[31m" not in seen
