@@ -16,10 +16,10 @@ def run_words(session: WordSession) -> None:
     with keyboard() as read_key, console.screen() as screen:
         card = None
         while not session.is_over:
-            screen.update(draw_word(session))
             if session.card is not card:
                 card = session.card
                 drop_typed_ahead()
+            screen.update(draw_word(session))
             session.press(read_key())
 
 

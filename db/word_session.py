@@ -150,7 +150,7 @@ class WordSession:
         if not accepted:
             return f"no word accepted{f' ({told})' if told else ''}"
         count = "it counts" if len(accepted) == 1 else "they count"
-        words = f"{n_of(len(accepted), 'word')} for {n_of(n_tags, 'tag')}"
+        words = f"{n_of(len(accepted), 'word')} accepted for {n_of(n_tags, 'tag')}"
         return f"{words}{f' ({told})' if told else ''}; {count} from the next jobtool retrain"
 
     def _next(self) -> None:

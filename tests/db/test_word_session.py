@@ -65,7 +65,7 @@ def test_each_key_is_stored_at_once_with_who_said_it(engine: Engine):
     with reading(engine) as session:
         assert {line.said_by for line in word_history(session, "remote")} == {"anna"}
     assert judging.summary() == (
-        "2 words for 2 tags (1 rejected); they count from the next jobtool retrain"
+        "2 words accepted for 2 tags (1 rejected); they count from the next jobtool retrain"
     )
 
 
