@@ -22,6 +22,7 @@ from db import file_commands, label_commands, model_commands, people_commands, r
 from db.errors import StoreError
 from matcher import commands as match_commands
 from tagger import commands, interrupts
+from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def tag(
     With --db every job is tagged that the live model has not tagged yet. Start it as often and on
     as many machines as you like: no job is tagged twice, and none is lost if a worker dies.
     """
-    columns = commands.parse_columns(column)
+    columns = parse_columns(column)
     if db:
         if source or model or output or title or explain or columns or rejects:
             raise typer.BadParameter(
@@ -346,7 +347,7 @@ class Files:
     """Files as the database's commands read and write them."""
 
     def columns(self, pairs: Sequence[str] | None) -> dict[str, str] | None:
-        return commands.parse_columns(pairs)
+        return parse_columns(pairs)
 
     def rejects(self, path: Path, *inputs: Path) -> "AbstractContextManager[Rejects]":
         return commands.collected(path, *inputs)

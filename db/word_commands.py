@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.snapshot import LabelledJob
-    from db.word_session import Candidate
+    from db.word_session import OfferedWord
     from tagger.tag_info import TagInfo
 
 
@@ -28,7 +28,7 @@ class WordFinder(Protocol):
         asked: Sequence[str],
         judged: Mapping[str, Sequence[str]],
         limit: int,
-    ) -> "Sequence[Candidate]":
+    ) -> "Sequence[OfferedWord]":
         """Words that tell most about some tags, the tags in turn."""
 
 
@@ -64,7 +64,7 @@ def label_words(engine: "Engine", finder: WordFinder, options: WordOptions) -> N
 
 def find_words(
     engine: "Engine", finder: WordFinder, *, tags: Sequence[str] | None, limit: int
-) -> "Sequence[Candidate]":
+) -> "Sequence[OfferedWord]":
     """The words to ask about.
 
     Raises
@@ -92,7 +92,7 @@ def find_words(
     return finder.telling_words(jobs, infos, asked=asked, judged=judged, limit=limit)
 
 
-def _print_list(found: "Sequence[Candidate]") -> None:
+def _print_list(found: "Sequence[OfferedWord]") -> None:
     from db.label_screen import shown
     from db.word_session import counts_of
 
@@ -103,7 +103,7 @@ def _print_list(found: "Sequence[Candidate]") -> None:
     typer.echo(f"{n_of(len(found), 'word')}: jobtool label --words asks about them")
 
 
-def _told(word: "Candidate") -> dict[str, Any]:
+def _told(word: "OfferedWord") -> dict[str, Any]:
     return {
         "tag": word.tag,
         "word": word.word,

@@ -27,7 +27,7 @@ VERDICTS = {"f": WordVerdict.FOR, "a": WordVerdict.AGAINST, "r": WordVerdict.REJ
 """Key -> what it says of a word."""
 
 
-class Candidate(Protocol):
+class OfferedWord(Protocol):
     """A word to judge, as the tagger tells of it (`tagger.telling_words`)."""
 
     @property
@@ -104,7 +104,7 @@ class WordSession:
     lost. Words that somebody judges meanwhile are passed over.
     """
 
-    def __init__(self, engine: Engine, words: Iterable[Candidate], labeller: str) -> None:
+    def __init__(self, engine: Engine, words: Iterable[OfferedWord], labeller: str) -> None:
         check_name("labeller", labeller)
         self._engine, self._words, self._labeller = engine, list(words), labeller
         self._turned: list[_Turned] = []
@@ -115,7 +115,7 @@ class WordSession:
         self._next()
 
     @property
-    def card(self) -> Candidate | None:
+    def card(self) -> OfferedWord | None:
         """The word asked about."""
         return self._words[self._place] if self._place < len(self._words) else None
 
@@ -158,11 +158,11 @@ class WordSession:
         while self.card is not None and not self._is_open(self.card):
             self._place += 1
 
-    def _is_open(self, card: Candidate) -> bool:
+    def _is_open(self, card: OfferedWord) -> bool:
         with reading(self._engine) as session:
             return fold(card.word) not in {fold(word) for word in judged_words(session, card.tag)}
 
-    def _judge(self, card: Candidate, verdict: WordVerdict) -> None:
+    def _judge(self, card: OfferedWord, verdict: WordVerdict) -> None:
         with writing(self._engine) as session:
             take_turns(session)
             line = say_word(session, card.tag, card.word, verdict, self._labeller)
@@ -185,7 +185,7 @@ class WordSession:
         self._place, self.message = last.place, "taken back"
 
 
-def counts_of(word: Candidate) -> tuple[str, str]:
+def counts_of(word: OfferedWord) -> tuple[str, str]:
     """How many postings have a word, with the tag and without."""
     best, rest = ("with the tag", "without it")
     if word.by_name:

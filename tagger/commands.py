@@ -5,7 +5,7 @@ What is slow to import is imported inside the commands, so that `--help` answers
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger import display, interrupts
+from tagger.column_options import parse_columns, read_tags_file
 from tagger.errors import DataError
 
 if TYPE_CHECKING:
     from tagger.jobs import Job, Rejects
-    from tagger.tag_info import TagInfo
 
 REJECTED = 3
 """Exit code where all went well but for some rows."""
@@ -361,35 +361,6 @@ def _forget(path: Path, inputs: Iterable[Path]) -> None:
         raise DataError(f"there is no folder {path.parent} for the rejected rows: make it")
     if path.is_file():
         path.unlink()
-
-
-def parse_columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
-    """Our column names to the file's, from options; each may hold several: ``id=nr,text=body``."""
-    split = [one.partition("=") for pair in pairs or () for one in _apart(pair)]
-    for ours, _, yours in split:
-        if not ours or not yours:
-            raise typer.BadParameter(f"write --column OURS=YOURS, not {ours + yours!r}")
-    return {ours.strip(): yours for ours, _, yours in split} or None
-
-
-def read_tags_file(
-    path: Path | None, columns: dict[str, str] | None, encoding: str
-) -> "tuple[dict[str, str] | None, tuple[TagInfo, ...]]":
-    """Column names that are left for files of jobs, and what the tags file says."""
-    from tagger.tag_files import read_tags
-
-    ours = {name: theirs for name, theirs in (columns or {}).items() if name.startswith("tags.")}
-    if ours and path is None:
-        raise typer.BadParameter("--column tags.... is for the file that --tags names")
-    left = {name: theirs for name, theirs in (columns or {}).items() if name not in ours} or None
-    of_tags = {name.removeprefix("tags."): theirs for name, theirs in ours.items()} or None
-    infos = () if path is None else read_tags(path, columns=of_tags, encoding=encoding)
-    return left, infos
-
-
-def _apart(pair: str) -> list[str]:
-    parts = pair.split(",")
-    return parts if all("=" in part for part in parts) else [pair]  # or a name has a comma
 
 
 def load_keras() -> None:

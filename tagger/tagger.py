@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from tqdm import tqdm
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import STACKED, TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
-from tagger.domain import in_domain
 from tagger.errors import DataError, ModelError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
 from tagger.job_features import Featurizer
@@ -30,15 +29,12 @@ from tagger.model import Reason, TagModel
 from tagger.names import NameEvidence, cautious_share, learn_names
 from tagger.storage import jobtool_version
 from tagger.tag_info import TagInfo
+from tagger.training_jobs import TrainingJobs
 from tagger.vocabulary import TermCounts, Vocabulary, learn_vocabulary
 from tagger.wide import WideConfig
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
-BoolArray = npt.NDArray[np.bool_]
-
-MAX_OWN = 5000
-"""Unlabelled jobs of the team that teach softly; more make training longer and little better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +146,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         statistics.add(unlabelled)
         if not statistics.n_jobs:
             raise DataError("there is no job to learn from, neither labelled nor unlabelled")
-        data = _TrainingJobs.of(statistics.weights(), labelled, unlabelled, self.seed)
+        data = TrainingJobs.of(statistics.weights(), labelled, unlabelled, self.seed)
         self.autoencoder_ = JobAutoencoder(config.autoencoder, seed=self.seed).fit(
             data.all_rows(),
             sample_weight=data.importance(config.own_share),
@@ -190,7 +186,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         config = self.config or TaggerConfig()
         model = self._fitted()
         more = count_all([]) if unlabelled is None else unlabelled
-        data = _TrainingJobs.of(model.row_weights, labelled, more, self.seed)
+        data = TrainingJobs.of(model.row_weights, labelled, more, self.seed)
         if refresh:
             self.autoencoder_.partial_fit(
                 data.all_rows(),
@@ -204,7 +200,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _fit_tags(
         self,
-        data: "_TrainingJobs",
+        data: TrainingJobs,
         Y: LabelArray,
         tags: Sequence[str] | Sequence[TagInfo],
         *,
@@ -323,9 +319,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             "decisions": {"threshold": decisions.threshold, "band": decisions.band},
         }
 
-    def _meta(
-        self, Y: LabelArray, infos: Sequence[TagInfo], data: "_TrainingJobs"
-    ) -> dict[str, Any]:
+    def _meta(self, Y: LabelArray, infos: Sequence[TagInfo], data: TrainingJobs) -> dict[str, Any]:
         """What `meta.json` says; the metrics are those of cross-fitting, thresholds included."""
         classifier, config = self.classifier_, self.config or TaggerConfig()
         n_yes, n_no = known_counts(Y)
@@ -346,42 +340,6 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             "metrics": _metrics(Y, classifier),
             "remarks": tag_remarks(Y, self.tags_),
         }
-
-
-class _TrainingJobs(NamedTuple):
-    """Labelled and unlabelled jobs, and which of these are the team's own."""
-
-    weights: RowWeights
-    labelled: Counted
-    unlabelled: Counted
-    labelled_rows: sparse.csr_array
-    unlabelled_rows: sparse.csr_array
-    is_own: BoolArray
-    """Which unlabelled jobs look like the labelled ones, shape (U,)."""
-    own: Counted
-    """At most `MAX_OWN` of these."""
-
-    @classmethod
-    def of(cls, weights: RowWeights, labelled: Counted, unlabelled: Counted, seed: int) -> Self:
-        rows, more = weights.weigh(labelled), weights.weigh(unlabelled)
-        is_own = in_domain(rows, more)
-        chosen = np.flatnonzero(is_own)
-        if len(chosen) > MAX_OWN:
-            chosen = np.sort(np.random.default_rng(seed).choice(chosen, MAX_OWN, replace=False))
-        return cls(weights, labelled, unlabelled, rows, more, is_own, unlabelled.take(chosen))
-
-    def all_rows(self) -> sparse.csr_array:
-        """Rows of labelled, then of unlabelled jobs."""
-        both = [self.labelled_rows, self.unlabelled_rows]
-        return sparse.csr_array(sparse.vstack(both, format="csr"))
-
-    def importance(self, own_share: float) -> FloatArray:
-        """How often the autoencoder sees each job: the team's own make up `own_share`."""
-        own = np.concatenate([np.ones(self.labelled_rows.shape[0], bool), self.is_own])
-        if own.all() or not own.any():
-            return np.ones(len(own))
-        weight = np.where(own, own_share / own.sum(), (1 - own_share) / (~own).sum())
-        return np.asarray(weight)
 
 
 def _metrics(Y: LabelArray, classifier: TagClassifier) -> dict[str, Any]:

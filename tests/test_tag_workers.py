@@ -114,6 +114,7 @@ def test_workers_end_when_their_parent_is_killed(tagging: Tagging) -> None:
     tagging.process.kill()
     tagging.process.wait()
     wait_until(lambda: all(map(has_ended, tagging.workers)))
+    assert [has_ended(worker) for worker in tagging.workers] == [True, True]
 
 
 @pytest.fixture
