@@ -310,11 +310,11 @@ def demo(
     ] = Path("jobtool-demo"),
     seed: Seed = 0,
 ) -> None:
-    """Train on the packaged sample, tag new postings and write a report, in a minute or so."""
+    """Train on the packaged sample, tag new postings and write a report, in one to two minutes."""
     load_keras()
     from tagger.demo import run_demo
 
-    typer.echo("Training on a packaged sample of made-up postings; this takes about a minute.")
+    typer.echo("Training on a packaged sample of made-up postings; this takes one to two minutes.")
     display.print_demo(run_demo(folder, seed=seed, show_progress=True))
 
 
