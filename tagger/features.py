@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.pos import PENN_TAGS, counts
 from tagger.text import LINE_BREAK, clean, tokenize
-from tagger.words import NEW_LINE, SENTENCE_END, TERM, Tokens, term_hash, word_table
+from tagger.words import NEW_LINE, SENTENCE_END, TERM, Tokens, word_table
 
 FloatArray = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer[Any]]
@@ -52,17 +53,23 @@ MEASURES = (
 """Names of the columns from `N_TERMS` on; columns past the last name stay empty."""
 
 
-def _byte_shapes() -> npt.NDArray[np.uint8]:
-    """Kind of each byte of UTF-8, as a place in `_SHAPES`."""
+_BYTE_KINDS = (*_SHAPES, "break", "stop")
+"""What is counted of a text's bytes: line breaks are spaces, too, and sentence ends punctuation."""
+
+
+def _byte_kinds() -> npt.NDArray[np.uint8]:
+    """Kind of each byte of UTF-8, as a place in `_BYTE_KINDS`."""
     kinds = (bytes.isdigit, bytes.isupper, bytes.islower, bytes.isspace)
-    table = np.full(256, _SHAPES.index("other"), np.uint8)
+    table = np.full(256, _BYTE_KINDS.index("other"), np.uint8)
     for byte in range(128):
         found = [place for place, kind in enumerate(kinds) if kind(bytes([byte]))]
-        table[byte] = found[0] if found else _SHAPES.index("punctuation")
+        table[byte] = found[0] if found else _BYTE_KINDS.index("punctuation")
+    table[ord("\n")] = _BYTE_KINDS.index("break")
+    table[[ord(sign) for sign in ".!?"]] = _BYTE_KINDS.index("stop")
     return table
 
 
-_SHAPE_OF_BYTE = _byte_shapes()
+_KIND_OF_BYTE = _byte_kinds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +147,10 @@ def count(jobs: Sequence[Job]) -> Counted:
     """Everything that is counted in a few jobs at once."""
     batch = [JobText.of(job) for job in jobs]
     # Two parts a job, title and text; each is a sentence of its own for the parts of speech.
-    parts = [
-        [*tokens, LINE_BREAK] for job in batch for tokens in (job.title_tokens, job.text_tokens)
-    ]
-    part = np.repeat(np.arange(len(parts)), [len(tokens) for tokens in parts])
-    tokens = word_table().look_up(chain.from_iterable(parts))
+    parts = [tokens for job in batch for tokens in (job.title_tokens, job.text_tokens)]
+    part = np.repeat(np.arange(len(parts)), [len(tokens) + 1 for tokens in parts])
+    ended = chain.from_iterable((tokens, (LINE_BREAK,)) for tokens in parts)
+    tokens = word_table().look_up(chain.from_iterable(ended))
     terms, title_terms = _count_terms(tokens, part, len(batch))
     measures = np.zeros((len(batch), N_MEASURES), np.float32)
     measures[:, : len(PENN_TAGS)] = _pos_shares(tokens, part // 2, len(batch))
@@ -162,8 +168,14 @@ def _count_terms(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]:
     first = np.cumsum(is_term)[pairs] - 1  # the first of each pair, as a place in `term`
     of_pair = part[term[first]]
     in_title, pair_in_title = part[term] % 2 == 0, of_pair % 2 == 0
-    words, left, right = tokens.terms, first.tolist(), (first + 1).tolist()
-    bigrams = [f"{words[a]} {words[b]}" for a, b in zip(left, right, strict=True)]
+    word = tokens.ids[term]
+    left, right = word[first], word[first + 1]
+    names = tokens.terms
+    of_title = [names[i] for i in word[in_title].tolist()]
+    of_title += [
+        f"{names[a]} {names[b]}"
+        for a, b in zip(left[pair_in_title].tolist(), right[pair_in_title].tolist(), strict=True)
+    ]
 
     def rows(hashes: list[Any], parts: list[Ints]) -> Rows:
         columns = np.concatenate(hashes).astype(np.int64) & (N_HASHES - 1)
@@ -171,10 +183,11 @@ def _count_terms(tokens: Tokens, part: Ints, n_jobs: int) -> tuple[Rows, Rows]:
         places = (np.concatenate(parts) // 2, columns)
         return sparse.csr_array((ones, places), shape=(n_jobs, N_HASHES))
 
-    of_title = [words[i] for i in np.flatnonzero(in_title).tolist()]
-    of_title += [bigrams[i] for i in np.flatnonzero(pair_in_title).tolist()]
     return (
-        rows([tokens.hash[term], list(map(term_hash, bigrams))], [part[term], of_pair]),
+        rows(
+            [tokens.hash[term], tokens.hash_state.of_pairs(left, right)],
+            [part[term], of_pair],
+        ),
         rows(
             [[term_hash(f"title:{found}") for found in of_title]],
             [part[term][in_title], of_pair[pair_in_title]],
@@ -186,21 +199,35 @@ def _shapes_and_sizes(batch: Sequence[JobText]) -> npt.NDArray[np.float64]:
     """Shapes and sizes of texts, as `MEASURES` names them behind the parts of speech: (B, 12)."""
     raw = [job.cleaned.encode() for job in batch]
     n_bytes = np.array([len(part) for part in raw], np.int64)
-    kinds = _SHAPE_OF_BYTE[np.frombuffer(b"".join(raw), np.uint8)]
-    cell = np.repeat(np.arange(len(batch)) * len(_SHAPES), n_bytes) + kinds
-    shapes = np.bincount(cell, minlength=len(batch) * len(_SHAPES)).reshape(-1, len(_SHAPES))
-    sizes = np.array([_sizes(job) for job in batch], np.float64).reshape(len(batch), len(_SIZES))
-    return np.concatenate([shapes / np.maximum(n_bytes, 1)[:, None], sizes], axis=1)
+    kinds = _KIND_OF_BYTE[np.frombuffer(b"".join(raw), np.uint8)]
+    cell = np.repeat(np.arange(len(batch)) * len(_BYTE_KINDS), n_bytes) + kinds
+    counts = np.bincount(cell, minlength=len(batch) * len(_BYTE_KINDS))
+    shapes, breaks, stops = np.split(
+        counts.reshape(-1, len(_BYTE_KINDS)), [len(_SHAPES), len(_SHAPES) + 1], axis=1
+    )
+    shapes[:, _SHAPES.index("space")] += breaks[:, 0]
+    shapes[:, _SHAPES.index("punctuation")] += stops[:, 0]
+    sizes = [
+        _sizes(job, n_breaks, n_stops)
+        for job, n_breaks, n_stops in zip(
+            batch, breaks[:, 0].tolist(), stops[:, 0].tolist(), strict=True
+        )
+    ]
+    return np.concatenate(
+        [
+            shapes / np.maximum(n_bytes, 1)[:, None],
+            np.array(sizes, np.float64).reshape(len(batch), len(_SIZES)),
+        ],
+        axis=1,
+    )
 
 
-def _sizes(job: JobText) -> list[float]:
-    text, n_tokens = job.cleaned, len(job.text_tokens)
-    n_breaks = text.count("\n")
-    n_stops = text.count(".") + text.count("!") + text.count("?") + n_breaks
+def _sizes(job: JobText, n_breaks: int, n_stops: int) -> list[float]:
+    n_tokens = len(job.text_tokens)
     return [
-        log1p(len(text)),
+        log1p(len(job.cleaned)),
         log1p(n_tokens),
-        log1p(n_stops),
+        log1p(n_stops + n_breaks),
         log1p(len(job.title_tokens)),
         n_breaks / max(n_tokens, 1),
         len(set(job.text_tokens)) / max(n_tokens, 1),

@@ -4,7 +4,9 @@ A test holds these against Keras (1e-5). Letters for axes: B jobs, H columns of 
 x K channels of the folded row (L * K = H), F filters, W width of a kernel, C code, T tags.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +40,7 @@ class Encoder:
         straight = np.asarray(arrays["straight/kernel"], np.float32)
         self._straight = np.ascontiguousarray(straight[self._place])  # in the row's own order
         self._convs = _layers(arrays, "conv")
+        self._sights = _Sights.of(self._place, self._length, self._convs[0][0], pool)
         self._dense = [*_layers(arrays, "dense"), _layer(arrays, "bent")]
         # Training starts from convolutions that add nothing, and may end there.
         self._is_linear = not any(part.any() for part in self._dense[-1])
@@ -62,20 +65,45 @@ class Encoder:
         """Convolve and pool the folded row, (B, L / pool, F), from its few non-zeros."""
         kernel, bias = self._convs[0]
         width, channels, filters = kernel.shape
-        n, padded = rows.shape[0], self._length + width - 1
-        position, channel = np.divmod(self._place[rows.indices], channels)
-        job = np.repeat(np.arange(n), np.diff(rows.indptr))
-        # A non-zero is seen from `width` positions, each time through another offset of the
-        # kernel. A product with one column per sight adds what is seen from the same position.
-        seen_from = (job * padded + position)[:, None] + np.arange(width)[::-1]
-        sights = sparse.csc_array(
-            (np.repeat(rows.data, width), seen_from.ravel(), np.arange(seen_from.size + 1)),
-            shape=(n * padded, seen_from.size),
+        n, n_pooled = rows.shape[0], self._length // self._pool
+        n_rows = self._pool * (n_pooled + 1)  # of a job
+        job = np.repeat(np.arange(n, dtype=np.int32) * n_rows, np.diff(rows.indptr))
+        seen_from = self._sights.seen_from.take(rows.indices, axis=0) + job[:, None]
+        through = self._sights.through.take(rows.indices, axis=0)
+        sights = sparse.coo_array(
+            (np.repeat(rows.data, width), (seen_from.ravel(), through.ravel())),
+            shape=(n * n_rows, width * channels),
         )
-        convolved = sights @ kernel.transpose(1, 0, 2)[channel].reshape(-1, filters)
-        around = width // 2
-        inside = convolved.reshape(n, padded, filters)[:, around : around + self._length]
-        return _pool(inside, bias, self._pool)
+        convolved = (sights @ kernel.reshape(-1, filters)).reshape(n, self._pool, -1, filters)
+        return _pooled([convolved[:, place, :n_pooled] for place in range(self._pool)], bias)
+
+
+class _Sights(NamedTuple):
+    """Where the positions are that see a non-zero of the folded row, and how.
+
+    A non-zero is seen from `width` positions, each time through another offset of the kernel.
+    """
+
+    seen_from: npt.NDArray[np.int32]
+    """Shape (H, width): ``place * (L / pool + 1) + position``, of a position in the pooled row and
+    its place among those that are joined there. What lies outside is behind the last position."""
+    through: npt.NDArray[np.int32]
+    """Shape (H, width): row of the kernel, (width * K, F)."""
+
+    @classmethod
+    def of(
+        cls, places: npt.NDArray[np.int32], length: int, kernel: FloatArray, pool: int
+    ) -> "_Sights":
+        width, channels, _ = kernel.shape
+        position, channel = np.divmod(places, channels)
+        offset = np.arange(width, dtype=np.int32)
+        seen_from = position[:, None] + width // 2 - offset
+        n_pooled, is_inside = length // pool, (seen_from >= 0) & (seen_from < length)
+        row = seen_from % pool * (n_pooled + 1) + seen_from // pool
+        return cls(
+            np.where(is_inside, row, n_pooled).astype(np.int32),
+            (offset * channels + channel[:, None]).astype(np.int32),
+        )
 
 
 def _convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:
@@ -92,10 +120,13 @@ def _pool(x: FloatArray, bias: FloatArray, pool: int) -> FloatArray:
     """Largest of every `pool` positions, bias, ReLU: (B, L, F) -> (B, L / pool, F)."""
     n, length, filters = x.shape
     apart = x.reshape(n, length // pool, pool, filters)
-    largest = apart[:, :, 0]
-    for place in range(1, pool):  # several times faster than max(axis=2)
-        largest = np.maximum(largest, apart[:, :, place])
-    return np.asarray(np.maximum(largest + bias, 0))
+    return _pooled([apart[:, :, place] for place in range(pool)], bias)
+
+
+def _pooled(parts: Sequence[FloatArray], bias: FloatArray) -> FloatArray:
+    """Largest of all parts, bias, ReLU; several times faster than ``max(axis)``."""
+    largest = reduce(np.maximum, parts) + bias
+    return np.asarray(np.maximum(largest, 0, out=largest))
 
 
 def dense(x: FloatArray, layers: list[tuple[FloatArray, FloatArray]]) -> FloatArray:

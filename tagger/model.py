@@ -25,13 +25,13 @@ from tagger.features import (
     count,
 )
 from tagger.forward import DeepTagger, Encoder
+from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.names import NameEvidence
 from tagger.storage import load_arrays, load_meta, save_folder
 from tagger.text import terms
 from tagger.thresholds import Decisions
 from tagger.vocabulary import Vocabulary
-from tagger.words import term_hash
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -185,10 +185,10 @@ class TagModel:
 
     def predict_counted(self, counted: Counted, *, codes: bool = True) -> Predictions:
         """The same of counted jobs; without `codes` they are left empty where no tag needs them."""
-        scores, coded = self._logits(counted, codes=codes)
+        scores, coded, is_familiar = self._logits(counted, codes=codes)
         proba = np.asarray(expit(scores))
         decisions, reviews = self.decide(proba), self.review(proba)
-        strange = ~self.vocabulary.is_familiar(counted)
+        strange = ~is_familiar
         if strange.any() and len(self.tags):
             likeliest = np.arange(len(self.tags)) == proba.argmax(axis=1)[:, None]
             none = ~(decisions | reviews).any(axis=1, keepdims=True)
@@ -220,19 +220,20 @@ class TagModel:
 
     def _logits(
         self, counted: Counted, *, codes: bool = False
-    ) -> tuple[FloatArray, npt.NDArray[np.float32]]:
-        """Calibrated logits (N, T); and codes, if asked for or needed."""
+    ) -> tuple[FloatArray, npt.NDArray[np.float32], BoolArray]:
+        """Calibrated logits (N, T); codes, if asked for or needed; whether the words are known."""
         mixture = self.mixture
         rows = self.row_weights.weigh(counted)
         logits = np.asarray(rows @ mixture.rows, np.float64) + mixture.intercept
-        logits += np.asarray(self.vocabulary.rows(counted) @ mixture.terms)
+        terms, is_familiar = self.vocabulary.rows_and_familiar(counted)
+        logits += np.asarray(terms @ mixture.terms)
         if mixture.names.any():
             logits += mixture.names * self.names.scores(counted)
         needed = mixture.code.any()
         coded = self.encoder(rows) if codes or needed else np.zeros((rows.shape[0], 0), np.float32)
         if needed:
             logits += mixture.code * self.deep(coded)
-        return logits, coded
+        return logits, coded, is_familiar
 
 
 def _strongest(effects: FloatArray, shown: Sequence[str], n_terms: int) -> list[Reason]:

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from tagger.features import N_HASHES, Counted, Rows
+from tagger.hashing import term_hash
 from tagger.tag_info import TagInfo
 from tagger.text import clean, term_of, terms, tokenize
 from tagger.vocabulary import Ints, TermCounts, look_up
-from tagger.words import term_hash
 
 FloatArray = npt.NDArray[np.float32]
 

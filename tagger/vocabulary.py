@@ -4,7 +4,7 @@ A bucket is shared by several terms, so a tag that hangs on one rare word ("kafk
 words with it. Letters for axes: B, N jobs, V columns of the vocabulary, T tags.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +95,20 @@ class Vocabulary:
     """Sorted hashes of the most frequent terms of the training jobs."""
     usual: npt.NDArray[np.float64]
     """Shape (): median share of the terms of a training job that are familiar."""
+    _known: Ints = field(init=False, repr=False)
+    """Sorted hashes of all terms that are in `hashes` or `familiar`: both are looked up at once."""
+    _column: npt.NDArray[np.int32] = field(init=False, repr=False)
+    """Shape of `_known`: places in `hashes`; -1 for a term that is only familiar."""
+    _is_familiar: npt.NDArray[np.bool_] = field(init=False, repr=False)
+    """Shape of `_known`."""
+
+    def __post_init__(self) -> None:
+        known = np.union1d(self.hashes, self.familiar)
+        column = np.full(len(known), -1, np.int32)
+        column[np.searchsorted(known, self.hashes)] = np.arange(len(self.hashes))
+        object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "_column", column)
+        object.__setattr__(self, "_is_familiar", np.isin(known, self.familiar))
 
     @property
     def n_columns(self) -> int:
@@ -104,18 +118,28 @@ class Vocabulary:
     def rows(self, counted: Counted) -> Rows:
         """Rows (B, V): (1 + ln count) * idf; the parts of text and title have lengths 1 and
         TITLE_WEIGHT, as in the hashed row."""
-        text = unit_rows(look_up(counted.terms, self.hashes), self.idf)
-        title = unit_rows(look_up(counted.title_terms, self.title_hashes), self.title_idf)
-        return sparse.csr_array(
-            sparse.hstack([text, TITLE_WEIGHT * title], format="csr"), dtype=np.float32
-        )
+        return self.rows_and_familiar(counted)[0]
 
-    def is_familiar(self, counted: Counted) -> npt.NDArray[np.bool_]:
-        """Whether enough terms of a job are known for tags to mean anything, shape (B,)."""
-        return _familiar_share(counted.terms, self.familiar) >= UNFAMILIAR * float(self.usual)
+    def rows_and_familiar(self, counted: Counted) -> tuple[Rows, npt.NDArray[np.bool_]]:
+        """`rows`, and whether enough terms of a job are known for tags to mean anything, (B,)."""
+        known = look_up(counted.terms, self._known)
+        column, starts = self._column[known.indices], known.indptr
+        before = np.concatenate([[0], np.cumsum(column >= 0)])
+        text = sparse.csr_array(
+            (known.data[column >= 0], column[column >= 0], before[starts].astype(np.int32)),
+            shape=(len(counted.measures), len(self.hashes)),
+        )
+        title = look_up(counted.title_terms, self.title_hashes)
+        parts = [unit_rows(text, self.idf), TITLE_WEIGHT * unit_rows(title, self.title_idf)]
+        rows = sparse.csr_array(sparse.hstack(parts, format="csr"), dtype=np.float32)
+        n_familiar = np.diff(
+            np.concatenate([[0], np.cumsum(self._is_familiar[known.indices])])[starts]
+        )
+        share = n_familiar / np.maximum(np.diff(counted.terms.indptr), 1)
+        return rows, share >= UNFAMILIAR * float(self.usual)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.init}
 
 
 def _familiar_share(terms: Rows, familiar: Ints) -> npt.NDArray[np.float64]:

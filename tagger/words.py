@@ -12,10 +12,10 @@ from functools import cache
 from threading import Lock
 from typing import Any, NamedTuple
 
-import mmh3
 import numpy as np
 import numpy.typing as npt
 
+from tagger.hashing import HashState, term_hash
 from tagger.pos import N_PADS, N_WORD_COLUMNS, PosTagger
 from tagger.text import LINE_BREAK, term_of
 
@@ -25,7 +25,7 @@ SILENT, TERM, SENTENCE_END, NEW_LINE = range(4)
 """Kinds of tokens: those without a term, those with one, and those that no bigram crosses."""
 
 MAX_WORDS = 1 << 17
-MAX_CHARACTERS = 1 << 24
+MAX_CHARACTERS = 1 << 22
 """What is remembered between batches: about 40 MB at most, then it starts again from none."""
 
 _KIND, _HASH = N_WORD_COLUMNS, N_WORD_COLUMNS + 1  # columns behind those of the part of speech
@@ -43,7 +43,9 @@ class Tokens(NamedTuple):
     hash: Ints
     """Shape (N,): `term_hash` of the term, 0 where there is none."""
     terms: list[str]
-    """Term of each token of kind TERM, in order."""
+    """Term of each word, in the order of `table`; "" where there is none."""
+    hash_state: HashState
+    """Of `terms`: what the hashes of pairs are made of."""
 
 
 class WordTable:
@@ -68,15 +70,15 @@ class WordTable:
             except BaseException:  # Ctrl-C, no memory: numbers without rows would be left behind
                 self._forget()
                 raise
-            table, terms = self._table, self._terms
-            kind = table[:, _KIND].take(ids)
-            own = [terms[i] for i in ids[kind == TERM].tolist()]
-        return Tokens(table, ids, kind, table[:, _HASH].take(ids), own)
+            table, terms, state = self._table, self._terms, self._hash_state
+        kind, hashes = table[:, _KIND].take(ids), table[:, _HASH].take(ids)
+        return Tokens(table, ids, kind, hashes, terms, state)
 
     def _forget(self) -> None:
         """Start again with new arrays: whoever still works with the old ones keeps them."""
         self._ids = _Ids()
         self._terms = [""] * N_PADS
+        self._hash_state = HashState.of(self._terms)
         self._n_characters = 0
         self._table = np.zeros((1024, N_WORD_COLUMNS + 2), np.int32)
         self._table[:N_PADS, :N_WORD_COLUMNS] = self.pos_tagger.pad_rows
@@ -89,12 +91,15 @@ class WordTable:
             return
         terms = [term_of(word) for word in words]
         self._terms += terms
+        self._hash_state += HashState.of(terms)
         self._n_characters += sum(map(len, words))
         while len(self._table) < len(self._terms):
             self._table = np.concatenate([self._table, np.zeros_like(self._table)])
         rows = self._table[first : len(self._terms)]
         rows[:, :N_WORD_COLUMNS] = self.pos_tagger.word_rows(words)
-        rows[:, _KIND] = [_kind(word, term) for word, term in zip(words, terms, strict=True)]
+        rows[:, _KIND] = [TERM if term else SILENT for term in terms]
+        rows[[i for i, term in enumerate(terms) if term == LINE_BREAK], _KIND] = SENTENCE_END
+        rows[[i for i, word in enumerate(words) if word == LINE_BREAK], _KIND] = NEW_LINE
         rows[:, _HASH] = [term_hash(term) if term else 0 for term in terms]
 
 
@@ -114,19 +119,6 @@ class _Ids(dict[str, int]):
         """Words that came since the last call."""
         new, self._new = self._new, []
         return new
-
-
-def _kind(word: str, term: str) -> int:
-    if word == LINE_BREAK:
-        return NEW_LINE
-    if term == LINE_BREAK:
-        return SENTENCE_END
-    return TERM if term else SILENT
-
-
-term_hash = mmh3.hash
-"""Hash of a term, 32 bits with a sign: the same as scikit-learn's HashingVectorizer has. Not
-wrapped in a function of ours: it is called for every pair of words."""
 
 
 @cache

@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 
 import tagger.vocabulary
 from tagger.features import N_HASHES, TITLE_WEIGHT, Counted, bucket_of, count
+from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.vocabulary import (
     DocumentCounts,
@@ -20,7 +21,6 @@ from tagger.vocabulary import (
     log_odds,
     look_up,
 )
-from tagger.words import term_hash
 
 
 def column(term: str) -> int:
@@ -162,7 +162,7 @@ def test_without_labelled_postings_there_are_no_columns_but_familiar_terms() -> 
     found = learn_vocabulary(nobody, np.zeros((0, 2), np.int8), TermCounts.of(own), own)
     assert found.n_columns == 0
     assert found.rows(own).shape == (2, 0)
-    assert found.is_familiar(own).all()
+    assert found.rows_and_familiar(own)[1].all()
 
 
 # What is familiar
@@ -191,18 +191,21 @@ WARD = (
 def test_a_posting_of_which_hardly_a_term_is_known_is_noticed(text: str, familiar: bool) -> None:
     jobs = counted(*WARD)
     vocabulary = learned(jobs, np.array([[1], [1], [0], [0], [1]], np.int8))
-    assert vocabulary.is_familiar(counted(text)).tolist() == [familiar]
+    assert vocabulary.rows_and_familiar(counted(text))[1].tolist() == [familiar]
 
 
 def test_the_training_postings_are_familiar() -> None:
     jobs = counted(*WARD)
-    assert learned(jobs, np.zeros((5, 1), np.int8)).is_familiar(jobs).all()
+    assert learned(jobs, np.zeros((5, 1), np.int8)).rows_and_familiar(jobs)[1].all()
 
 
 def test_one_posting_to_learn_from_is_familiar_itself() -> None:
     jobs = counted("night shifts")
     vocabulary = learned(jobs, np.ones((1, 1), np.int8))
-    assert vocabulary.is_familiar(counted("night shifts", "kafka")).tolist() == [True, False]
+    assert vocabulary.rows_and_familiar(counted("night shifts", "kafka"))[1].tolist() == [
+        True,
+        False,
+    ]
 
 
 # What tells tags apart
