@@ -74,6 +74,8 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     Attributes
     ----------
+    groups_ : shape (N,)
+        Jobs of equal value repeat each other.
     oof_proba_, oof_decided_ : shape (N, T)
         Probabilities and decisions for each job by paths fitted, and weights and thresholds
         chosen, on the labels of the other folds. A job's own label has a say only in a few numbers
@@ -206,9 +208,10 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     def _folds(self, rows: sparse.csr_array, config: TagConfig) -> npt.NDArray[np.intp] | None:
         """Folds of the labelled jobs, repeats together; None where there is nothing to hold out."""
+        self.groups_ = np.zeros(0, np.intp)
         if not rows.shape[0]:
             return None
-        groups = duplicate_groups(rows, seed=self.seed)
+        groups = self.groups_ = duplicate_groups(rows, seed=self.seed)
         n_groups = int(groups.max()) + 1
         n_folds = config.n_folds if n_groups < config.many else config.n_folds_of_many
         if n_groups < 2:

@@ -26,6 +26,7 @@ from tagger.features import (
 )
 from tagger.forward import DeepTagger, Encoder
 from tagger.hashing import term_hash
+from tagger.held_out import HeldOut
 from tagger.jobs import Job
 from tagger.names import NameEvidence
 from tagger.storage import load_arrays, load_meta, save_folder
@@ -103,6 +104,7 @@ class TagModel:
     """Shape (T,); nan for a tag that is never given."""
     bands: FloatArray
     """Shape (T, 2): lowest and highest probability left to a person."""
+    held_out: HeldOut
     meta: dict[str, Any]
     """What `meta.json` says: version, seed, configuration, data, metrics."""
     arrays: dict[str, Arrays]
@@ -123,6 +125,7 @@ class TagModel:
                 mixture=Mixture(**arrays["mixture"]),
                 thresholds=decisions["threshold"],
                 bands=decisions["band"],
+                held_out=HeldOut(**arrays["held_out"]),
                 meta=meta,
                 arrays=arrays,
             )

@@ -21,6 +21,7 @@ from tagger.classifier import STACKED, TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError, ModelError
 from tagger.features import Counted, RowStatistics, RowWeights, batches, count
+from tagger.held_out import HeldOut
 from tagger.job_features import Featurizer
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts, named_tags
@@ -229,7 +230,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self.histories_["classifier"] = self.classifier_.history_
             if log_dir:
                 write_history(log_dir / "classifier.csv", self.classifier_.history_)
-        arrays = self._arrays(data.weights, vocabulary, names)
+        arrays = self._arrays(data.weights, vocabulary, names, Y)
         self.model_ = TagModel.of(arrays, self._meta(Y, infos, data))
         return self
 
@@ -287,7 +288,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return self.model_
 
     def _arrays(
-        self, weights: RowWeights, vocabulary: Vocabulary, names: NameEvidence
+        self, weights: RowWeights, vocabulary: Vocabulary, names: NameEvidence, Y: LabelArray
     ) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
         share = classifier.weights()  # (T, paths)
@@ -302,6 +303,12 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 terms += (coef * share[:, path]).astype(np.float32)
             intercept += (wide.intercept_.T * share[:, : len(wide.intercept_)]).sum(axis=1)
         decisions = classifier.decisions_
+        held_out = HeldOut(
+            probability=classifier.oof_proba_.astype(np.float32),
+            decided=classifier.oof_decided_,
+            label=Y,
+            group=classifier.groups_.astype(np.int32),
+        )
         return {
             "rows": weights.to_arrays(),
             "vocabulary": vocabulary.to_arrays(),
@@ -317,6 +324,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "intercept": intercept,
             },
             "decisions": {"threshold": decisions.threshold, "band": decisions.band},
+            "held_out": held_out.to_arrays(),
         }
 
     def _meta(self, Y: LabelArray, infos: Sequence[TagInfo], data: TrainingJobs) -> dict[str, Any]:
