@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, Subquery, case, func, insert, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note, note_ids
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import now
 from db.errors import StoreError
@@ -84,7 +85,8 @@ def record(session: Session, said: Sequence[Said]) -> int:
     """
     new = _new_lines(session, said)
     if new:
-        session.execute(insert(Label), new)
+        added = session.scalars(insert(Label).returning(Label.id), new)
+        note_ids(session, Kind.SAID, Label, added)
     return len(new)
 
 
@@ -92,7 +94,7 @@ def add_lines(session: Session, said: Sequence[Said]) -> list[Label]:
     """The same for a few answers, returning the lines that were added."""
     added = [Label(**line) for line in _new_lines(session, said)]
     session.add_all(added)
-    session.flush()
+    note(session, Kind.SAID, *added)
     return added
 
 
@@ -144,7 +146,7 @@ def undo(session: Session, label: Label) -> Label:
         labelled_at=now(session),
     )
     session.add(back)
-    session.flush()
+    note(session, Kind.UNDONE, back)
     return back
 
 

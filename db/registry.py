@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, case, false, func, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import aliased as aliased_table
 
+from db.audit_log import Kind, note
 from db.bell import ring
 from db.columns import MAX_NAME
 from db.engine import now
@@ -77,7 +78,7 @@ def register(
         created_at=now(session),
     )
     session.add(model)
-    session.flush()
+    note(session, Kind.TRAINED, model)
     tags = find_tags(session, trained.thresholds, create=True)
     session.add_all(
         ModelTag(
@@ -162,7 +163,7 @@ def promote(
         promoted_at=now(session),
     )
     session.add(promotion)
-    session.flush()
+    note(session, Kind.PROMOTED, promotion)
     ring(session)
     return promotion
 
@@ -214,6 +215,7 @@ def prune(session: Session, *, keep: int) -> list[Model]:
     models = prunable(session, keep=keep)
     for model in models:
         model.pruned_at = now(session)
+    note(session, Kind.PRUNED, *models)
     return models
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note
 from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
@@ -311,6 +312,7 @@ def _register(
         judged_at=now(session),
     )
     session.add(verdict)
+    note(session, Kind.JUDGED, verdict)
     if judgement.promote:
         promote(session, model, reason=f"retrain {run_id}")
     else:

@@ -5,6 +5,8 @@ What is said of a job's tag is either a person's (`Label`, an append-only histor
 """
 
 from datetime import datetime
+from functools import partial
+from secrets import token_bytes
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -75,6 +77,9 @@ class Job(Base):
     job of a repost is no repost itself. `canonical_id` or else `id` names the duplicate group."""
     split: Mapped[Split | None] = mapped_column(enum(Split, "split"), index=True)
     """Set once, when the group first takes part in a retrain."""
+    salt: Mapped[bytes] = mapped_column(Hash, default=partial(token_bytes, 16))
+    """What the audit log mixes into hashes of what is said of the job: once it is gone, nobody can
+    find out by guessing what was hashed."""
 
 
 class JobBand(Base):
@@ -323,6 +328,9 @@ class Run(Base):
     """Where its model goes, below the store."""
     model_id: Mapped[int | None] = belongs("models.id", index=True)
     """The challenger that came of it."""
+    inputs: Mapped[dict[str, Any] | None]
+    """What training it again takes beside jobs and labels, see `db.rebuild`; None for one by an
+    older jobtool, or one that failed."""
     error: Mapped[str | None] = mapped_column(LongText)
 
 
