@@ -78,14 +78,11 @@ def iter_ids(
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Ids of all rows that ought to be in the log, ascending, some thousand at a time."""
     column, condition = _key(table, model_id)
-    last = 0
-    while True:
-        query = select(column).where(condition, column > last).order_by(column).limit(5000)
-        ids = np.array(session.scalars(query).all(), np.int64)
-        if not len(ids):
-            return
-        yield ids
-        last = int(ids[-1])
+    query = select(column).where(condition).order_by(column).limit(5000)
+    ids = session.scalars(query).all()
+    while ids:
+        yield np.array(ids, np.int64)
+        ids = session.scalars(query.where(column > ids[-1])).all()
 
 
 def count_rows(session: Session, table: str, *, model_id: int | None = None) -> int:
