@@ -17,8 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from db import (
+    audit_commands,
+    file_commands,
+    label_commands,
+    model_commands,
+    people_commands,
+    retrain_commands,
+)
 from db import commands as db_commands
-from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
 from tagger import commands, interrupts
@@ -423,6 +430,7 @@ app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
+app.add_typer(audit_commands.app)
 app.add_typer(people_commands.app)
 app.add_typer(match_commands.app)
 

@@ -203,7 +203,8 @@ class _Replaced:
         if not len(ids):
             return rows
         at = np.minimum(np.searchsorted(ids, rows["id"]), len(ids) - 1)
-        return rows[(ids[at] != rows["id"]) | (numbers[at] <= number)]
+        held: RowHashes = rows[(ids[at] != rows["id"]) | (numbers[at] <= number)]
+        return held
 
 
 def _last_numbers(

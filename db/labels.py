@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.audit_log import Kind, note, note_ids
 from db.columns import MAX_NAME, Answer, Source
-from db.engine import now
+from db.engine import now, take_turns
 from db.errors import StoreError
 from db.schema import Label, Tag, TagAlias
 
@@ -99,6 +99,7 @@ def add_lines(session: Session, said: Sequence[Said]) -> list[Label]:
 
 
 def _new_lines(session: Session, said: Sequence[Said]) -> list[dict[str, Any]]:
+    take_turns(session)  # so that lines are numbered in the order in which they are stored
     held = _held(session, {one.job_id for one in said})
     at = now(session)
     new: list[dict[str, Any]] = []
@@ -130,6 +131,7 @@ def undo(session: Session, label: Label) -> Label:
     StoreError
         If the same labeller has said something else of this (job, tag) since.
     """
+    take_turns(session)
     same = (Label.job_id == label.job_id, Label.tag_id == label.tag_id)
     lines = select(Label).where(*same, Label.labeller == label.labeller)
     last, earlier = [*session.scalars(lines.order_by(Label.id.desc()).limit(2)), None][:2]
@@ -163,34 +165,44 @@ class Held(NamedTuple):
     is_disputed: bool
 
 
-def iter_held(session: Session, *, job_ids: Sequence[int] | None = None) -> Iterator[Held]:
+def iter_held(
+    session: Session, *, job_ids: Sequence[int] | None = None, until: int | None = None
+) -> Iterator[Held]:
     """What holds of every labelled (job, tag), ordered by job and tag; memory stays flat.
 
     Parameters
     ----------
     job_ids
         Only these jobs. None: all.
+    until
+        What held when this was the last label. None: what holds now.
     """
     for part in [None] if job_ids is None else chunks(sorted(job_ids)):
-        rows = session.execute(_counted(part), execution_options={"yield_per": 5000})
+        rows = session.execute(_counted(part, until), execution_options={"yield_per": 5000})
         for job_id, tag_id, n_yes, n_no in rows:
             answer = Answer.YES if n_yes and not n_no else Answer.NO if n_no and not n_yes else None
             yield Held(job_id, tag_id, answer, bool(n_yes and n_no))
 
 
-def last_lines(job_ids: Sequence[int] | Select[Any] | None = None) -> Subquery:
+def last_lines(
+    job_ids: Sequence[int] | Select[Any] | None = None, until: int | None = None
+) -> Subquery:
     """Subquery: the last line of each labeller about each (job, tag), if it still says anything.
 
     Parameters
     ----------
     job_ids
         Only these jobs, as numbers or a query. None: all.
+    until
+        Leave out labels after this one. None: all count.
     """
     last = select(func.max(Label.id).label("id")).group_by(
         Label.job_id, Label.tag_id, Label.labeller
     )
     if job_ids is not None:
         last = last.where(Label.job_id.in_(job_ids))
+    if until is not None:
+        last = last.where(Label.id <= until)
     newest = last.subquery()
     return (
         select(Label.job_id, Label.tag_id, Label.labeller, Label.source, Label.after)
@@ -200,9 +212,9 @@ def last_lines(job_ids: Sequence[int] | Select[Any] | None = None) -> Subquery:
     )
 
 
-def _counted(job_ids: Sequence[int] | None) -> Select[Any]:
+def _counted(job_ids: Sequence[int] | None, until: int | None) -> Select[Any]:
     """Job, tag, and how many of those that count say yes and no."""
-    line = last_lines(job_ids).c
+    line = last_lines(job_ids, until).c
     rank = case(RANKS, value=line.source, else_=0)
     top = func.max(rank).over(partition_by=(line.job_id, line.tag_id)).label("top")
     ranked = select(line.job_id, line.tag_id, line.after, rank.label("rank"), top).subquery().c

@@ -23,6 +23,7 @@ from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
 from db.labels import chunks
 from db.model_notes import NO_LABELS, has_no_labels, tag_notes
+from db.rebuild import record_inputs
 from db.registry import (
     CHALLENGER,
     CHAMPION,
@@ -137,8 +138,8 @@ def retrain(
             take_turns(session)
             assign_splits(session)
         with reading_snapshot(engine) as session:
-            work = _prepare(session, settings)
-            folder = session.get_one(Run, run_id).folder
+            run = session.get_one(Run, run_id)
+            work, folder = _prepare(session, settings, run.label_id), run.folder
             failed = select(Run.folder).where(Run.state == RunState.FAILED)
             left_behind = list(session.scalars(failed))
         tell(f"retrain {run_id} ({reason}): {_plan(work)}")
@@ -200,7 +201,7 @@ class _Work:
     began_at: datetime
 
 
-def _prepare(session: Session, settings: Settings) -> _Work:
+def _prepare(session: Session, settings: Settings, label_id: int) -> _Work:
     champion = aliased(session, CHAMPION)
     parent = None if settings.fresh else champion
     refresh = settings.refresh
@@ -209,6 +210,7 @@ def _prepare(session: Session, settings: Settings) -> _Work:
     snapshot = take_snapshot(
         session,
         known_label=_known_label(session, parent),
+        label_id=label_id,
         n_unlabelled=MAX_UNLABELLED if refresh or parent is None else N_TEACHING,
         seed=settings.seed,
     )
@@ -317,6 +319,7 @@ def _register(
         promote(session, model, reason=f"retrain {run_id}")
     else:
         set_alias(session, CHALLENGER, model)
+    record_inputs(session, run_id, work.snapshot, refresh=work.refresh)
     finish(session, run_id, model_id=model.id)
     notes = tag_notes(session, model)
     return RetrainReport(

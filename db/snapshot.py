@@ -98,6 +98,7 @@ def take_snapshot(
     session: Session,
     *,
     known_label: int = 0,
+    label_id: int | None = None,
     n_unlabelled: int = MAX_UNLABELLED,
     max_replay: int = MAX_REPLAY,
     seed: int = 0,
@@ -108,6 +109,8 @@ def take_snapshot(
     ----------
     known_label
         Labels up to this one were known to the last retrain: jobs with none newer are old.
+    label_id
+        Labels after this one are left to the next retrain. None: all count.
     n_unlabelled
         At most so many of the newest unlabelled jobs, one per duplicate group.
     max_replay
@@ -116,7 +119,7 @@ def take_snapshot(
     in_use = all_tags(session)
     tags = {tag.id: tag.name for tag in in_use}
     infos = infos_of(session, in_use)
-    held = known_labels(session, tags)
+    held = known_labels(session, tags, until=label_id)
     split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).all())
     new = set(session.scalars(select(Label.job_id).where(Label.id > known_label).distinct()))
     of_split = {side: [job_id for job_id in held if split.get(job_id) == side] for side in Split}
@@ -131,7 +134,7 @@ def take_snapshot(
         evaluation=tuple(read_labelled(session, of_split[Split.EVALUATION], held, tags)),
         unlabelled=tuple(unlabelled),
         n_replayed=len(replayed),
-        sha256=_digest(session, chosen, held, unlabelled, infos),
+        sha256=digest_of(session, chosen, held, unlabelled, infos),
     )
 
 
@@ -160,15 +163,21 @@ def _follow_canonical(session: Session) -> None:
             session.execute(update(Job).where(Job.id.in_(part)).values(split=side))
 
 
-def known_labels(session: Session, tags: Iterable[int]) -> Answers:
-    """All that is known, yes or no, of some tags."""
+def known_labels(
+    session: Session,
+    tags: Iterable[int],
+    *,
+    job_ids: Sequence[int] | None = None,
+    until: int | None = None,
+) -> Answers:
+    """All that is known, yes or no, of some tags; `job_ids` and `until` as in `iter_held`."""
     wanted = set(tags)
     held: Answers = {}
 
     def job_of(line: Held) -> int:
         return line.job_id
 
-    for job_id, lines in groupby(iter_held(session), key=job_of):
+    for job_id, lines in groupby(iter_held(session, job_ids=job_ids, until=until), key=job_of):
         known = {
             line.tag_id: line.answer
             for line in lines
@@ -224,13 +233,14 @@ def read_labelled(
         yield LabelledJob(job_id, title, text, yes, no, groups[job_id])
 
 
-def _digest(
+def digest_of(
     session: Session,
     training: Sequence[int],
     held: Answers,
     unlabelled: Sequence[int],
     infos: Mapping[int, TagInfo],
 ) -> str:
+    """SHA-256 of what is said of tags, and of ids, texts and labels of jobs."""
     digest = hashlib.sha256()
     digest.update(hash_of(infos).encode())
     for part in chunks(sorted([*training, *unlabelled])):

@@ -4,10 +4,8 @@ Letters for axes: N jobs, C code, T tags.
 """
 
 import hashlib
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ from tagger.features import Counted
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, YES, encode_labels
 from tagger.model import TagModel
-from tagger.storage import META, jobtool_version
+from tagger.storage import META
 from tagger.tag_info import TagInfo
 from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.versions import versions
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -115,11 +114,7 @@ def train_challenger(
         n_yes=dict(data["yes"]),
         remarks=model.remarks,
         seed=tagger.seed,
-        versions={
-            "python": platform.python_version(),
-            "jobtool": jobtool_version(),
-            **{name: version(name) for name in ("keras", "numpy", "scikit-learn")},
-        },
+        versions=versions(),
         metrics={
             **model.meta["metrics"],
             "n_labelled": data["labelled"],
