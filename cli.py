@@ -17,8 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from db import (
+    audit_commands,
+    file_commands,
+    label_commands,
+    model_commands,
+    people_commands,
+    retrain_commands,
+)
 from db import commands as db_commands
-from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
 from tagger import commands, interrupts
@@ -33,11 +40,13 @@ if TYPE_CHECKING:
     from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
     from matcher.sources import Encoder, Store
+    from tagger.batch_checks import BatchCheck
+    from tagger.comparison import ModelComparison
     from tagger.jobs import Job, Record
     from tagger.label_tools import Answered
     from tagger.model import FloatArray
     from tagger.rejects import Rejects
-    from tagger.retraining import ModelComparison, TrainedModel
+    from tagger.retraining import TrainedModel
     from tagger.tables import Found
     from tagger.tag_info import TagInfo
     from tagger.tagger import TaggerConfig
@@ -311,20 +320,42 @@ class Trainer:
             )
 
     def compare(
-        self, snapshot: "Snapshot", champion: Path, challenger: Path, renamed: Mapping[str, str]
+        self,
+        snapshot: "Snapshot",
+        champion: Path | None,
+        challenger: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
     ) -> "ModelComparison":
+        from tagger.comparison import compare_models
         from tagger.model import TagModel
-        from tagger.retraining import compare_models
 
         with _as_store_error():
             return compare_models(
-                TagModel.load(champion),
+                TagModel.load(champion) if champion else None,
                 TagModel.load(challenger),
-                labelled_jobs(snapshot.evaluation),
-                groups=[job.group for job in snapshot.evaluation],
+                labelled_jobs(snapshot.training),
+                champion_rows=champion_rows,
+                groups=[job.group for job in snapshot.training],
                 renamed=renamed,
                 seed=self.seed,
             )
+
+    def check(
+        self,
+        champion: Path,
+        batches: "Sequence[Sequence[LabelledJob]]",
+        renamed: Mapping[str, str],
+    ) -> "list[BatchCheck]":
+        from tagger.batch_checks import check_jobs
+        from tagger.model import TagModel
+
+        with _as_store_error():
+            model = TagModel.load(champion)
+            return [
+                check_jobs(model, labelled_jobs(jobs), renamed=renamed, seed=self.seed)
+                for jobs in batches
+            ]
 
 
 @contextmanager
@@ -423,6 +454,7 @@ app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
+app.add_typer(audit_commands.app)
 app.add_typer(people_commands.app)
 app.add_typer(match_commands.app)
 

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from db.columns import Answer, Source, Split
+from db.columns import Answer, Source
 from db.labels import all_tags, find_tags, iter_held, last_lines
 from db.registry import CHAMPION, aliased
 from db.schema import Job, ModelTag, Prediction, Tag, TagAlias
@@ -132,8 +132,8 @@ def make_card(session: Session, offer: Offer, question: Question) -> Card | None
         for tag in all_tags(session, retired=True)
         if tag.id in wanted
     ]
-    judges = offer.is_random or job.split == Split.EVALUATION  # not by its pupil's opinion
-    if not (question.is_blind or judges or question.mode is Mode.SECOND):
+    # One drawn at random shows how good models are: not by their own suggestions.
+    if not (question.is_blind or offer.is_random or question.mode is Mode.SECOND):
         rows = _suggested(session, job, rows, question.explain)
     return Card(offer, job.external_id, job.title, job.text, tuple(rows)) if rows else None
 

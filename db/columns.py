@@ -77,11 +77,15 @@ class WordVerdict(StrEnum):
     """Looked at, and of no use."""
 
 
-class Split(StrEnum):
-    """On which side of the gate a job stands, for ever: its reposts stand there too."""
+class LabelBatchState(StrEnum):
+    """What becomes of the labels of a batch."""
 
-    TRAINING = "training"
-    EVALUATION = "evaluation"
+    NEW = "new"
+    """Not looked at yet: the next retrain does, before it learns from them."""
+    USED = "used"
+    """They hold: models learn from them."""
+    HELD = "held"
+    """They don't hold, as if they had never been given, until somebody releases them."""
 
 
 class RunState(StrEnum):

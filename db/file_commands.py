@@ -121,7 +121,12 @@ def import_jobs(
         all_tags = files.tag_names(reading) if labels else []
         rows = map(_job_row, counted(files.jobs(reading, labels=labels), "importing"))
         done = import_jobs(
-            engine, rows, reject=reading.reject, labeller=labeller, all_tags=all_tags
+            engine,
+            rows,
+            reject=reading.reject,
+            labeller=labeller,
+            all_tags=all_tags,
+            name=Path(name).name,
         )
         print_counts(done, reading.rejects.count, as_json=as_json)
 
@@ -164,7 +169,9 @@ def import_labels(
     with _importing(files, source, db, column, encoding, rejects) as (engine, reading):
         found = _answers(files, form, reading) if form else _labels(files, reading)
         rows = counted(found, "importing")
-        done = import_labels(engine, rows, reject=reading.reject, labeller=labeller)
+        done = import_labels(
+            engine, rows, reject=reading.reject, labeller=labeller, name=source.name
+        )
         print_counts(done, reading.rejects.count, as_json=as_json)
 
 

@@ -14,6 +14,8 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from db import predictions
+from db.audit_log import Kind, note_gone, note_number_gone
+from db.audit_rows import without_postings
 from db.engine import shown, take_turns
 from db.errors import StoreError
 from db.match_models import seen_by
@@ -29,6 +31,7 @@ from db.schema import (
     ModelAlias,
     ModelJob,
     PredictionSet,
+    Verdict,
 )
 
 
@@ -104,17 +107,32 @@ def find_candidate(session: Session, name: str) -> Found:
 
 
 def remove(session: Session, found: Found) -> None:
-    """Remove it with all that belongs to it. Does not commit.
+    """Remove it with all that belongs to it; that it was done is logged. Does not commit.
 
     Where a canonical posting goes, the oldest of its reposts takes its place.
     """
     take_turns(session)  # or an import may link a job to one that goes
     if found.kind == "candidate":
+        note_number_gone(session, Kind.FORGOTTEN, Candidate, len(found.ids))
         session.execute(delete(Candidate).where(Candidate.id.in_(found.ids)))
         return
     release(session, found.ids)
-    predictions.remove(session, found.ids)
+    predictions.remove(session, found.ids, kind=Kind.FORGOTTEN)
+    labels = session.scalars(select(Label.id).where(Label.job_id.in_(found.ids)))
+    note_gone(session, Kind.FORGOTTEN, Label, labels)
+    note_number_gone(session, Kind.FORGOTTEN, Job, len(found.ids))
+    _remove_from_verdicts(session, found.ids)
     session.execute(delete(Job).where(Job.id.in_(found.ids)))
+
+
+def _remove_from_verdicts(session: Session, job_ids: Sequence[int]) -> None:
+    """Verdicts show some of the postings that they rest on, with id and title."""
+    names = session.scalars(select(Job.external_id).where(Job.id.in_(job_ids))).all()
+    for verdict in session.scalars(select(Verdict)):
+        kept = without_postings(verdict.details, names)
+        if kept != verdict.details:
+            verdict.details = kept
+    session.flush()
 
 
 def wipe(engine: Engine) -> bool:

@@ -1,16 +1,32 @@
-"""The gate: a challenger goes live only when it is shown not to be worse than the champion.
+"""The gate: a challenger goes live unless it is likely to be worse, and never by small steps.
 
-Both are asked about the same people's labels that neither has learned (see `db.snapshot`).
+Both models answer about the same people's labels, each as it stood before it had seen them
+(`tagger.comparison`). The question is not whether the challenger is better: it knows more labels,
+and mostly is. It is how likely it is to be worse by more than the margin, than the champion and
+than the best champion so far, the *anchor*.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import ceil, erf, log2, sqrt
 from typing import Any, ClassVar, Protocol
 
 from db.errors import StoreError
 
-MIN_JOBS = 30
-"""With fewer jobs on the evaluation side, reposts counted once, nothing is shown."""
+PRIOR_SPREAD = 0.02
+"""Standard deviation of how much mean average precision changes from one model to the next."""
+GAIN_PER_DOUBLING = 0.01
+"""What twice as many labels are expected to bring, before anything is measured."""
+FIRST_LABELS = 8
+"""What tags are called is worth about so many labelled jobs."""
+RISK = 0.1
+"""Largest probability of being worse by more than the margin."""
+F1_FACTOR = 2.0
+"""Macro F1 hangs on thresholds and jumps more: it may fall by so many margins."""
+MIN_TAG_YES = 10
+"""Judging jobs with a tag from which it is looked at by itself."""
+_LEAST_SPREAD = 0.001
+_TO_DEVIATION = 2 * 1.96  # width of a 95 % interval, in standard deviations
 
 
 class Difference(Protocol):
@@ -30,6 +46,8 @@ class TagDifference(Protocol):
     @property
     def tag(self) -> str: ...
     @property
+    def n_yes(self) -> int: ...
+    @property
     def average_precision(self) -> Difference: ...
 
 
@@ -41,16 +59,22 @@ class Comparison(Protocol):
     @property
     def n_jobs(self) -> int: ...
     @property
-    def mean_average_precision(self) -> Difference: ...
+    def mean_average_precision(self) -> Difference:
+        """Over all tags that either can give."""
+
     @property
     def macro_f1(self) -> Difference: ...
     @property
+    def shared_average_precision(self) -> Difference:
+        """Over the tags that both can give."""
+
+    @property
     def tags(self) -> Sequence[TagDifference]:
-        """Tags that either has learned and that have a yes and a no."""
+        """Tags that either can give and that have a yes and a no."""
 
     @property
     def dropped_tags(self) -> Sequence[str]:
-        """Tags that only the champion has learned."""
+        """Tags that only the champion can give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +82,7 @@ class Margin:
     """How much worse a challenger may be."""
 
     overall: float = 0.02
-    """Of mean average precision and of macro F1: the whole interval must lie above minus this."""
+    """Of mean average precision."""
     tag: float = 0.05
     """Of a tag's average precision: the whole interval must not lie below minus this."""
 
@@ -73,70 +97,149 @@ class Judgement:
 
     promote: bool
     reason: str
+    is_best: bool = True
+    """Whether it is likely to be at least as good as the anchor, and takes its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is thought of a difference of mean average precision: normal, by mean and deviation."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, found: Difference, expected: float) -> "Belief":
+        """Prior `expected` and `PRIOR_SPREAD`, updated by a measured difference.
+
+        References
+        ----------
+        Gelman et al., Bayesian Data Analysis, 2013, section 2.5.
+        """
+        prior = 1 / PRIOR_SPREAD**2
+        if found.value != found.value:  # nan: nothing could be measured
+            return cls(expected, PRIOR_SPREAD)
+        evidence = 1 / _spread(found) ** 2
+        total = prior + evidence
+        return cls((expected * prior + found.value * evidence) / total, 1 / sqrt(total))
+
+    def probability_below(self, value: float) -> float:
+        """In [0, 1]."""
+        return 0.5 * (1 + erf((value - self.mean) / self.deviation / sqrt(2)))
 
 
 def judge(
-    comparison: Comparison | None, margin: Margin, *, champion_has_labels: bool = True
+    comparison: Comparison | None,
+    margin: Margin,
+    *,
+    anchor: Comparison | None = None,
+    n_before: int = 0,
+    n_now: int = 0,
+    versus: str = "the champion",
 ) -> Judgement:
-    """Whether the challenger goes live; `comparison` is None where there is no champion.
+    """Whether the challenger goes live.
 
-    Overall it must be *shown* not to be worse: the lower bound of the paired interval lies above
-    minus the margin. A tag has too few examples to show that; there it must not be shown that
-    it is worse: the upper bound does not lie below minus the tag's margin.
+    It must be improbable (`RISK`) that its mean average precision is worse by more than the margin
+    than the champion's, on all tags and on those that both know; that no tag with enough examples
+    is shown to be lost; and that macro F1 is not far lower. The same must hold against the anchor,
+    so that many small losses do not add up.
 
-    A champion that has learned no label was never judged itself. It keeps out a challenger only
-    if that can be judged, too: with enough labelled jobs, or by an interval that lies below minus
-    the margin as a whole.
+    Parameters
+    ----------
+    comparison
+        With the champion; None where there is none.
+    anchor
+        With the best champion so far; None where that is the champion itself.
+    n_before, n_now
+        Labelled jobs that the champion and the challenger have learned from.
+    versus
+        What the challenger was compared with, for the reason.
 
     References
     ----------
-    Piaggio et al., Reporting of Noninferiority and Equivalence Randomized Trials, JAMA 2012.
+    Feng, Emerson and Simon, Approval policies for modifications to machine learning-based
+    software as a medical device, 2021: repeated non-inferiority creeps.
 
     Examples
     --------
     >>> judge(None, Margin())
-    Judgement(promote=True, reason='there is no champion yet')
+    Judgement(promote=True, reason='there is no champion yet', is_best=True)
     """
     if comparison is None:
         return Judgement(True, "there is no champion yet")
-    if comparison.n_jobs < MIN_JOBS:
-        few = f"only {comparison.n_jobs} labelled jobs (reposts counted once) to judge by"
-        found = comparison.mean_average_precision
-        if champion_has_labels or found.high < -margin.overall:
-            return Judgement(False, f"{few}; it takes {MIN_JOBS}: label more")
-        return Judgement(True, f"the champion has learned no labels, and there are {few}")
-    problems = [*_overall_problems(comparison, margin), *_tag_problems(comparison.tags, margin)]
-    if comparison.dropped_tags:
-        problems.append(f"it has not learned {', '.join(comparison.dropped_tags)}")
-    if problems:
-        return Judgement(False, "; ".join(problems))
+    expected = GAIN_PER_DOUBLING * max(0.0, log2(max(n_now, 1) / max(n_before, FIRST_LABELS)))
     found = comparison.mean_average_precision
-    return Judgement(
-        True,
-        f"not worse than the champion: mean average precision {found.value:+.3f} "
-        f"({found.low:+.3f} to {found.high:+.3f}), allowed -{margin.overall:g}",
-    )
+    problems = _worse(comparison, margin, expected, versus)
+    if anchor is not None:
+        problems += _worse(anchor, margin, expected, "the best champion so far")
+    if not found.value != found.value:
+        problems += [*_f1_problems(comparison, margin), *_tag_problems(comparison.tags, margin)]
+    if comparison.dropped_tags:
+        problems.append(f"it can't give {', '.join(comparison.dropped_tags)} any more")
+    best = Belief.of((anchor or comparison).mean_average_precision, expected).mean >= 0
+    told = _told(comparison)
+    if problems:
+        return Judgement(False, f"{'; '.join(problems)}. {told}", False)
+    return Judgement(True, f"not worse than {versus}: {told}", best)
 
 
-def _overall_problems(comparison: Comparison, margin: Margin) -> list[str]:
-    return [
-        f"{name} {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) is not shown to be "
-        f"within {margin.overall:g} of the champion's"
-        for name, found in (
-            ("mean average precision", comparison.mean_average_precision),
-            ("macro F1", comparison.macro_f1),
-        )
-        if not found.low >= -margin.overall  # nan is not shown either
-    ]
+def _worse(comparison: Comparison, margin: Margin, expected: float, versus: str) -> list[str]:
+    problems = []
+    for found, which in (
+        (comparison.mean_average_precision, "mean average precision"),
+        (comparison.shared_average_precision, "mean average precision of the tags that both know"),
+    ):
+        belief = Belief.of(found, expected)
+        risk = belief.probability_below(-margin.overall)
+        if risk > RISK:
+            more = _more_labels(comparison, found, margin)
+            problems.append(
+                f"the {which} may be worse than that of {versus} by more than {margin.overall:g}: "
+                f"probability {risk:.0%}, allowed {RISK:.0%}{more}"
+            )
+            break
+    return problems
+
+
+def _more_labels(comparison: Comparison, found: Difference, margin: Margin) -> str:
+    """How many more labelled jobs would decide, if they say the same."""
+    ahead = found.value + margin.overall
+    if not ahead > 0:  # nan, or it looks worse
+        return ""
+    spread = _spread(found)
+    wanted = comparison.n_jobs * (1.2816 * spread / ahead) ** 2  # the tenth percentile of a normal
+    missing = ceil(wanted) - comparison.n_jobs
+    return f"; about {missing:,} more labelled jobs would decide" if missing > 0 else ""
+
+
+def _f1_problems(comparison: Comparison, margin: Margin) -> list[str]:
+    found = comparison.macro_f1
+    if found.value < -F1_FACTOR * margin.overall and found.high < 0:
+        return [f"macro F1 fell by {-found.value:.3f} ({found.low:+.3f} to {found.high:+.3f})"]
+    return []
 
 
 def _tag_problems(tags: Sequence[TagDifference], margin: Margin) -> list[str]:
     return [
-        f"tag {one.tag!r} lost {-one.average_precision.value:.3f} "
+        f"tag {one.tag!r} lost {-one.average_precision.value:.3f} average precision "
         f"({one.average_precision.low:+.3f} to {one.average_precision.high:+.3f})"
         for one in tags
-        if one.average_precision.high < -margin.tag
+        if one.n_yes >= MIN_TAG_YES and one.average_precision.high < -margin.tag
     ]
+
+
+def _told(comparison: Comparison) -> str:
+    ap, f1 = comparison.mean_average_precision, comparison.macro_f1
+    if ap.value != ap.value:
+        return "nothing could be measured: no tag has both a judging job with it and one without"
+    return (
+        f"mean average precision {ap.value:+.3f} ({ap.low:+.3f} to {ap.high:+.3f}), macro F1 "
+        f"{f1.value:+.3f} ({f1.low:+.3f} to {f1.high:+.3f}) on {comparison.n_jobs:,} labelled jobs"
+    )
+
+
+def _spread(found: Difference) -> float:
+    return max((found.high - found.low) / _TO_DEVIATION, _LEAST_SPREAD)
 
 
 def to_details(comparison: Comparison | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from db.bulk import insert_missing, table_of
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import now, take_turns, writing
 from db.errors import StoreError
-from db.labels import Said, chunks, find_tags, record
+from db.labels import Batches, Said, chunks, find_tags, record
 from db.predictions import remove as remove_predictions
 from db.registry import CHAMPION, aliased
 from db.reposts import Posting, link, release
@@ -69,6 +69,7 @@ def import_jobs(
     reject: Reject,
     labeller: str = "import",
     all_tags: Sequence[str] = (),
+    name: str = "import",
 ) -> Imported:
     """Store jobs, each by its external id; memory stays flat.
 
@@ -84,6 +85,8 @@ def import_jobs(
         Who gave the tags of the rows.
     all_tags
         The tags that a row without `not_tags` answers: those not in its `tags` are a "no".
+    name
+        The file or table that the jobs come from: their labels are a batch of that name.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def import_jobs(
         If the database fails. What was stored stays; importing again goes on after it.
     """
     check_name("labeller", labeller)
-    job = _JobImport(reject, labeller)
+    job = _JobImport(reject, labeller, Batches(name))
     with resumable(job.result):
         with writing(engine) as session:
             take_turns(session)
@@ -122,9 +125,9 @@ class _Stored(NamedTuple):
 class _JobImport:
     """One import: what it goes by, and how far it is."""
 
-    def __init__(self, reject: Reject, labeller: str) -> None:
+    def __init__(self, reject: Reject, labeller: str, by_labeller: Batches) -> None:
         self.result = Imported()
-        self._reject, self._labeller = reject, labeller
+        self._reject, self._labeller, self._batches = reject, labeller, by_labeller
         self._seen = Seen()
         self._tag_ids: set[int] = set()
 
@@ -217,7 +220,7 @@ class _JobImport:
             for tag_id in sorted(yes ^ no):
                 answer = Answer.YES if tag_id in yes else Answer.NO
                 said.append(Said(job_id, tag_id, answer, self._labeller, Source.IMPORT))
-        return record(session, said) if said else 0
+        return record(session, said, self._batches) if said else 0
 
 
 # ---- what a batch does to the tables

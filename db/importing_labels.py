@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import take_turns, writing
 from db.importing import check_name, job_ids
-from db.labels import Said, all_tags, chunks, find_tags, record
+from db.labels import Batches, Said, all_tags, chunks, find_tags, record
 from db.rows import LabelRow, Reject, Seen, batches, resumable, writable
 from db.schema import Label
 
@@ -29,7 +29,12 @@ class ImportedLabels:
 
 
 def import_labels(
-    engine: Engine, rows: Iterable[LabelRow], *, reject: Reject, labeller: str = "import"
+    engine: Engine,
+    rows: Iterable[LabelRow],
+    *,
+    reject: Reject,
+    labeller: str = "import",
+    name: str = "import",
 ) -> ImportedLabels:
     """Record answers; what holds already is skipped, so that importing again adds nothing.
 
@@ -40,6 +45,8 @@ def import_labels(
     ----------
     labeller
         Who said it where a row does not tell.
+    name
+        The file that the labels come from: each labeller's are a batch of that name.
 
     Raises
     ------
@@ -47,7 +54,7 @@ def import_labels(
         If the database fails. What was stored stays.
     """
     check_name("labeller", labeller)
-    result, seen = ImportedLabels(), Seen()
+    result, seen, by_labeller = ImportedLabels(), Seen(), Batches(name)
     with resumable(result):
         with writing(engine) as session:
             known = {tag.name for tag in all_tags(session, retired=True)}
@@ -55,7 +62,7 @@ def import_labels(
             with writing(engine) as session:
                 take_turns(session)
                 good = _checked(batch, reject, labeller)
-                n_rows, n_added = _record(session, good, reject, seen)
+                n_rows, n_added = _record(session, good, reject, seen, by_labeller)
                 tags = {tag.name for tag in all_tags(session, retired=True)}
             result.rows += n_rows
             result.labels += n_added
@@ -87,7 +94,7 @@ def _checked(batch: Sequence[LabelRow], reject: Reject, labeller: str) -> list[_
 
 
 def _record(
-    session: Session, rows: Sequence[_Checked], reject: Reject, seen: Seen
+    session: Session, rows: Sequence[_Checked], reject: Reject, seen: Seen, by_labeller: Batches
 ) -> tuple[int, int]:
     """Rows that were not left out, and answers that were not known before."""
     jobs = job_ids(session, [writable(one.row.job) for one in rows])
@@ -116,7 +123,7 @@ def _record(
                 continue
             last[key] = at
         found.append(Said(*key[:2], one.answer, one.labeller, one.source, at))
-    return n_rows, record(session, found) if found else 0
+    return n_rows, record(session, found, by_labeller) if found else 0
 
 
 def _last_times(session: Session, ids: Sequence[int]) -> dict[tuple[int, int, str], datetime]:

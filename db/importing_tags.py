@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note_ids
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now, take_turns
 from db.errors import StoreError
@@ -60,9 +61,13 @@ def store_tag_infos(session: Session, infos: Sequence[TagInfo], said_by: str) ->
     _stop_if(names.add_aliases(infos, tags, said))
     _add_facts(session, infos, tags, said)
     _add_words(session, infos, tags, said)
-    for table, rows in ((TagAlias, said.aliases), (TagFact, said.facts), (TagWord, said.words)):
+    if said.aliases:
+        session.execute(insert(TagAlias), said.aliases)
+    for table, rows in ((TagFact, said.facts), (TagWord, said.words)):
         if rows:
-            session.execute(insert(table), rows)
+            note_ids(
+                session, Kind.SAID, table, session.scalars(insert(table).returning(table.id), rows)
+            )
     with as_store_error():
         infos_of(session, tags)  # with what was there, there may be too many words or names
     changed = {row["tag_id"] for row in (*said.aliases, *said.facts, *said.words)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import randbits
 
-from sqlalchemy import Engine, or_, update
+from sqlalchemy import Engine
 
 from db import labels
 from db.answering import Layout, State, Step, fit, press
@@ -22,7 +22,7 @@ from db.cards import (
     make_card,
     offers_of,
 )
-from db.columns import MAX_NAME, Split
+from db.columns import MAX_NAME
 from db.engine import reading, take_turns, writing
 from db.errors import StoreError
 from db.schema import Job, Label
@@ -95,6 +95,7 @@ class LabelSession:
 
     def __init__(self, engine: Engine, offers: Iterator[Offer], question: Question) -> None:
         self._engine, self._offers, self._question = engine, offers, question
+        self._batches = labels.Batches("jobtool label")
         self._turned: list[_Turned] = []
         self._again: list[tuple[Card, State]] = []
         self.card: Card | None = None
@@ -174,12 +175,7 @@ class LabelSession:
             job = session.get(Job, card.offer.job_id)
             if job is None:
                 raise StoreError("this posting was removed meanwhile: s goes on to the next")
-            added = labels.add_lines(session, said)
-            if self._question.mode is Mode.NEW:
-                side = Split.EVALUATION if card.offer.is_random else Split.TRAINING
-                first = job.canonical_id or job.id
-                group = or_(Job.id == first, Job.canonical_id == first)
-                session.execute(update(Job).where(group, Job.split.is_(None)).values(split=side))
+            added = labels.add_lines(session, said, self._batches)
             label_ids = [label.id for label in added]
         self._turned.append(_Turned(card, self.state, label_ids, len(said)))
         self._next()

@@ -2,7 +2,7 @@
 
 Each labeller's last line about a (job, tag) is what that labeller says. Of several labellers the
 highest source counts (a referee over a person, a person over an import); where its labellers
-disagree, or are unsure, the label is unknown.
+disagree, or are unsure, the label is unknown. Lines of a batch that is held don't count.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Subquery, case, func, insert, select
+from sqlalchemy import Select, Subquery, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from db.columns import MAX_NAME, Answer, Source
-from db.engine import now
+from db.audit_log import Kind, note, note_ids
+from db.columns import MAX_ID, MAX_NAME, Answer, LabelBatchState, Source
+from db.engine import now, take_turns
 from db.errors import StoreError
-from db.schema import Label, Tag, TagAlias
+from db.schema import Label, LabelBatch, Tag, TagAlias
 
 RANKS = {source: rank for rank, source in enumerate(Source)}
 _CHUNK = 500  # SQLite takes at most 999 parameters in some builds
@@ -75,28 +76,58 @@ class Said:
     """None: now."""
 
 
-def record(session: Session, said: Sequence[Said]) -> int:
+class Batches:
+    """The batches of one import, or of one sitting: one for each labeller, made when it is needed.
+
+    Parameters
+    ----------
+    name
+        The file, or the command, that the labels come by.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name[:MAX_ID]
+        self._ids: dict[str, int] = {}
+
+    def of(self, session: Session, labeller: str) -> int:
+        """Id of a labeller's batch."""
+        if labeller not in self._ids:
+            batch = LabelBatch(
+                name=self._name,
+                labeller=labeller,
+                started_at=now(session),
+                state=LabelBatchState.NEW,
+            )
+            session.add(batch)
+            session.flush()
+            self._ids[labeller] = batch.id
+        return self._ids[labeller]
+
+
+def record(session: Session, said: Sequence[Said], batches: Batches) -> int:
     """Add answers to the history, but for those that only repeat what holds. Does not commit.
 
     Returns
     -------
     How many lines were added.
     """
-    new = _new_lines(session, said)
+    new = _new_lines(session, said, batches)
     if new:
-        session.execute(insert(Label), new)
+        added = session.scalars(insert(Label).returning(Label.id), new)
+        note_ids(session, Kind.SAID, Label, added)
     return len(new)
 
 
-def add_lines(session: Session, said: Sequence[Said]) -> list[Label]:
+def add_lines(session: Session, said: Sequence[Said], batches: Batches) -> list[Label]:
     """The same for a few answers, returning the lines that were added."""
-    added = [Label(**line) for line in _new_lines(session, said)]
+    added = [Label(**line) for line in _new_lines(session, said, batches)]
     session.add_all(added)
-    session.flush()
+    note(session, Kind.SAID, *added)
     return added
 
 
-def _new_lines(session: Session, said: Sequence[Said]) -> list[dict[str, Any]]:
+def _new_lines(session: Session, said: Sequence[Said], batches: Batches) -> list[dict[str, Any]]:
+    take_turns(session)  # so that lines are numbered in the order in which they are stored
     held = _held(session, {one.job_id for one in said})
     at = now(session)
     new: list[dict[str, Any]] = []
@@ -115,6 +146,7 @@ def _new_lines(session: Session, said: Sequence[Said]) -> list[dict[str, Any]]:
                 "before": before,
                 "after": one.answer,
                 "labelled_at": one.labelled_at or at,
+                "batch_id": batches.of(session, one.labeller),
             }
         )
     return new
@@ -128,6 +160,7 @@ def undo(session: Session, label: Label) -> Label:
     StoreError
         If the same labeller has said something else of this (job, tag) since.
     """
+    take_turns(session)
     same = (Label.job_id == label.job_id, Label.tag_id == label.tag_id)
     lines = select(Label).where(*same, Label.labeller == label.labeller)
     last, earlier = [*session.scalars(lines.order_by(Label.id.desc()).limit(2)), None][:2]
@@ -141,10 +174,11 @@ def undo(session: Session, label: Label) -> Label:
         before=label.after,
         after=label.before,
         undoes_id=label.id,
+        batch_id=label.batch_id,  # held and released with what it takes back
         labelled_at=now(session),
     )
     session.add(back)
-    session.flush()
+    note(session, Kind.UNDONE, back)
     return back
 
 
@@ -161,34 +195,69 @@ class Held(NamedTuple):
     is_disputed: bool
 
 
-def iter_held(session: Session, *, job_ids: Sequence[int] | None = None) -> Iterator[Held]:
+def iter_held(
+    session: Session,
+    *,
+    job_ids: Sequence[int] | None = None,
+    until: int | None = None,
+    without: Sequence[int] | None = None,
+) -> Iterator[Held]:
     """What holds of every labelled (job, tag), ordered by job and tag; memory stays flat.
 
     Parameters
     ----------
     job_ids
         Only these jobs. None: all.
+    until
+        What held when this was the last label. None: what holds now.
+    without
+        Batches that were held then. None: those that are held now.
     """
     for part in [None] if job_ids is None else chunks(sorted(job_ids)):
-        rows = session.execute(_counted(part), execution_options={"yield_per": 5000})
+        rows = session.execute(
+            _counted(part, until, without), execution_options={"yield_per": 5000}
+        )
         for job_id, tag_id, n_yes, n_no in rows:
             answer = Answer.YES if n_yes and not n_no else Answer.NO if n_no and not n_yes else None
             yield Held(job_id, tag_id, answer, bool(n_yes and n_no))
 
 
-def last_lines(job_ids: Sequence[int] | Select[Any] | None = None) -> Subquery:
+def held_batches() -> Select[Any]:
+    """Query: ids of the batches that are held."""
+    return select(LabelBatch.id).where(LabelBatch.state == LabelBatchState.HELD)
+
+
+def last_lines(
+    job_ids: Sequence[int] | Select[Any] | None = None,
+    until: int | None = None,
+    without: Sequence[int] | None = None,
+    only: int | None = None,
+) -> Subquery:
     """Subquery: the last line of each labeller about each (job, tag), if it still says anything.
 
     Parameters
     ----------
     job_ids
         Only these jobs, as numbers or a query. None: all.
+    until
+        Leave out labels after this one. None: all count.
+    without
+        Leave out these batches. None: those that are held now.
+    only
+        Of this batch alone, held or not.
     """
     last = select(func.max(Label.id).label("id")).group_by(
         Label.job_id, Label.tag_id, Label.labeller
     )
     if job_ids is not None:
         last = last.where(Label.job_id.in_(job_ids))
+    if until is not None:
+        last = last.where(Label.id <= until)
+    if only is not None:
+        last = last.where(Label.batch_id == only)
+    else:
+        held_back = held_batches() if without is None else without
+        last = last.where(or_(Label.batch_id.is_(None), Label.batch_id.not_in(held_back)))
     newest = last.subquery()
     return (
         select(Label.job_id, Label.tag_id, Label.labeller, Label.source, Label.after)
@@ -198,9 +267,11 @@ def last_lines(job_ids: Sequence[int] | Select[Any] | None = None) -> Subquery:
     )
 
 
-def _counted(job_ids: Sequence[int] | None) -> Select[Any]:
+def _counted(
+    job_ids: Sequence[int] | None, until: int | None, without: Sequence[int] | None
+) -> Select[Any]:
     """Job, tag, and how many of those that count say yes and no."""
-    line = last_lines(job_ids).c
+    line = last_lines(job_ids, until, without).c
     rank = case(RANKS, value=line.source, else_=0)
     top = func.max(rank).over(partition_by=(line.job_id, line.tag_id)).label("top")
     ranked = select(line.job_id, line.tag_id, line.after, rank.label("rank"), top).subquery().c

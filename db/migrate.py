@@ -9,8 +9,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.orm import Session
 
 import db.match_tables  # noqa: F401  # its tables are part of Base.metadata
+from db.audit_log import adopt
+from db.audit_tables import AuditEntry
 from db.engine import shown, translated
 from db.errors import OutdatedError, StoreError
 from db.schema import Base
@@ -60,8 +63,12 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     with translated(engine), engine.begin() as connection:
+        has_log = inspect(connection).has_table(AuditEntry.__tablename__)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if not has_log:
+            with Session(connection) as session:
+                adopt(session)
     return before, head()
 
 

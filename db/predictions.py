@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import queue
+from db.audit_log import Kind, note_gone, note_ids
 from db.bulk import insert_arrays, table_of
 from db.engine import now
 from db.live import LiveModel, Predicted
@@ -41,14 +42,17 @@ def store(session: Session, live: LiveModel, claimed: queue.Claim, predicted: Pr
         _insert_sets(session, live, job_ids[rows], predicted, rows)
         _insert_predictions(session, live, job_ids[rows], predicted, rows)
         _insert_codes(session, live, claimed.batch_id, job_ids, predicted, rows)
+        note_ids(session, Kind.TAGGED, PredictionSet, job_ids[rows].tolist(), model_id=live.id)
     queue.finish(session, claimed.batch_id, locked)
     return len(rows)
 
 
-def remove(session: Session, job_ids: Sequence[int]) -> None:
-    """Take back all that models say of some jobs. Does not commit."""
+def remove(session: Session, job_ids: Sequence[int], *, kind: Kind = Kind.WITHDRAWN) -> None:
+    """Take back all that models say of some jobs; `kind` is for the log. Does not commit."""
     of_jobs = PredictionSet.job_id.in_(job_ids)
     pairs = select(PredictionSet.model_id, PredictionSet.job_id).where(of_jobs)
+    for model_id, job_id in session.execute(pairs):
+        note_gone(session, kind, PredictionSet, [job_id], model_id=model_id)
     said = tuple_(Prediction.model_id, Prediction.job_id).in_(pairs)
     session.execute(delete(table_of(Prediction)).where(said))
     session.execute(delete(table_of(PredictionSet)).where(of_jobs))

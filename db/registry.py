@@ -1,7 +1,7 @@
 """Models as rows, each with a folder in the store directory; which one is live, and since when."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, case, false, func, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import aliased as aliased_table
 
+from db.audit_log import Kind, note
 from db.bell import ring
 from db.columns import MAX_NAME
 from db.engine import now
@@ -29,7 +30,7 @@ from db.schema import (
     Verdict,
 )
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, ANCHOR = "champion", "challenger", "anchor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,10 @@ class TrainedModel:
     seed: int
     versions: Mapping[str, Any]
     metrics: Mapping[str, Any]
-    job_ids: Iterable[int]
-    """Jobs that it has seen."""
+    labelled_ids: Sequence[int]
+    """Jobs whose labels it has learned, in that order."""
+    unlabelled_ids: Iterable[int]
+    """Jobs of which it has seen the texts alone."""
     codes_at: datetime | None = None
     """When its codes learned last; None: now."""
     codes_drift: float = 0.0
@@ -77,7 +80,7 @@ def register(
         created_at=now(session),
     )
     session.add(model)
-    session.flush()
+    note(session, Kind.TRAINED, model)
     tags = find_tags(session, trained.thresholds, create=True)
     session.add_all(
         ModelTag(
@@ -89,7 +92,14 @@ def register(
         )
         for name, threshold in trained.thresholds.items()
     )
-    seen = [{"model_id": model.id, "job_id": job_id} for job_id in trained.job_ids]
+    seen: list[dict[str, int | None]] = [
+        {"model_id": model.id, "job_id": job_id, "position": position}
+        for position, job_id in enumerate(trained.labelled_ids)
+    ]
+    seen += [
+        {"model_id": model.id, "job_id": job_id, "position": None}
+        for job_id in trained.unlabelled_ids
+    ]
     if seen:
         session.execute(insert(ModelJob), seen)
     return model
@@ -118,6 +128,14 @@ def all_models(session: Session) -> list[Model]:
     return list(session.scalars(select(Model).order_by(Model.id)))
 
 
+def learned_positions(session: Session, model: Model) -> dict[int, int]:
+    """Job -> its place among the labelled jobs that a model has learned from."""
+    query = select(ModelJob.job_id, ModelJob.position)
+    query = query.where(ModelJob.model_id == model.id, ModelJob.position.is_not(None))
+    found = session.execute(query).all()
+    return {job_id: position for job_id, position in found if position is not None}
+
+
 def set_alias(session: Session, alias: str, model: Model | None) -> None:
     """Let an alias stand for a model, or for none. Does not commit."""
     row = session.get(ModelAlias, alias, with_for_update=True)
@@ -132,9 +150,19 @@ def set_alias(session: Session, alias: str, model: Model | None) -> None:
 
 
 def promote(
-    session: Session, model: Model, *, reason: str, is_rollback: bool = False
+    session: Session,
+    model: Model,
+    *,
+    reason: str,
+    is_rollback: bool = False,
+    is_best: bool = True,
 ) -> Promotion | None:
     """Make a model the champion; workers take it up after their batch. Does not commit.
+
+    Parameters
+    ----------
+    is_best
+        Whether it is the anchor, too, from now on.
 
     Returns
     -------
@@ -151,6 +179,8 @@ def promote(
     if previous is not None and previous.id == model.id:
         return None
     set_alias(session, CHAMPION, model)
+    if is_best or aliased(session, ANCHOR) is None:
+        set_alias(session, ANCHOR, model)
     challenger = aliased(session, CHALLENGER)
     if challenger is not None and challenger.id == model.id:
         set_alias(session, CHALLENGER, None)
@@ -162,7 +192,7 @@ def promote(
         promoted_at=now(session),
     )
     session.add(promotion)
-    session.flush()
+    note(session, Kind.PROMOTED, promotion)
     ring(session)
     return promotion
 
@@ -214,6 +244,7 @@ def prune(session: Session, *, keep: int) -> list[Model]:
     models = prunable(session, keep=keep)
     for model in models:
         model.pruned_at = now(session)
+    note(session, Kind.PRUNED, *models)
     return models
 
 

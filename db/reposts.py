@@ -25,7 +25,6 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, delete, func, select, updat
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_arrays, table_of
-from db.columns import Split
 from db.labels import chunks
 from db.schema import Job, JobBand
 
@@ -130,7 +129,6 @@ def link(session: Session, jobs: Iterable[Posting]) -> int:
     if links:
         rows = [{"id": job_id, "canonical_id": other} for job_id, other in links.items()]
         session.execute(update(Job), rows)
-        _share_splits(session, links)
     return len(links)
 
 
@@ -200,18 +198,3 @@ def _store_bands(session: Session, own: Mapping[int, Sequence[int]]) -> None:
     if pairs:
         band, job_id = np.array(pairs, np.int64).T
         insert_arrays(session, table_of(JobBand), {"band": band, "job_id": job_id})
-
-
-def _share_splits(session: Session, links: Mapping[int, int]) -> None:
-    """One split for a group: training if any of it was, for a model may have learned from it."""
-    splits: dict[int, Split | None] = {}
-    for part in chunks(sorted({*links, *links.values()})):
-        query = select(Job.id, Job.split).where(Job.id.in_(part))
-        splits |= dict(session.execute(query).all())
-    for canonical in sorted(set(links.values())):
-        members = [canonical, *(job_id for job_id, other in links.items() if other == canonical)]
-        found = {splits[job_id] for job_id in members}
-        if len(found) > 1:
-            split = Split.TRAINING if Split.TRAINING in found else Split.EVALUATION
-            group = update(Job).where((Job.id == canonical) | (Job.canonical_id == canonical))
-            session.execute(group.values(split=split))

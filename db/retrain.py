@@ -16,17 +16,22 @@ from typing import Any
 from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note
+from db.batches import decide, new_batches
 from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
 from db.gate import Comparison, Judgement, Margin, judge, to_details
 from db.labels import chunks
 from db.model_notes import NO_LABELS, has_no_labels, tag_notes
+from db.rebuild import record_inputs
 from db.registry import (
+    ANCHOR,
     CHALLENGER,
     CHAMPION,
     TrainedModel,
     aliased,
+    learned_positions,
     promote,
     register,
     remove_folders,
@@ -37,7 +42,6 @@ from db.schema import CodeVersion, Job, Label, Model, Run, Tag, TagAlias, Verdic
 from db.snapshot import (
     MAX_UNLABELLED,
     Snapshot,
-    assign_splits,
     iter_jobs,
     take_snapshot,
 )
@@ -82,8 +86,9 @@ class RetrainReport:
     parent_id: int | None
     n_training: int
     n_replayed: int
-    n_evaluation: int
     n_unlabelled: int
+    held_batches: tuple[int, ...]
+    """New batches of labels that it did not learn from; see `jobtool labels batches`."""
     drift: float | None
     code_version_id: int
     new_code_version: bool
@@ -132,12 +137,10 @@ def retrain(
     """
     settings = settings or Settings()
     with running(engine, reason=reason) as run_id:
-        with writing(engine) as session:
-            take_turns(session)
-            assign_splits(session)
+        held = _look_at_batches(engine, store, trainer, tell)
         with reading_snapshot(engine) as session:
-            work = _prepare(session, settings)
-            folder = session.get_one(Run, run_id).folder
+            run = session.get_one(Run, run_id)
+            work, folder = _prepare(session, settings, run.label_id), run.folder
             failed = select(Run.folder).where(Run.state == RunState.FAILED)
             left_behind = list(session.scalars(failed))
         tell(f"retrain {run_id} ({reason}): {_plan(work)}")
@@ -151,12 +154,10 @@ def retrain(
                 parent=champion if work.parent else None,
                 refresh=work.refresh,
             )
-            comparison = None
-            if champion and work.snapshot.evaluation:
-                comparison = trainer.compare(work.snapshot, champion, path, work.renamed)
+            found = _compare(trainer, work, store, path)
             with writing(engine) as session:
                 report = _register(
-                    session, run_id, reason, folder, work, trained, comparison, settings.margin
+                    session, run_id, reason, folder, work, trained, found, settings.margin, held
                 )
     page = store / f"{folder}.md"
     _write_page(page, report.page)
@@ -174,8 +175,63 @@ def _plan(work: "_Work") -> str:
         return f"{parent}, {NO_LABELS}: from what tags mean and {len(found.unlabelled):,} jobs"
     return (
         f"{parent} with {len(found.training):,} labelled jobs{replayed} and "
-        f"{len(found.unlabelled):,} others; {len(found.evaluation):,} are kept to judge by"
+        f"{len(found.unlabelled):,} others"
     )
+
+
+def _look_at_batches(engine: Engine, store: Path, trainer: Trainer, tell: Tell) -> tuple[int, ...]:
+    """Let the live model look at new batches of labels; ids of those that are held from now on."""
+    with reading_snapshot(engine) as session:
+        champion = aliased(session, CHAMPION)
+        if champion is None or has_no_labels(champion):
+            return ()
+        new = [batch for batch in new_batches(session, champion) if batch.jobs or batch.problems]
+        renamed = _renamed(session)
+        folder = store / champion.folder
+        told = f"looking at {len(new):,} new batches of labels with model {champion.id}"
+    if not new:
+        return ()
+    tell(told)
+    found = trainer.check(folder, [batch.jobs for batch in new], renamed)
+    checks = {batch.id: check for batch, check in zip(new, found, strict=True)}
+    with writing(engine) as session:
+        take_turns(session)
+        held = decide(session, new, checks)
+        lines = [(row.id, row.name, row.labeller, row.reason) for row in held]
+    for number, name, labeller, why in lines:
+        tell(
+            f"HELD: batch {number} ({name}, by {labeller}): {why}. See jobtool labels batches "
+            f"{number}; if it is right, jobtool labels release {number}"
+        )
+    return tuple(number for number, *_ in lines)
+
+
+def _renamed(session: Session) -> dict[str, str]:
+    """Old names of tags -> the ones they have now."""
+    names = select(TagAlias.name, Tag.name).join(Tag, Tag.id == TagAlias.tag_id)
+    return dict(session.execute(names).all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The challenger beside the champion (without one, beside the tags' names), and the anchor."""
+
+    champion: Comparison | None
+    anchor: Comparison | None
+
+
+def _compare(trainer: Trainer, work: "_Work", store: Path, challenger: Path) -> _Found:
+    jobs = work.snapshot.training
+    if not jobs:
+        return _Found(None, None)
+
+    def beside(model: Model | None, positions: Mapping[int, int]) -> Comparison:
+        rows = [positions.get(job.id) for job in jobs]
+        folder = store / model.folder if model else None
+        return trainer.compare(work.snapshot, folder, challenger, rows, work.renamed)
+
+    anchor = beside(work.anchor, work.anchor_positions) if work.anchor else None
+    return _Found(beside(work.champion, work.champion_positions), anchor)
 
 
 def _write_page(path: Path, page: str) -> None:
@@ -193,13 +249,18 @@ class _Work:
     champion: Model | None
     parent: Model | None
     """The champion, unless it is to be forgotten."""
+    anchor: Model | None
+    """The best champion so far, if that is another one, and its folder is there."""
+    champion_positions: Mapping[int, int]
+    """Job -> its place among those that the champion learned from."""
+    anchor_positions: Mapping[int, int]
     refresh: bool
     renamed: Mapping[str, str]
     """Old names of tags -> the ones they have now."""
     began_at: datetime
 
 
-def _prepare(session: Session, settings: Settings) -> _Work:
+def _prepare(session: Session, settings: Settings, label_id: int) -> _Work:
     champion = aliased(session, CHAMPION)
     parent = None if settings.fresh else champion
     refresh = settings.refresh
@@ -208,13 +269,25 @@ def _prepare(session: Session, settings: Settings) -> _Work:
     snapshot = take_snapshot(
         session,
         known_label=_known_label(session, parent),
+        label_id=label_id,
         n_unlabelled=MAX_UNLABELLED if refresh or parent is None else N_TEACHING,
         seed=settings.seed,
     )
     _check(snapshot)
-    names = select(TagAlias.name, Tag.name).join(Tag, Tag.id == TagAlias.tag_id)
-    renamed = dict(session.execute(names).all())
-    return _Work(snapshot, champion, parent, refresh, renamed, now(session))
+    anchor = aliased(session, ANCHOR)
+    if anchor is not None and (anchor.pruned_at or (champion and anchor.id == champion.id)):
+        anchor = None
+    return _Work(
+        snapshot=snapshot,
+        champion=champion,
+        parent=parent,
+        anchor=anchor,
+        champion_positions=learned_positions(session, champion) if champion else {},
+        anchor_positions=learned_positions(session, anchor) if anchor else {},
+        refresh=refresh,
+        renamed=_renamed(session),
+        began_at=now(session),
+    )
 
 
 def _known_label(session: Session, parent: Model | None) -> int:
@@ -231,8 +304,7 @@ def _check(snapshot: Snapshot) -> None:
             "jobtool tags add, or import labels"
         )
     if not snapshot.job_ids:
-        kept = f", but {len(snapshot.evaluation)} that judge" if snapshot.evaluation else ""
-        raise StoreError(f"nothing to learn from: there are no jobs{kept}; jobtool import jobs")
+        raise StoreError("nothing to learn from: there are no jobs; jobtool import jobs")
 
 
 def _iter_jobs(engine: Engine, ids: Sequence[int]) -> Iterator[tuple[int, str, str]]:
@@ -273,13 +345,14 @@ def _register(
     folder: str,
     work: _Work,
     trained: Trained,
-    comparison: Comparison | None,
+    found: _Found,
     margin: Margin,
+    held: tuple[int, ...],
 ) -> RetrainReport:
     take_turns(session)
     _check_all_there(session, work.snapshot)
     champion = aliased(session, CHAMPION, lock=True)
-    judgement = _judgement(work, champion, comparison, margin)
+    judgement = _judgement(work, champion, found, margin)
     version, drift, is_new = _code_version(session, trained, work.parent)
     is_learned = work.refresh or work.parent is None
     model = register(
@@ -292,7 +365,8 @@ def _register(
             seed=trained.seed,
             versions=trained.versions,
             metrics=trained.metrics,
-            job_ids=work.snapshot.job_ids,
+            labelled_ids=[job.id for job in work.snapshot.training],
+            unlabelled_ids=work.snapshot.unlabelled,
             codes_at=work.began_at if is_learned or not work.parent else work.parent.codes_at,
             codes_drift=drift,
             n_yes=trained.n_yes,
@@ -307,14 +381,16 @@ def _register(
         champion_id=champion.id if champion else None,
         promoted=judgement.promote,
         reason=judgement.reason,
-        details=_with_external_ids(session, to_details(comparison)),
+        details=_details(session, found, work),
         judged_at=now(session),
     )
     session.add(verdict)
+    note(session, Kind.JUDGED, verdict)
     if judgement.promote:
-        promote(session, model, reason=f"retrain {run_id}")
+        promote(session, model, reason=f"retrain {run_id}", is_best=judgement.is_best)
     else:
         set_alias(session, CHALLENGER, model)
+    record_inputs(session, run_id, work.snapshot, refresh=work.refresh)
     finish(session, run_id, model_id=model.id)
     notes = tag_notes(session, model)
     return RetrainReport(
@@ -325,8 +401,8 @@ def _register(
         parent_id=work.parent.id if work.parent else None,
         n_training=len(work.snapshot.training),
         n_replayed=work.snapshot.n_replayed,
-        n_evaluation=len(work.snapshot.evaluation),
         n_unlabelled=len(work.snapshot.unlabelled),
+        held_batches=held,
         drift=trained.drift,
         code_version_id=version.id,
         new_code_version=is_new,
@@ -341,12 +417,16 @@ def _register(
     )
 
 
-def _with_external_ids(session: Session, details: dict[str, Any]) -> dict[str, Any]:
-    """Example postings under the ids that people know."""
+def _details(session: Session, found: _Found, work: _Work) -> dict[str, Any]:
+    """Both comparisons as plain values, with example postings under the ids that people know."""
+    details = to_details(found.champion)
     ids = [int(one["job_id"]) for one in details.get("examples", ())]
     names = dict(session.execute(select(Job.id, Job.external_id).where(Job.id.in_(ids))).all())
     for one in details.get("examples", ()):
         one["job_id"] = names[int(one["job_id"])]
+    if found.anchor and work.anchor:
+        against = to_details(found.anchor)["mean_average_precision"]
+        details["anchor"] = {"model": work.anchor.id, "mean_average_precision": against}
     return details
 
 
@@ -363,18 +443,22 @@ def _check_all_there(session: Session, snapshot: Snapshot) -> None:
         )
 
 
-def _judgement(
-    work: _Work, champion: Model | None, comparison: Comparison | None, margin: Margin
-) -> Judgement:
+def _judgement(work: _Work, champion: Model | None, found: _Found, margin: Margin) -> Judgement:
     compared = work.champion.id if work.champion else None
     if (champion.id if champion else None) != compared:
-        return Judgement(False, "another champion went live meanwhile: retrain again")
-    has_labels = champion is None or not has_no_labels(champion)
-    if champion and comparison is None:
-        if has_labels:
-            return Judgement(False, "there are no labelled jobs to judge by: label more")
-        return Judgement(True, "the champion has learned no labels, and there are none to judge by")
-    return judge(comparison, margin, champion_has_labels=has_labels)
+        return Judgement(False, "another champion went live meanwhile: retrain again", False)
+    if champion and found.champion is None:
+        if has_no_labels(champion):
+            return Judgement(True, "neither it nor the champion has learned labels")
+        return Judgement(False, "there are no labelled jobs to judge by: label more", False)
+    return judge(
+        found.champion,
+        margin,
+        anchor=found.anchor,
+        n_before=int(champion.metrics.get("n_labelled") or 0) if champion else 0,
+        n_now=len(work.snapshot.training),
+        versus="the champion" if champion else "what tags are called",
+    )
 
 
 def _code_version(

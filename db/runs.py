@@ -13,8 +13,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note
 from db.columns import MAX_NAME, RunState
-from db.engine import is_gone, now, writing
+from db.engine import is_gone, now, take_turns, writing
 from db.errors import StoreError
 from db.labels import all_tags
 from db.schema import Job, Label, Run
@@ -120,11 +121,13 @@ def finish(session: Session, run_id: int, *, model_id: int) -> None:
         raise StoreError(f"retrain {run_id} was taken for dead ({run.error}): nothing was changed")
     run.state, run.lock, run.model_id = RunState.DONE, None, model_id
     run.finished_at = now(session)
+    note(session, Kind.RETRAINED, run)
 
 
 def _begin(engine: Engine, reason: str, lease_s: float) -> int:
     try:
         with writing(engine) as session:
+            take_turns(session)  # so that no label with a lower number is stored later
             at = now(session)
             _end_dead(session, lease_s)
             run = Run(

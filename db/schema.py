@@ -5,6 +5,8 @@ What is said of a job's tag is either a person's (`Label`, an append-only histor
 """
 
 from datetime import datetime
+from functools import partial
+from secrets import token_bytes
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -28,10 +30,10 @@ from db.columns import (
     Bytes,
     Hash,
     Id,
+    LabelBatchState,
     LongText,
     RunState,
     Source,
-    Split,
     UtcDateTime,
     WordVerdict,
     belongs,
@@ -73,8 +75,9 @@ class Job(Base):
     )
     """The job that this one repeats; None for one that repeats none. Never a chain: the canonical
     job of a repost is no repost itself. `canonical_id` or else `id` names the duplicate group."""
-    split: Mapped[Split | None] = mapped_column(enum(Split, "split"), index=True)
-    """Set once, when the group first takes part in a retrain."""
+    salt: Mapped[bytes] = mapped_column(Hash, default=partial(token_bytes, 16))
+    """What the audit log mixes into hashes of what is said of the job: once it is gone, nobody can
+    find out by guessing what was hashed."""
 
 
 class JobBand(Base):
@@ -140,6 +143,25 @@ class TagWord(Base):
     said_at: Mapped[datetime]
 
 
+class LabelBatch(Base):
+    """Labels that one labeller gave in one go: an import, or a sitting with `jobtool label`."""
+
+    __tablename__ = "label_batches"
+    id: Mapped[int] = numbered()
+    name: Mapped[str] = mapped_column(String(MAX_ID))
+    """The file, or the command, that they came by."""
+    labeller: Mapped[str] = mapped_column(String(MAX_NAME))
+    started_at: Mapped[datetime]
+    state: Mapped[LabelBatchState] = mapped_column(enum(LabelBatchState, "state"), index=True)
+    decided_by: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    """Who held or released it; None while nobody has but jobtool itself."""
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(LongText)
+    """Why it is held."""
+    suspects: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    """Ids of the jobs whose labels fit the live model least, worst first."""
+
+
 class Label(Base):
     """One answer of one labeller about a tag on a job: a line of history, never changed.
 
@@ -159,6 +181,8 @@ class Label(Base):
     """What holds from now on; None if an answer was undone and nothing is left."""
     undoes_id: Mapped[int | None] = mapped_column(Id, ForeignKey("labels.id", ondelete="CASCADE"))
     """The line that this one takes back."""
+    batch_id: Mapped[int | None] = mapped_column(Id, index=True)
+    """`LabelBatch` that it came in; None for one from before batches were kept."""
     labelled_at: Mapped[datetime]
 
 
@@ -220,16 +244,21 @@ class ModelTag(Base):
 
 
 class ModelJob(Base):
-    """A job that a model has seen in training."""
+    """A job that a model has seen in training.
+
+    Where its labels were learned, `position` is its place among the labelled jobs, and so in the
+    model's held-out answers.
+    """
 
     __tablename__ = "model_jobs"
     __table_args__ = ({"sqlite_with_rowid": False},)
     model_id: Mapped[int] = belongs("models.id", primary_key=True)
     job_id: Mapped[int] = belongs("jobs.id", primary_key=True, index=True)
+    position: Mapped[int | None]
 
 
 class ModelAlias(Base):
-    """`champion` is live, `challenger` wants to be."""
+    """`champion` is live, `challenger` wants to be, `anchor` is the best champion so far."""
 
     __tablename__ = "model_aliases"
     alias: Mapped[str] = mapped_column(String(20), primary_key=True)
@@ -323,6 +352,9 @@ class Run(Base):
     """Where its model goes, below the store."""
     model_id: Mapped[int | None] = belongs("models.id", index=True)
     """The challenger that came of it."""
+    inputs: Mapped[dict[str, Any] | None]
+    """What training it again takes beside jobs and labels, see `db.rebuild`; None for one by an
+    older jobtool, or one that failed."""
     error: Mapped[str | None] = mapped_column(LongText)
 
 

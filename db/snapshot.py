@@ -1,9 +1,7 @@
-"""What a retrain learns from and what it is judged by: two sets that never meet.
+"""What a retrain learns from: every label that holds, what is said of tags, and unlabelled jobs.
 
-The first time a job's labels take part in a retrain, its duplicate group is put on one side for
-ever: the newest are kept for the gate, until it has `EVALUATION_SHARE` of all labelled groups, the
-others are learned from. So the gate's jobs are labelled by people, come after what the models
-learned, and no model, past or future, has learned their labels.
+All labels teach and all of them judge: a model answers for each labelled job as it stood before it
+had seen the labels of that job and its reposts (`tagger.held_out`).
 """
 
 import hashlib
@@ -12,17 +10,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from random import Random
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from db.columns import Answer, Split
-from db.labels import Held, all_tags, chunks, iter_held
-from db.schema import Job, Label
+from db.columns import Answer
+from db.labels import Held, all_tags, chunks, held_batches, iter_held
+from db.schema import Job, Label, LabelBatch
 from db.tag_info import hash_of, infos_of
 from tagger.tag_info import TagInfo
 
-EVALUATION_SHARE = 0.2
-"""Of the labelled duplicate groups that the gate judges by, in [0, 1]."""
 MAX_REPLAY = 20_000
 """Old labelled jobs that a retrain learns again beside the new ones."""
 MAX_UNLABELLED = 40_000
@@ -55,11 +51,12 @@ class Snapshot:
     tag_infos: tuple[TagInfo, ...]
     """What the team says of each of them, in the same order."""
     training: tuple[LabelledJob, ...]
-    evaluation: tuple[LabelledJob, ...]
     unlabelled: tuple[int, ...]
     """Ids of jobs that teach softly, and the codes; see `iter_jobs`."""
     n_replayed: int
     """How many of `training` the last model knew already."""
+    held_batches: tuple[int, ...]
+    """Batches of labels that don't hold."""
     sha256: str
     """Of ids, texts and labels of all that is learned from, and of what is said of tags."""
 
@@ -69,45 +66,23 @@ class Snapshot:
         return [*(job.id for job in self.training), *self.unlabelled]
 
 
-def assign_splits(session: Session, *, share: float = EVALUATION_SHARE) -> None:
-    """Put every labelled group that stands on no side yet on one. Does not commit.
-
-    The newest go to the judging side, until it holds `share` of all labelled groups.
-    """
-    _follow_canonical(session)
-    labelled = exists().where(Label.job_id == Job.id, Label.after != Answer.UNSURE)
-    newest = func.max(func.coalesce(Job.posted_at, Job.imported_at))
-    query = (
-        select(GROUP).where(Job.split.is_(None), labelled).group_by(GROUP).order_by(newest, GROUP)
-    )
-    groups = list(session.scalars(query))
-    sides = select(Job.split, func.count(func.distinct(GROUP))).where(labelled)
-    known: dict[Split | None, int] = dict(session.execute(sides.group_by(Job.split)).all())
-    wanted = round(share * sum(known.values())) - known.get(Split.EVALUATION, 0)
-    n_learned = len(groups) - min(max(wanted, 0), len(groups))
-    for split, members in (
-        (Split.EVALUATION, sorted(groups[n_learned:])),
-        (Split.TRAINING, sorted(groups[:n_learned])),
-    ):
-        for part in chunks(members):
-            of_group = or_(Job.id.in_(part), Job.canonical_id.in_(part))
-            session.execute(update(Job).where(of_group, Job.split.is_(None)).values(split=split))
-
-
 def take_snapshot(
     session: Session,
     *,
     known_label: int = 0,
+    label_id: int | None = None,
     n_unlabelled: int = MAX_UNLABELLED,
     max_replay: int = MAX_REPLAY,
     seed: int = 0,
 ) -> Snapshot:
-    """Read what a retrain needs; `assign_splits` must have run.
+    """Read what a retrain needs.
 
     Parameters
     ----------
     known_label
         Labels up to this one were known to the last retrain: jobs with none newer are old.
+    label_id
+        Labels after this one are left to the next retrain. None: all count.
     n_unlabelled
         At most so many of the newest unlabelled jobs, one per duplicate group.
     max_replay
@@ -116,22 +91,21 @@ def take_snapshot(
     in_use = all_tags(session)
     tags = {tag.id: tag.name for tag in in_use}
     infos = infos_of(session, in_use)
-    held = known_labels(session, tags)
-    split = dict(session.execute(select(Job.id, Job.split).where(Job.split.is_not(None))).all())
+    held_back = list(session.scalars(held_batches().order_by(LabelBatch.id)))
+    held = known_labels(session, tags, until=label_id, without=held_back)
     new = set(session.scalars(select(Label.job_id).where(Label.id > known_label).distinct()))
-    of_split = {side: [job_id for job_id in held if split.get(job_id) == side] for side in Split}
-    old = [job_id for job_id in of_split[Split.TRAINING] if job_id not in new]
+    old = [job_id for job_id in held if job_id not in new]
     replayed = set(_replayed(old, held, max_replay, seed))
-    chosen = [job_id for job_id in of_split[Split.TRAINING] if job_id in new or job_id in replayed]
+    chosen = [job_id for job_id in held if job_id in new or job_id in replayed]
     unlabelled = _unlabelled(session, set(held), n_unlabelled)
     return Snapshot(
         tags=tuple(tags.values()),
         tag_infos=tuple(infos.values()),
         training=tuple(read_labelled(session, chosen, held, tags)),
-        evaluation=tuple(read_labelled(session, of_split[Split.EVALUATION], held, tags)),
         unlabelled=tuple(unlabelled),
         n_replayed=len(replayed),
-        sha256=_digest(session, chosen, held, unlabelled, infos),
+        held_batches=tuple(held_back),
+        sha256=digest_of(session, chosen, held, unlabelled, infos),
     )
 
 
@@ -146,29 +120,23 @@ Answers = dict[int, dict[int, Answer]]
 """Job -> tag -> yes or no."""
 
 
-def _follow_canonical(session: Session) -> None:
-    """A repost that came later stands where its canonical job stands."""
-    canonical = select(Job).subquery()
-    query = (
-        select(Job.id, canonical.c.split)
-        .join(canonical, canonical.c.id == Job.canonical_id)
-        .where(Job.split.is_(None), canonical.c.split.is_not(None))
-    )
-    late = session.execute(query).all()
-    for side in Split:
-        for part in chunks([job_id for job_id, split in late if split == side]):
-            session.execute(update(Job).where(Job.id.in_(part)).values(split=side))
-
-
-def known_labels(session: Session, tags: Iterable[int]) -> Answers:
-    """All that is known, yes or no, of some tags."""
+def known_labels(
+    session: Session,
+    tags: Iterable[int],
+    *,
+    job_ids: Sequence[int] | None = None,
+    until: int | None = None,
+    without: Sequence[int] | None = None,
+) -> Answers:
+    """All that is known, yes or no, of some tags; the rest as in `iter_held`."""
     wanted = set(tags)
     held: Answers = {}
 
     def job_of(line: Held) -> int:
         return line.job_id
 
-    for job_id, lines in groupby(iter_held(session), key=job_of):
+    found = iter_held(session, job_ids=job_ids, until=until, without=without)
+    for job_id, lines in groupby(found, key=job_of):
         known = {
             line.tag_id: line.answer
             for line in lines
@@ -199,10 +167,7 @@ def _replayed(old: list[int], held: Answers, limit: int, seed: int) -> list[int]
 def _unlabelled(session: Session, labelled: set[int], limit: int) -> list[int]:
     query = (
         select(Job.id)
-        .where(
-            Job.canonical_id.is_(None),
-            or_(Job.split.is_(None), Job.split != Split.EVALUATION),
-        )
+        .where(Job.canonical_id.is_(None))
         .order_by(Job.id.desc())
         .limit(limit + len(labelled))
     )
@@ -224,13 +189,14 @@ def read_labelled(
         yield LabelledJob(job_id, title, text, yes, no, groups[job_id])
 
 
-def _digest(
+def digest_of(
     session: Session,
     training: Sequence[int],
     held: Answers,
     unlabelled: Sequence[int],
     infos: Mapping[int, TagInfo],
 ) -> str:
+    """SHA-256 of what is said of tags, and of ids, texts and labels of jobs."""
     digest = hashlib.sha256()
     digest.update(hash_of(infos).encode())
     for part in chunks(sorted([*training, *unlabelled])):

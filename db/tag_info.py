@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now
 from db.errors import StoreError
@@ -161,8 +162,9 @@ def say_fact(
     fact = Fact(info.description, info.share)
     if last_facts(session, [tag.id]).get(tag.id, NO_FACT) == fact:
         return False
-    session.add(TagFact(tag_id=tag.id, said_by=said_by, said_at=now(session), **fact._asdict()))
-    session.flush()
+    line = TagFact(tag_id=tag.id, said_by=said_by, said_at=now(session), **fact._asdict())
+    session.add(line)
+    note(session, Kind.SAID, line)
     return True
 
 
@@ -197,7 +199,7 @@ def say_word(
         return None
     line = TagWord(tag_id=tag.id, word=word, verdict=verdict, said_by=said_by, said_at=now(session))
     session.add(line)
-    session.flush()
+    note(session, Kind.SAID, line)
     with as_store_error():
         infos_of(session, [tag])  # refuses too many
     return line
@@ -232,7 +234,7 @@ def undo_word(session: Session, line: TagWord, said_by: str) -> TagWord:
         said_at=now(session),
     )
     session.add(back)
-    session.flush()
+    note(session, Kind.UNDONE, back)
     return back
 
 

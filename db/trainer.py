@@ -1,11 +1,12 @@
 """What retraining needs of the tagger, which `db` does not know: who trains, who compares."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from db.batches import Checked
 from db.gate import Comparison
-from db.snapshot import Snapshot
+from db.snapshot import LabelledJob, Snapshot
 
 
 class Trained(Protocol):
@@ -65,6 +66,24 @@ class Trainer(Protocol):
         """
 
     def compare(
-        self, snapshot: Snapshot, champion: Path, challenger: Path, renamed: Mapping[str, str]
+        self,
+        snapshot: Snapshot,
+        champion: Path | None,
+        challenger: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
     ) -> Comparison:
-        """Ask both models about `snapshot.evaluation`; `renamed` has old names of tags -> new."""
+        """Judge two models on `snapshot.training`, which the challenger learned from.
+
+        `champion` None: what tags are called, and nothing else. `champion_rows`: the place of each
+        job among those that the champion learned from, None if it did not. `renamed` has old names
+        of tags -> new.
+        """
+
+    def check(
+        self,
+        champion: Path,
+        batches: Sequence[Sequence[LabelledJob]],
+        renamed: Mapping[str, str],
+    ) -> Sequence[Checked]:
+        """Compare new batches of labels with those that the champion learned from."""

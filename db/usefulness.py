@@ -11,9 +11,8 @@ How useful a posting is, is uncertainty x novelty:
 
 A group of reposts is offered once, as its canonical posting.
 
-Scores on postings chosen like this would be far too low: they are the hardest there are. So every
-`RANDOM_EVERY`-th posting offered is drawn at random and stands on the evaluation side of the gate
-for ever (`Split.EVALUATION`); the others stand on the training side.
+Postings chosen like this are not like the others: they are the hardest there are. So every
+`RANDOM_EVERY`-th posting offered is drawn at random, and shown without the model's suggestions.
 
 Letters for axes: N postings in the pool, T tags, C numbers of a code.
 
@@ -33,7 +32,6 @@ from scipy.special import expit, logit
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.columns import Split
 from db.labels import chunks, last_lines
 from db.registry import CHAMPION, aliased
 from db.schema import Job, JobCode, Model, ModelTag, Prediction
@@ -46,7 +44,7 @@ POOL = 10_000
 N_LABELLED = 2_000
 """Labelled postings that novelty is measured against: drawn at random where there are more."""
 RANDOM_EVERY = 5
-"""One in so many postings offered is drawn at random, for the evaluation set."""
+"""One in so many postings offered is drawn at random."""
 _STREAM = {"yield_per": 5000}
 _SAFE = 1e-6  # a probability of 0 or 1 has no logit
 
@@ -74,8 +72,6 @@ class Pool:
     """Shape (N, C), of length 1; 0 where there is none."""
     nearest: FloatArray
     """Highest cosine to a labelled posting, shape (N,), in [0, 1]."""
-    splits: list[Split | None]
-    """On which side they stand."""
 
 
 def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
@@ -91,10 +87,6 @@ def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
     chosen = rng.permutation(np.flatnonzero(is_open))[:POOL]
     labelled = rng.permutation(np.flatnonzero(n_said > 0))[:N_LABELLED]
     pool = jobs[chosen]
-    splits: dict[int, Split | None] = {}
-    for part in chunks(pool.tolist()):
-        of_part = select(Job.id, Job.split).where(Job.id.in_(part))
-        splits |= dict(session.execute(of_part).all())
     model = aliased(session, CHAMPION)
     codes = _codes(session, model, pool)
     return Pool(
@@ -102,23 +94,16 @@ def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
         uncertainty=_uncertainty(session, model, pool, tag_ids, partly=n_said[chosen] > 0),
         codes=codes,
         nearest=_nearest(codes, _codes(session, model, jobs[labelled])),
-        splits=[splits[job_id] for job_id in pool.tolist()],
     )
 
 
 def iter_offers(pool: Pool) -> Iterator[Offer]:
     """The postings of a pool, the most useful first, every `RANDOM_EVERY`-th a random one."""
     left = np.ones(len(pool.job_ids), bool)
-    may_be_random = np.array([split != Split.TRAINING for split in pool.splits], bool)
-    may_be_chosen = np.array([split != Split.EVALUATION for split in pool.splits], bool)
     nearest, turns = pool.nearest.copy(), _Turns(pool.uncertainty)
     for place in range(1, len(left) + 1):
         is_random = place % RANDOM_EVERY == 0
-        able = left & (may_be_random if is_random else may_be_chosen)
-        if not able.any():
-            is_random = not is_random
-            able = left
-        at = int(np.argmax(able)) if is_random else turns.next(able, nearest)
+        at = int(np.argmax(left)) if is_random else turns.next(left, nearest)
         left[at] = False
         nearest = np.maximum(nearest, pool.codes @ pool.codes[at])
         yield Offer(int(pool.job_ids[at]), is_random)

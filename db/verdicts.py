@@ -30,7 +30,13 @@ def _lines(
     if champion is not None:
         yield f"- champion: {_model(champion)}"
         if details:
-            yield f"- both asked about {details['n_jobs']} labelled jobs that neither has learned"
+            yield (
+                f"- judged on {details['n_jobs']:,} labelled jobs, each model by answers about "
+                "labels that it had not seen"
+            )
+        if anchor := details.get("anchor"):
+            told = _number(anchor["mean_average_precision"]["value"], sign=True)
+            yield f"- beside the best champion so far, model {anchor['model']}: {told}"
     for number, line in enumerate(notes.lines()):
         if not number:
             yield from ("", "## Tags that are hardly known", "")

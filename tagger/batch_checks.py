@@ -7,13 +7,16 @@ agreed with older labels clearly better than with these.
 Letters for axes: M older labelled jobs, N jobs of the batch, T tags.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tagger.labels import UNKNOWN, YES, known_counts
+from tagger.jobs import Job
+from tagger.labels import UNKNOWN, YES, encode_labels, known_counts
+from tagger.model import TagModel
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
@@ -67,6 +70,44 @@ class _Sums:
         )
         size = np.sqrt(label * logit)
         return np.asarray(both / np.where(size > 0, size, 1))
+
+
+def check_jobs(
+    model: TagModel,
+    jobs: Sequence[Job],
+    *,
+    renamed: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> BatchCheck:
+    """Check labelled jobs, none of which (nor a repost) the model has learned from.
+
+    Parameters
+    ----------
+    renamed
+        Names of tags that the model knows -> what they are called now. Tags that it does not know
+        are left out.
+    """
+    names = tuple((renamed or {}).get(tag, tag) for tag in model.tags)
+    kept = [
+        replace(
+            job,
+            tags=tuple(tag for tag in job.tags or () if tag in names),
+            not_tags=None
+            if job.not_tags is None
+            else tuple(tag for tag in job.not_tags if tag in names),
+        )
+        for job in jobs
+    ]
+    held_out = model.held_out
+    return check_batch(
+        held_out.probability,
+        held_out.label,
+        held_out.group,
+        model.predict_proba(jobs),
+        encode_labels(kept, names),
+        names,
+        seed=seed,
+    )
 
 
 def check_batch(
@@ -134,9 +175,7 @@ def _cells(Y: LabelArray, z: FloatArray, rate: FloatArray) -> tuple[FloatArray, 
 
 
 def _sums(label: FloatArray, logit: FloatArray) -> _Sums:
-    return _Sums(
-        (label * logit).sum(axis=1), (label**2).sum(axis=1), (logit**2).sum(axis=1)
-    )
+    return _Sums((label * logit).sum(axis=1), (label**2).sum(axis=1), (logit**2).sum(axis=1))
 
 
 def _rate_problems(

@@ -67,6 +67,8 @@ class ModelComparison:
     """Duplicate groups that judged: something is known of one of `tags`."""
     mean_average_precision: Difference
     macro_f1: Difference
+    shared_average_precision: Difference
+    """Mean average precision over the tags that both can give."""
     tags: tuple[TagDifference, ...]
     """Tags that either can give and that have a yes and a no."""
     new_tags: tuple[str, ...]
@@ -125,14 +127,14 @@ def compare_models(
     rows = [None] * len(labelled) if champion_rows is None else champion_rows
     judges = [i for i, row in enumerate(rows) if row is not None] or list(range(len(labelled)))
     names = [(renamed or {}).get(tag, tag) for tag in champion.tags] if champion else []
-    theirs = _given(champion, names) if champion else set(challenger.tags)
     ours = _given(challenger, challenger.tags)
+    theirs = _given(champion, names) if champion else ours
     tags = [tag for tag in challenger.tags if tag in ours or tag in theirs]
     new_tags = tuple(tag for tag in challenger.tags if tag in ours and tag not in theirs)
     dropped_tags = tuple(tag for tag in challenger.tags if tag in theirs and tag not in ours)
     if not tags or not labelled:
         nothing = Difference(*[float("nan")] * 5)
-        return ModelComparison(0, nothing, nothing, (), new_tags, dropped_tags, ())
+        return ModelComparison(0, nothing, nothing, nothing, (), new_tags, dropped_tags, ())
     jobs = [labelled[i] for i in judges]
     Y = encode_labels([_keeping(job, set(tags)) for job in jobs], tags)
     P_old, D_old = _answers(champion, challenger, jobs, [rows[i] for i in judges], names, tags)
@@ -143,11 +145,18 @@ def compare_models(
     old = resample(Y, P_old, D_old, groups=by, seed=seed)
     new = resample(Y, P_new, D_new, groups=by, seed=seed)
     found = paired_bootstrap(old, new)
+    overall = _difference(old, new, "mean_average_precision", found)
+    shared = [t for t, tag in enumerate(tags) if tag in ours and tag in theirs]
     scored = np.array([one.value == one.value for one in found.average_precision], bool)
     return ModelComparison(
         n_jobs=len(np.unique(by[(Y[:, scored] != UNKNOWN).any(axis=1)])),
-        mean_average_precision=_difference(old, new, "mean_average_precision", found),
+        mean_average_precision=overall,
         macro_f1=_difference(old, new, "macro_f1", found),
+        shared_average_precision=(
+            overall
+            if len(shared) == len(tags)
+            else _shared(Y, (P_old, D_old), (P_new, D_new), shared, by, seed)
+        ),
         tags=tuple(
             TagDifference(
                 tag,
@@ -165,6 +174,24 @@ def compare_models(
         dropped_tags=dropped_tags,
         examples=_examples(jobs, tags, Y, D_old, D_new) if champion else (),
     )
+
+
+def _shared(
+    Y: npt.NDArray[np.int8],
+    old: tuple[FloatArray, BoolArray],
+    new: tuple[FloatArray, BoolArray],
+    tags: Sequence[int],
+    groups: npt.NDArray[Any],
+    seed: int,
+) -> Difference:
+    """The difference of mean average precision over some of the tags."""
+    if not tags:
+        return Difference(*[float("nan")] * 5)
+    a, b = (
+        resample(Y[:, tags], P[:, tags], D[:, tags], groups=groups, seed=seed)
+        for P, D in (old, new)
+    )
+    return _difference(a, b, "mean_average_precision", paired_bootstrap(a, b))
 
 
 def _given(model: TagModel, names: Sequence[str]) -> set[str]:

@@ -1,10 +1,8 @@
 """A challenger from a champion: training, and how far its codes have moved."""
 
 import hashlib
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,10 @@ from tagger.features import Counted
 from tagger.jobs import Job
 from tagger.labels import encode_labels
 from tagger.model import TagModel
-from tagger.storage import META, jobtool_version
+from tagger.storage import META
 from tagger.tag_info import TagInfo
 from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.versions import versions
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -109,11 +108,7 @@ def train_challenger(
         n_yes=dict(data["yes"]),
         remarks=model.remarks,
         seed=tagger.seed,
-        versions={
-            "python": platform.python_version(),
-            "jobtool": jobtool_version(),
-            **{name: version(name) for name in ("keras", "numpy", "scikit-learn")},
-        },
+        versions=versions(),
         metrics={
             **model.meta["metrics"],
             "n_labelled": data["labelled"],

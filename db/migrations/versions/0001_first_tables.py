@@ -39,7 +39,6 @@ def upgrade() -> None:
         sa.Column("imported_at", INSTANT, nullable=False),
         sa.Column("text_hash", HASH, nullable=False),
         sa.Column("canonical_id", KEY, nullable=True),
-        sa.Column("split", one_of("training", "evaluation", name="split"), nullable=True),
         sa.ForeignKeyConstraint(
             ["canonical_id"], ["jobs.id"], name=op.f("fk_jobs_canonical_id"), ondelete="SET NULL"
         ),
@@ -48,7 +47,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_jobs_canonical_id", "jobs", ["canonical_id"])
     op.create_index("ix_jobs_posted_at", "jobs", ["posted_at"])
-    op.create_index("ix_jobs_split", "jobs", ["split"])
 
     op.create_table(
         "tags",
