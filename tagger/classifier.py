@@ -34,6 +34,8 @@ TEACHING = np.array([0.4, 0.3, 0.3, 0.5])
 """Weights of wide paths and names where they teach the network about unlabelled jobs."""
 SOFT_WEIGHT, MOST_SOFT = 0.3, 200.0
 """What an unlabelled job counts beside a labelled one, and what all of them may count together."""
+FEW_IN_FOLD = 5
+"""Jobs of a fold at which its mean logit counts by half."""
 SHARE_STRENGTH = 5.0
 """Examples that the expected share of a tag is worth beside its own."""
 
@@ -165,9 +167,9 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             self.oof_proba_ = np.broadcast_to(self.share_, Y.shape).astype(float)
             self.oof_decided_ = np.zeros(Y.shape, bool)
             return self
-        paths = np.concatenate(
-            [wide, labelled.names[:, :, None], self.deep_.held_out_logits_[:, :, None]], axis=2
-        )
+        fitted_paths = [wide, self.deep_.held_out_logits_[:, :, None]]
+        wide, deep = (centred_by_fold(logits, folds) for logits in fitted_paths)
+        paths = np.concatenate([wide, labelled.names[:, :, None], deep], axis=2)
         self.stack_ = self._stack(paths, Y)
         oof_logits = self.stack_.logits(paths[:, :, self._used])
         others = self.decision_function(own) if len(own.codes) else np.zeros((0, n_tags))
@@ -250,6 +252,21 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.decisions_ = unlabelled_decisions(
             self.predict_proba(features), share, review_share=config.review_share
         )
+
+
+def centred_by_fold(logits: FloatArray, folds: npt.NDArray[np.intp]) -> FloatArray:
+    """Held-out logits with the means of all folds brought together, shape (N, T, P).
+
+    A fold's model has seen fewer examples of a tag the more of them are held out, and so gives
+    them lower logits than other folds' models would: pooled as they are, the logits of a rare tag
+    rank backwards. A fold of few jobs is moved less, for its own mean is chance.
+    """
+    centred, overall = logits.copy(), logits.mean(axis=0)
+    for fold in np.unique(folds):
+        own = folds == fold
+        weight = own.sum() / (own.sum() + FEW_IN_FOLD)
+        centred[own] -= weight * (logits[own].mean(axis=0) - overall)
+    return centred
 
 
 def expected_share(Y: LabelArray, stated: FloatArray, cautious: FloatArray | None) -> FloatArray:
