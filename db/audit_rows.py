@@ -7,12 +7,12 @@ is left in the log can't be matched with guesses.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Row, Select, func, select, true
+from sqlalchemy import ColumnElement, Enum, String, func, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from db.bulk import table_of
@@ -64,7 +64,7 @@ def hash_rows(
         if table == PredictionSet.__tablename__:
             found |= _hash_predictions(session, model_id, part)
         else:
-            found |= {row.id: _hash_row(table, row) for row in session.execute(_rows(table, part))}
+            found |= _hash_table_rows(session, table, part)
     return found
 
 
@@ -128,28 +128,45 @@ def _shows_posting(value: Any, names: Sequence[str] | None) -> bool:
 # ---- rows to bytes
 
 
-def _rows(table: str, ids: Sequence[int]) -> Select[Any]:
+def _instant(value: Any) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"the log can't hash a {type(value).__name__}")
+    return value.isoformat(timespec="microseconds")  # all come out of the database in UTC
+
+
+_to_json = json.JSONEncoder(
+    check_circular=False, sort_keys=True, separators=(",", ":"), default=_instant
+).encode
+
+
+def _hash_table_rows(session: Session, table: str, ids: Sequence[int]) -> dict[int, bytes]:
     columns = table_of(LOGGED[table]).c
-    if table != Label.__tablename__:
-        return select(*columns).where(columns.id.in_(ids))
-    query = select(*columns, Job.salt.label("salt")).join(Job, Job.id == columns.job_id)
-    return query.where(columns.id.in_(ids))
-
-
-def _hash_row(table: str, row: Row[Any]) -> bytes:
-    # Nulls are left out, so that a column which is added later leaves the hashes as they are.
-    values = {name: value for name, value in row._asdict().items() if value is not None}
-    salt = values.pop("salt", b"")
-    if "details" in values:
-        values["details"] = without_postings(values["details"])
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(b"%b%b%b" % (salt, table.encode(), text.encode())).digest()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    raise TypeError(f"the log can't hash a {type(value).__name__}")
+    # As the strings that are stored: making members of enums takes as long as hashing them.
+    plain = (
+        type_coerce(one, String).label(one.name) if isinstance(one.type, Enum) else one
+        for one in columns
+    )
+    is_run = ids[-1] - ids[0] == len(ids) - 1  # a range is faster to ask for
+    wanted = columns.id.between(ids[0], ids[-1]) if is_run else columns.id.in_(ids)
+    names, head = columns.keys(), table.encode()
+    # Without nulls: a column that is added later leaves the hashes as they are.
+    rows = [
+        {name: one for name, one in zip(names, values, strict=True) if one is not None}
+        for values in session.execute(select(*plain).where(wanted))
+    ]
+    salts: dict[int, bytes] = {}
+    if table == Label.__tablename__:
+        jobs = {row["job_id"] for row in rows}
+        salts = dict(session.execute(select(Job.id, Job.salt).where(Job.id.in_(jobs))).all())
+    for row in rows:
+        if "details" in row:
+            row["details"] = without_postings(row["details"])
+    return {
+        row["id"]: hashlib.sha256(
+            salts.get(row.get("job_id", 0), b"") + head + _to_json(row).encode()
+        ).digest()
+        for row in rows
+    }
 
 
 def _hash_predictions(
