@@ -6,7 +6,7 @@ is left in the log can't be matched with guesses.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,9 +41,10 @@ LOGGED: dict[str, type[Base]] = {
 }
 """Tables whose rows are logged. A set of predictions goes by its model and its job."""
 _AT_A_TIME = 500  # SQLite takes at most 999 parameters in some builds
-_CELL = np.dtype(
+CELL = np.dtype(
     [("tag", "<i8"), ("score", "<f8"), ("probability", "<f8"), ("decision", "u1"), ("review", "u1")]
 )
+"""A prediction as it is hashed."""
 
 RowHashes = npt.NDArray[Any]
 
@@ -125,6 +126,16 @@ def _shows_posting(value: Any, names: Sequence[str] | None) -> bool:
     )
 
 
+def salts_of(session: Session, job_ids: Collection[int]) -> dict[int, bytes]:
+    """Salts of at most some hundred jobs."""
+    return dict(session.execute(select(Job.id, Job.salt).where(Job.id.in_(job_ids))).all())
+
+
+def hash_prediction_set(model_id: int | None, salt: bytes, cells: npt.NDArray[Any]) -> bytes:
+    """SHA-256 of all that a model says of a job: `CELL` by ascending tag."""
+    return hashlib.sha256(salt + f"predictions of {model_id}".encode() + cells.tobytes()).digest()
+
+
 # ---- rows to bytes
 
 
@@ -154,10 +165,8 @@ def _hash_table_rows(session: Session, table: str, ids: Sequence[int]) -> dict[i
         {name: one for name, one in zip(names, values, strict=True) if one is not None}
         for values in session.execute(select(*plain).where(wanted))
     ]
-    salts: dict[int, bytes] = {}
-    if table == Label.__tablename__:
-        jobs = {row["job_id"] for row in rows}
-        salts = dict(session.execute(select(Job.id, Job.salt).where(Job.id.in_(jobs))).all())
+    is_said_of_jobs = table == Label.__tablename__
+    salts = salts_of(session, {row["job_id"] for row in rows}) if is_said_of_jobs else {}
     for row in rows:
         if "details" in row:
             row["details"] = without_postings(row["details"])
@@ -173,24 +182,19 @@ def _hash_predictions(
     session: Session, model_id: int | None, job_ids: Sequence[int]
 ) -> dict[int, bytes]:
     of_model = PredictionSet.model_id == model_id
-    sets = (
-        select(PredictionSet.job_id, Job.salt)
-        .join(Job, Job.id == PredictionSet.job_id)
-        .where(of_model, PredictionSet.job_id.in_(job_ids))
-    )
-    salts: dict[int, bytes] = dict(session.execute(sets).all())
+    sets = select(PredictionSet.job_id).where(of_model, PredictionSet.job_id.in_(job_ids))
+    salts = salts_of(session, session.scalars(sets).all())
     said = table_of(Prediction).c
     columns = (said.job_id, said.tag_id, said.score, said.probability, said.decision, said.review)
     query = select(*columns).where(said.model_id == model_id, said.job_id.in_(job_ids))
     rows = session.execute(query.order_by(said.job_id, said.tag_id)).all()
     job_of = np.array([row[0] for row in rows], np.int64)
-    cells = np.array([tuple(row[1:]) for row in rows], _CELL)
-    head = f"predictions of {model_id}".encode()
-    hashes = {}
-    for job_id, salt in salts.items():
-        low, high = np.searchsorted(job_of, [job_id, job_id + 1])
-        hashes[job_id] = hashlib.sha256(salt + head + cells[low:high].tobytes()).digest()
-    return hashes
+    cells = np.array([tuple(row[1:]) for row in rows], CELL)
+    bounds = {job_id: np.searchsorted(job_of, [job_id, job_id + 1]) for job_id in salts}
+    return {
+        job_id: hash_prediction_set(model_id, salts[job_id], cells[low:high])
+        for job_id, (low, high) in bounds.items()
+    }
 
 
 def _key(table: str, model_id: int | None) -> tuple[ColumnElement[int], ColumnElement[bool]]:
