@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Engine, func, insert, select
 
 from db import labelling
+from db.audit import audit
 from db.columns import BatchState
 from db.engine import open_engine, reading, writing
 from db.labelling import Settings, label
@@ -105,13 +106,18 @@ def count(engine: Engine, rows: type, *where: object) -> int:
 
 
 def check_complete(engine: Engine, model_id: int) -> None:
-    """Every job has one set of this model, with every tag and one code; nothing is left over."""
+    """Every job has one set of this model, with every tag and one code; nothing is left over.
+
+    And all of it is in the log.
+    """
     n_jobs = count(engine, Job)
     assert count(engine, PredictionSet, PredictionSet.model_id == model_id) == n_jobs
     assert count(engine, Prediction, Prediction.model_id == model_id) == n_jobs * len(TAGS)
     assert count(engine, JobCode) == n_jobs
     assert count(engine, QueuedJob) == 0
     assert count(engine, Batch, Batch.state == BatchState.LEASED) == 0
+    report = audit(engine)
+    assert report.ok, report
 
 
 # ---- worker processes that can be killed
