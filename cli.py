@@ -18,7 +18,14 @@ import typer
 from typer.core import TyperGroup
 
 from db import commands as db_commands
-from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
+from db import (
+    drift_commands,
+    file_commands,
+    label_commands,
+    model_commands,
+    people_commands,
+    retrain_commands,
+)
 from db.errors import StoreError
 from matcher import commands as match_commands
 from tagger import commands, interrupts
@@ -421,6 +428,7 @@ app.add_typer(file_commands.app)
 app.add_typer(commands.app)
 app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)
+app.add_typer(drift_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
 app.add_typer(people_commands.app)

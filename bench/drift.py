@@ -2,11 +2,11 @@
 
 python bench/drift.py [--data ../shared/data] [--weeks N] [--quick] [--json] [--check]
 
-A tagger is trained on labelled postings (indeed) and 4,000 unlabelled ones from three sources. Weeks
-of 40 to 400 other postings are drawn at random; each is compared as `jobtool drift` does it, once
-when it is over, and once after each of its first six days, with 1,000 of the 4,000 that are drawn
-anew for every tenth week. An alarm at any of the seven looks is a false alarm. Then changes are
-planted in weeks of 200:
+A tagger is trained on labelled postings (indeed) and 4,000 unlabelled ones from three sources.
+Weeks of 40 to 400 other postings are drawn at random; each is compared as `jobtool drift` does it,
+once when it is over, and once after each of its first six days, with 1,000 of the 4,000 that are
+drawn anew for every tenth week. An alarm at any of the seven looks is a false alarm. Then changes
+are planted in weeks of 200:
 
 - a new source: 20 % of the postings come from a source (wuzzuf) that the tagger has never seen;
 - a tag's rate doubled: of postings with a tag that 5 to 30 % have, twice as many come; each such

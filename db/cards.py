@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
@@ -9,6 +10,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.columns import Answer, Source, Split
+from db.job_source import came_from, came_since
 from db.labels import all_tags, find_tags, iter_held, last_lines
 from db.registry import CHAMPION, aliased
 from db.schema import Job, ModelTag, Prediction, Tag, TagAlias
@@ -45,6 +47,10 @@ class Question:
     is_blind: bool = False
     """Without the model's suggestions."""
     explain: Explain | None = None
+    source: str | None = None
+    """Only postings from there; see `db.job_source`."""
+    since: datetime | None = None
+    """Only postings that came then or later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,9 @@ def asked_tags(session: Session, names: Iterable[str] | None) -> tuple[int, ...]
 def find_offers(session: Session, question: Question, *, seed: int) -> Iterator[Offer]:
     """The postings to label, in order. What is asked of the database is asked at once."""
     if question.mode is Mode.NEW:
-        return iter_offers(load_pool(session, question.tag_ids, seed=seed))
+        only = [] if question.source is None else [came_from(session, question.source)]
+        only += [] if question.since is None else [came_since(question.since)]
+        return iter_offers(load_pool(session, question.tag_ids, seed=seed, only=only))
     if question.mode is Mode.SECOND:
         found = _said_by_others_only(session, question)
         order = np.random.default_rng(seed).permutation(len(found))

@@ -52,7 +52,7 @@ def came_from(session: Session, source: str) -> ColumnElement[bool]:
     return where
 
 
-def since(at: datetime) -> ColumnElement[bool]:
+def came_since(at: datetime) -> ColumnElement[bool]:
     """Jobs posted (or imported, where that is not known) at that time or later."""
     return came_at() >= at
 

@@ -140,6 +140,20 @@ class TagWord(Base):
     said_at: Mapped[datetime]
 
 
+class FeedValue(Base):
+    """What the team says that a value of a feed's field means: a tag, or none."""
+
+    __tablename__ = "feed_values"
+    name: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    """The field, as `tagger.feed_facts.plain` writes it."""
+    value: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    """The value, written likewise."""
+    tag_id: Mapped[int | None] = belongs("tags.id", index=True)
+    """None: the value means none of the tags, whatever they are called."""
+    said_by: Mapped[str] = mapped_column(String(MAX_NAME))
+    said_at: Mapped[datetime]
+
+
 class Label(Base):
     """One answer of one labeller about a tag on a job: a line of history, never changed.
 
@@ -324,6 +338,8 @@ class Run(Base):
     model_id: Mapped[int | None] = belongs("models.id", index=True)
     """The challenger that came of it."""
     error: Mapped[str | None] = mapped_column(LongText)
+    alarms: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Keys of the drift alarms that it answers; None if nobody asked it to look for drift."""
 
 
 class Verdict(Base):

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.columns import Split
@@ -78,13 +78,24 @@ class Pool:
     """On which side they stand."""
 
 
-def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
+def load_pool(
+    session: Session,
+    tag_ids: Sequence[int],
+    *,
+    seed: int,
+    only: Sequence[ColumnElement[bool]] = (),
+) -> Pool:
     """A random pool of postings on which one of the tags, or more, is open.
 
     Memory is bounded by `POOL` postings, and by a number for each job in the database.
+
+    Parameters
+    ----------
+    only
+        What jobs must be like.
     """
     rng = np.random.default_rng(seed)
-    canonical = select(Job.id).where(Job.canonical_id.is_(None)).order_by(Job.id)
+    canonical = select(Job.id).where(Job.canonical_id.is_(None), *only).order_by(Job.id)
     jobs = np.fromiter(session.scalars(canonical, execution_options=_STREAM), np.int64)
     n_said = _n_answered(session, jobs, tag_ids)
     is_open = n_said < len(tag_ids)
