@@ -143,7 +143,8 @@ def false_alarms(
         rows.append({"at the end": bool(at_end), "on any day": bool(kinds), "kinds": kinds})
         if (number + 1) % 50 == 0:
             n_false = sum(row["on any day"] for row in rows)
-            say(f"{number + 1} weeks without a change: {n_false} with an alarm")
+            kinds = _most(kind for row in rows for kind in row["kinds"])
+            say(f"{number + 1} weeks without a change: {n_false} with an alarm ({kinds})")
     return rows
 
 

@@ -10,11 +10,13 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.columns import Answer, Source, Split
+from db.feed_values import FeedSuggestions
 from db.job_source import came_from, came_since
 from db.labels import all_tags, find_tags, iter_held, last_lines
 from db.registry import CHAMPION, aliased
 from db.schema import Job, ModelTag, Prediction, Tag, TagAlias
 from db.usefulness import Offer, answered, iter_offers, load_pool
+from tagger.feed_facts import Suggestion
 
 Reasons = Mapping[str, Sequence[tuple[str, float]]]
 Explain = Callable[[str, str], Reasons]
@@ -67,6 +69,15 @@ class Row:
     reasons: tuple[tuple[str, float], ...] = ()
     said: tuple[tuple[str, Answer], ...] = ()
     """Who said what so far, where that is shown."""
+    feed: Suggestion | None = None
+    """What the posting's feed says of the tag, where that is shown: never an answer by itself."""
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether the feed says something else than the model."""
+        if self.feed is None or self.suggestion is None:
+            return False
+        return self.feed.answer != (self.suggestion is Answer.YES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +153,8 @@ def make_card(session: Session, offer: Offer, question: Question) -> Card | None
     ]
     judges = offer.is_random or job.split == Split.EVALUATION  # not by its pupil's opinion
     if not (question.is_blind or judges or question.mode is Mode.SECOND):
+        feed = FeedSuggestions(session).of(job.fields)
+        rows = [replace(row, feed=feed.get(row.tag_id)) for row in rows]
         rows = _suggested(session, job, rows, question.explain)
     return Card(offer, job.external_id, job.title, job.text, tuple(rows)) if rows else None
 
@@ -149,11 +162,12 @@ def make_card(session: Session, offer: Offer, question: Question) -> Card | None
 def first_answers(card: Card, question: Question) -> tuple[Answer | None, ...]:
     """What stands beside each tag before a key is pressed: what the model suggests.
 
-    Where people disagree or may be wrong it only advises: there an answer must be typed.
+    Where people disagree or may be wrong, or the feed says something else, it only advises: there
+    an answer must be typed.
     """
     if question.mode is not Mode.NEW:
         return (None,) * len(card.rows)
-    return tuple(row.suggestion for row in card.rows)
+    return tuple(None if row.is_contradicted else row.suggestion for row in card.rows)
 
 
 def _said_by_others_only(session: Session, question: Question) -> list[tuple[int, int]]:
@@ -215,7 +229,8 @@ def _source(question: Question, said: Sequence[tuple[str, Answer]]) -> Source:
 
 
 def _suggested(session: Session, job: Job, rows: list[Row], explain: Explain | None) -> list[Row]:
-    """Rows with what the live model says of them, the likeliest tags first."""
+    """Rows with what the live model says of them: those first of which the feed says something
+    else, then the likeliest tags."""
     model = aliased(session, CHAMPION)
     if model is None:
         return rows
@@ -246,7 +261,14 @@ def _suggested(session: Session, job: Job, rows: list[Row], explain: Explain | N
         else row
         for row in rows
     ]
-    return sorted(told, key=lambda row: (row.suggestion != Answer.YES, -(row.probability or 0)))
+    return sorted(
+        told,
+        key=lambda row: (
+            not row.is_contradicted,
+            row.suggestion != Answer.YES,
+            -(row.probability or 0),
+        ),
+    )
 
 
 def _reasons(

@@ -138,19 +138,14 @@ def _codes(week: Week, figure: Figure) -> Alarm:
 
 
 def _spread(week: Week, figure: Figure) -> Alarm:
-    is_up = figure.after > figure.before
     return Alarm(
         key=figure.key,
-        title=f"texts are {'less' if is_up else 'more'} alike than before",
+        title="more unusual texts",
         changed=(
             f"Codes lie {figure.after:.2f} deviations from the centre on the mean, "
             f"{figure.before:.2f} before."
         ),
-        meaning=(
-            "Unusual postings came in: another language, another field of work, broken texts."
-            if is_up
-            else "Many postings follow one template, or come from one employer."
-        ),
+        meaning="Unusual postings came in: another language, another field of work, broken texts.",
         steps=_relearn(week),
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.drift_samples import Sample
-from db.permutation import axes_of, compare
+from db.permutation import axes_of, compare, spread_of
 
 MAX_SOURCES = 40
 """Sources that are told apart: the most frequent ones."""
@@ -68,12 +68,10 @@ def compare_samples(
     names = [("source", name) for name in by_source.names]
     names += [(kind, tag) for kind in ("tag", "score") for tag in tags] + [("words", "")]
     if axes.shape[1]:
-        spread = np.sqrt((axes**2).mean(axis=1, keepdims=True))
-        measures.append(spread)
         names += [("spread", ""), ("codes", "")]
     flags = np.hstack([by_source.flags, given])
     n = len(reference.ids)
-    numbers = np.hstack([flags, *measures])
+    numbers = np.hstack([flags, *measures, spread_of(axes)])
     found = compare(flags, np.hstack(measures), codes, n, rng=rng)
     before, after = numbers[:n].mean(axis=0).tolist(), numbers[n:].mean(axis=0).tolist()
     if axes.shape[1]:

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now, take_turns
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, find_tags
+from db.labels import all_tags, check_name, find_tags
 from db.schema import Tag, TagAlias, TagFact, TagWord
 from db.tag_info import NO_FACT, Fact, as_store_error, infos_of, last_facts, word_lines
 from tagger.columns import fold

@@ -29,7 +29,7 @@ _DEALS_AT_ONCE = 200
 
 
 class Compared(NamedTuple):
-    """What the test found, one value per figure: flags, then measures, then the mean code."""
+    """What the test found, one value per figure: flags, measures, spread and mean of codes."""
 
     statistics: FloatArray
     """Shape (F,): about standard normal if nothing has changed; below 0 where a mean fell."""
@@ -55,14 +55,16 @@ def compare(
     measures : shape (N, ...)
         Numbers of any scale. Statistic: difference of means over its standard error.
     codes : shape (N, C)
-        One figure: how far the mean codes lie apart, in directions made uncorrelated. Without
-        columns there is no such figure.
+        Two figures, in directions made uncorrelated: how far codes lie from the centre, and how far
+        the mean codes lie apart. Only a larger spread counts: codes of postings that a model was
+        trained on lie a little further from the centre than others. Without columns there are none.
     n_reference
         So many of the postings, the first ones, are the reference; at least 2, and at least 2
         others.
     """
     axes = axes_of(codes)
-    data = np.hstack([flags, _standardised(measures), axes]).astype(np.float64)
+    measures = np.hstack([_standardised(measures), _standardised(spread_of(axes))])
+    data = np.hstack([flags, measures, axes]).astype(np.float64)
     n, n_flags, n_axes = len(data), flags.shape[1], axes.shape[1]
     n_week = n - n_reference
     totals = data.sum(axis=0)
@@ -73,8 +75,10 @@ def compare(
         by_mean = sums[:, n_flags:] / error
         if not n_axes:
             return np.hstack([by_flag, by_mean])
+        spread = np.maximum(by_mean[:, -n_axes - 1 : -n_axes], 0)
         squares = (by_mean[:, -n_axes:] ** 2).sum(axis=1, keepdims=True)
-        return np.hstack([by_flag, by_mean[:, :-n_axes], _as_normal(squares, n_axes)])
+        apart = _as_normal(squares, n_axes)
+        return np.hstack([by_flag, by_mean[:, : -n_axes - 1], spread, apart])
 
     found = statistics(data[n_reference:].sum(axis=0, keepdims=True))[0]
     largest = []
@@ -128,6 +132,13 @@ def axes_of(codes: npt.NDArray[Any]) -> FloatArray:
     kept = [i for i in range(len(values) - 1, -1, -1) if values[i] > 1e-9 * max(values[-1], 1e-12)]
     kept = kept[: min(MAX_AXES, len(codes) // 10)]
     return np.asarray(centred @ vectors[:, kept] / np.sqrt(values[kept]))
+
+
+def spread_of(axes: FloatArray) -> FloatArray:
+    """How far each posting lies from the centre, in deviations: (N, 1); (N, 0) without codes."""
+    if not axes.shape[1]:
+        return axes
+    return np.asarray(np.sqrt((axes**2).mean(axis=1, keepdims=True)))
 
 
 def _standardised(measures: npt.NDArray[Any]) -> FloatArray:

@@ -17,8 +17,7 @@ from sqlalchemy.orm import Session
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, chunks, find_tags
+from db.labels import all_tags, check_name, chunks, find_tags
 from db.schema import Tag, TagAlias, TagFact, TagWord
 from tagger.columns import fold
 from tagger.errors import DataError
