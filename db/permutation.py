@@ -98,7 +98,7 @@ def signed_roots(with_flag: FloatArray, n_week: int, totals: FloatArray, n_all: 
     """Signed root of the likelihood ratio of two shares: the week's and that of the others.
 
     Tamer than a difference over its standard error: one posting from a source that is new gives
-    2.7, not 10, where 50 are compared with 5,000.
+    3.0, not 10, where 50 are compared with 5,000.
 
     Parameters
     ----------

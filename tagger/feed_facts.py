@@ -208,14 +208,19 @@ class Suggester:
 
 
 def _keys(kind: Kind, name: str) -> Iterator[tuple[Kind, str]]:
-    """By what a name is found: its letters, and its terms without those that say nothing."""
+    """By what a name is found: its letters, and its terms, with and without words that say nothing.
+
+    Letters find ``fulltime``, terms find ``contracts``.
+    """
     yield kind, plain(name)
-    words = [term for term in terms_of_name(name) if " " not in term]
-    telling = [word for word in words if word not in _GENERIC[kind]] or words
+    words = split_name(name).split()
+    generic = _GENERIC[kind]
+    telling = [word for word in words if not generic.issuperset(terms_of_name(word) or (word,))]
+    for chosen in (words, telling):
+        if found := [term for term in terms_of_name(" ".join(chosen)) if " " not in term]:
+            yield kind, " ".join(found)
     if telling:
-        yield kind, " ".join(telling)
-    shown = split_name(name)
-    yield kind, plain(shown)
+        yield kind, plain("".join(telling))
 
 
 def _facts(

@@ -16,10 +16,13 @@ from db.drift_answers import find_unanswered, mark_answered
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.registry import promote
-from db.schedule import Schedule
+from db.retrain import Settings
+from db.schedule import Schedule, retrain_when_due
 from db.schema import Job, Label, ModelJob, Run
+from db.tag_info import hash_of_tags
 from tests.db.made_up import NO, add_champion, add_tags, retrained, say
 from tests.db.made_up import predict as predict_one
+from tests.db.test_retrain import Trainer
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 WORDS = [f"word{chr(97 + i)}{chr(97 + j)}" for i in range(10) for j in range(8)]
@@ -253,6 +256,26 @@ def test_without_postings_nothing_is_gone(engine, board):
         session.execute(update(Run).values(alarms=["source:west:up"]))
     with reading(engine) as session:
         assert find_unanswered(session).keys == ("source:west:up",)
+
+
+def test_retraining_on_drift_says_why_and_stops_there(engine, board, tmp_path):
+    with writing(engine) as session:
+        board.post(session, 60, MONDAY, source="west")
+
+    def due():
+        schedule = Schedule(when_drifted=True)
+        done = retrain_when_due(engine, tmp_path, Trainer(), Settings(), schedule=schedule)
+        return [report.reason for report in done]
+
+    with writing(engine) as session:
+        session.scalars(select(Run)).one().tags_hash = hash_of_tags(session)
+    (reason,) = due()
+    assert reason.startswith("drift: new source west")
+    assert due() == []
+    assert "no drift that is new" in Schedule(when_drifted=True).missing(engine)
+    with reading(engine) as session:
+        kept = session.scalars(select(Run.alarms).order_by(Run.id.desc()).limit(1)).one()
+    assert "source:west:up" in kept
 
 
 def add_refused(session):
