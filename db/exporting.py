@@ -189,7 +189,7 @@ def _predictions(session: Session, model: Model) -> Iterator[Row]:
                 "probability": row.probability,
                 "given": row.given,
                 "review": row.review or contradicted,
-                "feed": f"{'yes' if feed.answer else 'no'}: {feed.said}" if feed else None,
+                "feed": feed.told if feed else None,
                 "predicted_at": row.predicted_at,
             }
 

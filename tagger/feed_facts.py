@@ -105,6 +105,17 @@ class Suggestion(NamedTuple):
     said: str
     """The field and its value."""
 
+    @property
+    def told(self) -> str:
+        """For people.
+
+        Examples
+        --------
+        >>> Suggestion(True, "isRemote=true").told
+        'yes: isRemote=true'
+        """
+        return f"{'yes' if self.answer else 'no'}: {self.said}"
+
 
 Mapped = Mapping[tuple[str, str], str | None]
 """Field and value, both `plain` -> the tag that the team says it means, or None for no tag."""
@@ -149,14 +160,10 @@ class Suggester:
     """Which tags the fields of a posting suggest."""
 
     def __init__(self, tags: Iterable[TagInfo], mapped: Mapped | None = None) -> None:
-        tags, self._mapped = tuple(tags), mapped or {}
+        self._infos, self._mapped = tuple(tags), mapped or {}
         self._names = frozenset(name for name, _ in self._mapped)
-        own = without_shared_prefix([tag.name for tag in tags])
         self._tags: dict[tuple[Kind, str], list[str]] = {}
-        for tag, name in zip(tags, own, strict=True):
-            for called in {tag.name, name, *tag.aliases}:
-                for key in {key for kind in Kind for key in _keys(kind, called)}:
-                    self._tags.setdefault(key, []).append(tag.name)
+        """Made when it is first needed: most postings have no such fields."""
         self._known: dict[tuple[Kind, str, str], tuple[str, ...]] = {}
 
     def suggest(self, fields: Mapping[str, Any] | None) -> dict[str, Suggestion]:
@@ -198,29 +205,41 @@ class Suggester:
             names = ["remote"]
         if fact.kind is Kind.PAY and not _is_period(fact.name):
             names = [_STATED]
-        tags = [
-            tag
-            for name in names
-            for key in _keys(fact.kind, name)
-            for tag in self._tags.get(key, ())
-        ]
-        return tuple(dict.fromkeys(tags))
+        self._tags = self._tags or self._called()
+        keys = ((fact.kind, key) for name in names for key in _keys(name)[fact.kind])
+        return tuple(dict.fromkeys(tag for key in keys for tag in self._tags.get(key, ())))
+
+    def _called(self) -> dict[tuple[Kind, str], list[str]]:
+        """By what the tags are found."""
+        found: dict[tuple[Kind, str], list[str]] = {}
+        own = without_shared_prefix([tag.name for tag in self._infos])
+        for tag, name in zip(self._infos, own, strict=True):
+            for called in {tag.name, name, *tag.aliases}:
+                for kind, keys in _keys(called).items():
+                    for key in keys:
+                        found.setdefault((kind, key), []).append(tag.name)
+        return found
 
 
-def _keys(kind: Kind, name: str) -> Iterator[tuple[Kind, str]]:
+def _keys(name: str) -> dict[Kind, set[str]]:
     """By what a name is found: its letters, and its terms, with and without words that say nothing.
 
     Letters find ``fulltime``, terms find ``contracts``.
     """
-    yield kind, plain(name)
-    words = split_name(name).split()
-    generic = _GENERIC[kind]
-    telling = [word for word in words if not generic.issuperset(terms_of_name(word) or (word,))]
-    for chosen in (words, telling):
-        if found := [term for term in terms_of_name(" ".join(chosen)) if " " not in term]:
-            yield kind, " ".join(found)
-    if telling:
-        yield kind, plain("".join(telling))
+    words = [(word, terms_of_name(word) or (word,)) for word in split_name(name).split()]
+    found = {}
+    for kind, generic in _GENERIC.items():
+        telling = [(word, terms) for word, terms in words if not generic.issuperset(terms)]
+        found[kind] = {
+            key
+            for some in (words, telling or words)
+            for key in (
+                "".join(plain(word) for word, _ in some),
+                " ".join(term for _, terms in some for term in terms if " " not in term),
+            )
+            if key
+        }
+    return found
 
 
 def _facts(
