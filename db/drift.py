@@ -32,7 +32,7 @@ from db.job_source import came_at, find_source_field, source_of
 from db.live import champion
 from db.schema import Job, Model, ModelTag, Tag
 
-LEVEL, LEVEL_SO_FAR = 0.025, 0.002
+LEVEL, LEVEL_SO_FAR = 0.035, 0.002
 """Chance of a false alarm in a week that is over; and at one look at a week that is not, which is
 looked at again and again. Together less than 1 in 20 weeks, see ``bench/drift.py``."""
 MIN_POSTINGS = 30

@@ -69,7 +69,7 @@ def recheck(session: Session, job_ids: Sequence[int]) -> int:
     For jobs whose fields have changed since they were tagged, or values that mean other tags now.
     """
     model = aliased(session, CHAMPION)
-    if model is None:
+    if model is None or not job_ids:
         return 0
     sure, feed, n_changed = sure_tags(session, model), FeedSuggestions(session), 0
     for part in chunks(job_ids):
