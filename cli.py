@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from db import (
     audit_commands,
+    drift_commands,
     file_commands,
     label_commands,
     model_commands,
@@ -452,6 +453,7 @@ app.add_typer(file_commands.app)
 app.add_typer(commands.app)
 app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)
+app.add_typer(drift_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
 app.add_typer(audit_commands.app)

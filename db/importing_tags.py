@@ -12,8 +12,7 @@ from db.audit_log import Kind, note_ids
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now, take_turns
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, find_tags
+from db.labels import all_tags, check_name, find_tags
 from db.schema import Tag, TagAlias, TagFact, TagWord
 from db.tag_info import NO_FACT, Fact, as_store_error, infos_of, last_facts, word_lines
 from tagger.columns import fold

@@ -137,4 +137,13 @@ def _why(row: Row) -> str:
     lowered = [term for term, effect in row.reasons if effect < 0][:2]
     words = f"+ {', '.join(raised)}" if raised else ""
     words += f"  - {', '.join(lowered)}" if lowered else ""
-    return shown("  ".join(part for part in (said, words.strip()) if part))
+    return shown("  ".join(part for part in (said, _feed(row), words.strip()) if part))
+
+
+def _feed(row: Row) -> str:
+    """What the feed says, and that the model says something else."""
+    if row.feed is None:
+        return ""
+    answer = Answer.YES if row.feed.answer else Answer.NO
+    but = f", model {row.suggestion}" if row.is_contradicted else ""
+    return f"feed {answer}{but}: {row.feed.said}"

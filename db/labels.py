@@ -303,6 +303,12 @@ def _held(
     return held
 
 
+def check_name(what: str, name: str) -> None:
+    """StoreError if a name is empty or too long."""
+    if not 0 < len(name.strip()) <= MAX_NAME:
+        raise StoreError(f"a {what} has 1 to {MAX_NAME} characters, got {name!r:.60}")
+
+
 def chunks(items: Sequence[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
     """Parts of a list that fit into one statement."""
     for start in range(0, len(items), size):

@@ -15,9 +15,10 @@ from db.audit_log import Kind, note_gone, note_hashes
 from db.audit_rows import CELL, hash_prediction_set, salts_of
 from db.bulk import insert_arrays, table_of
 from db.engine import now
+from db.feed_values import suggestions_of, sure_tags
 from db.labels import chunks
 from db.live import LiveModel, Predicted
-from db.schema import JobCode, Prediction, PredictionSet, QueuedJob
+from db.schema import JobCode, Model, Prediction, PredictionSet, QueuedJob
 
 IdArray = npt.NDArray[np.int64]
 IdColumn = InstrumentedAttribute[int]
@@ -70,13 +71,34 @@ def _insert_sets(
     session: Session, live: LiveModel, job_ids: IdArray, predicted: Predicted, rows: RowArray
 ) -> None:
     at = np.datetime64(now(session).replace(tzinfo=None), "us")
+    learned = live.learned
+    needs_review = np.asarray(predicted.reviews[rows][:, learned].any(axis=1))
+    needs_review |= _contradicted(session, live, job_ids, predicted.decisions[rows])
     sets = {
         "model_id": np.full(len(rows), live.id, np.int64),
         "job_id": job_ids,
-        "needs_review": np.asarray(predicted.reviews[rows][:, live.learned].any(axis=1)),
+        "needs_review": needs_review,
         "predicted_at": np.full(len(rows), at, "M8[us]"),
     }
     insert_arrays(session, table_of(PredictionSet), sets)
+
+
+def _contradicted(
+    session: Session, live: LiveModel, job_ids: IdArray, decisions: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Whether a job's feed says something else of a tag that the model has learned, shape (B,)."""
+    found = np.zeros(len(job_ids), bool)
+    said = suggestions_of(session, job_ids.tolist())
+    if not said:
+        return found
+    sure = sure_tags(session, session.get_one(Model, live.id))
+    column = {tag_id: at for at, tag_id in enumerate(live.tag_ids.tolist()) if tag_id in sure}
+    for row, job_id in enumerate(job_ids.tolist()):
+        found[row] = any(
+            tag_id in column and feed.answer != decisions[row, column[tag_id]]
+            for tag_id, feed in said.get(job_id, {}).items()
+        )
+    return found
 
 
 def _insert_predictions(

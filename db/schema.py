@@ -162,6 +162,20 @@ class LabelBatch(Base):
     """Ids of the jobs whose labels fit the live model least, worst first."""
 
 
+class FeedValue(Base):
+    """What the team says that a value of a feed's field means: a tag, or none."""
+
+    __tablename__ = "feed_values"
+    name: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    """The field, as `tagger.feed_facts.plain` writes it."""
+    value: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    """The value, written likewise."""
+    tag_id: Mapped[int | None] = belongs("tags.id", index=True)
+    """None: the value means none of the tags, whatever they are called."""
+    said_by: Mapped[str] = mapped_column(String(MAX_NAME))
+    said_at: Mapped[datetime]
+
+
 class Label(Base):
     """One answer of one labeller about a tag on a job: a line of history, never changed.
 
@@ -356,6 +370,8 @@ class Run(Base):
     """What training it again takes beside jobs and labels, see `db.rebuild`; None for one by an
     older jobtool, or one that failed."""
     error: Mapped[str | None] = mapped_column(LongText)
+    alarms: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Keys of the drift alarms that it answers; None if nobody asked it to look for drift."""
 
 
 class Verdict(Base):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from db.commands import AsJson, Database, n_of, opened, print_json, told_time
+from db.feed_commands import map_values
 from db.file_options import Columns, Encoding
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+app.command("map")(map_values)
 
 TagName = Annotated[str, typer.Argument(metavar="TAG", help="A tag, or another name of one.")]
 

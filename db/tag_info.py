@@ -18,8 +18,7 @@ from db.audit_log import Kind, note
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, chunks, find_tags
+from db.labels import all_tags, check_name, chunks, find_tags
 from db.schema import Tag, TagAlias, TagFact, TagWord
 from tagger.columns import fold
 from tagger.errors import DataError

@@ -5,7 +5,8 @@ How useful a posting is, is uncertainty x novelty:
 - The *uncertainty* of a tag is 4 s (1 - s), where s is the logistic function of the distance, in
   calibrated logits, between the posting's probability and the tag's threshold: 1 at the
   threshold, however rare the tag is, and 0 far from it. That of a posting is that of its most
-  uncertain tag; tags take turns, so that a noisy one doesn't take all the time people have.
+  uncertain tag; tags take turns, so that a noisy one doesn't take all the time people have. A tag
+  of which the posting's feed says something else than the model counts as uncertain, too.
 - The *novelty* is 1 - the highest cosine between the posting's code and the codes of postings
   that are labelled, or were offered before it.
 
@@ -29,9 +30,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from db.feed_values import suggestions_of, sure_tags
 from db.labels import chunks, last_lines
 from db.registry import CHAMPION, aliased
 from db.schema import Job, JobCode, Model, ModelTag, Prediction
@@ -74,13 +76,24 @@ class Pool:
     """Highest cosine to a labelled posting, shape (N,), in [0, 1]."""
 
 
-def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
+def load_pool(
+    session: Session,
+    tag_ids: Sequence[int],
+    *,
+    seed: int,
+    only: Sequence[ColumnElement[bool]] = (),
+) -> Pool:
     """A random pool of postings on which one of the tags, or more, is open.
 
     Memory is bounded by `POOL` postings, and by a number for each job in the database.
+
+    Parameters
+    ----------
+    only
+        What jobs must be like.
     """
     rng = np.random.default_rng(seed)
-    canonical = select(Job.id).where(Job.canonical_id.is_(None)).order_by(Job.id)
+    canonical = select(Job.id).where(Job.canonical_id.is_(None), *only).order_by(Job.id)
     jobs = np.fromiter(session.scalars(canonical, execution_options=_STREAM), np.int64)
     n_said = _n_answered(session, jobs, tag_ids)
     is_open = n_said < len(tag_ids)
@@ -89,9 +102,10 @@ def load_pool(session: Session, tag_ids: Sequence[int], *, seed: int) -> Pool:
     pool = jobs[chosen]
     model = aliased(session, CHAMPION)
     codes = _codes(session, model, pool)
+    uncertainty = _uncertainty(session, model, pool, tag_ids, partly=n_said[chosen] > 0)
     return Pool(
         job_ids=pool,
-        uncertainty=_uncertainty(session, model, pool, tag_ids, partly=n_said[chosen] > 0),
+        uncertainty=uncertainty,
         codes=codes,
         nearest=_nearest(codes, _codes(session, model, jobs[labelled])),
     )
@@ -169,6 +183,8 @@ def _uncertainty(
     known = select(ModelTag.tag_id, ModelTag.threshold).where(ModelTag.model_id == model.id)
     for tag_id, value in session.execute(known.where(ModelTag.tag_id.in_(tag_ids))):
         threshold[column[tag_id]] = np.nan if value is None else value
+    sure = sure_tags(session, model)
+    feed = suggestions_of(session, pool.tolist())
     said = select(Prediction.job_id, Prediction.tag_id, Prediction.probability)
     said = said.where(Prediction.model_id == model.id)
     for part in chunks(pool.tolist()):
@@ -178,7 +194,15 @@ def _uncertainty(
     for part in chunks(pool[partly].tolist()):
         for job_id, tag_id in session.execute(answered(tag_ids, groups=part)):
             proba[row[job_id], column[tag_id]] = np.nan
-    return np.nan_to_num(nearness(proba, threshold))
+    uncertainty = np.nan_to_num(nearness(proba, threshold))
+    for job_id, suggested in feed.items():
+        for tag_id, one in suggested.items():
+            if tag_id in column and tag_id in sure:
+                cell = row[job_id], column[tag_id]
+                decision = proba[cell] >= threshold[column[tag_id]]
+                if not np.isnan(proba[cell]) and one.answer != decision:
+                    uncertainty[cell] = 1.0
+    return uncertainty
 
 
 def nearness(proba: FloatArray, threshold: FloatArray) -> FloatArray:

@@ -14,8 +14,7 @@ from db.columns import WordVerdict
 from db.commands import n_of
 from db.engine import reading, take_turns, writing
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, chunks
+from db.labels import all_tags, check_name, chunks
 from db.schema import Job, TagWord
 from db.snapshot import LabelledJob, known_labels, read_labelled
 from db.tag_info import judged_words, say_word, undo_word

@@ -60,6 +60,12 @@ class Job:
     """The tags that apply; None if the job is unlabelled."""
     not_tags: Tags = None
     """The tags that don't apply. None: every tag not in `tags`; else the others are unknown."""
+    fields: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The columns that are none of ours, where they were asked for; see `tagger.feed_facts`."""
+
+
+MAX_FIELD = 2000
+"""Longer strings in other columns are not kept: they are texts, and hold memory."""
 
 
 def iter_jobs(
@@ -70,6 +76,7 @@ def iter_jobs(
     encoding: str = "utf-8",
     unique: bool = True,
     labels: bool = True,
+    fields: bool = False,
 ) -> Iterator[Job]:
     """Read jobs one by one; memory stays flat.
 
@@ -85,6 +92,8 @@ def iter_jobs(
         Reject a row whose id came before. Remembers a 64-bit hash and a line number per job.
     labels
         False leaves the columns about tags unread, so that nothing in them rejects a row.
+    fields
+        Keep the columns that are none of ours, too.
 
     Raises
     ------
@@ -93,13 +102,28 @@ def iter_jobs(
         when the first job is asked for, or later if the file turns out to be damaged.
     """
     first_line: dict[int, int] = {}
-    records = iter_records(path, rejects=rejects, columns=columns, encoding=encoding, labels=labels)
-    for line, job, *_ in records:
+    records = iter_records(
+        path,
+        rejects=rejects,
+        columns=columns,
+        encoding=encoding,
+        labels=labels,
+        keep_others=fields,
+    )
+    for line, job, _, _, others in records:
         first = first_line.setdefault(hash(job.id), line) if unique else line
         if first == line:
-            yield job
+            yield replace(job, fields=_short(others)) if others else job
         else:
             rejects.add(path, line, job.id, f"duplicate id {job.id!r:.60}, first on line {first}")
+
+
+def _short(others: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: cell
+        for name, cell in others.items()
+        if not (isinstance(cell, str) and len(cell) > MAX_FIELD)
+    }
 
 
 def read_labelled(
@@ -176,6 +200,7 @@ def iter_records(
     encoding: str = "utf-8",
     labels: bool = True,
     all_columns: bool = False,
+    keep_others: bool = False,
 ) -> Iterator[Record]:
     """Read rows one by one as they are, the same id perhaps more than once.
 
@@ -185,6 +210,8 @@ def iter_records(
         As in `iter_jobs`.
     all_columns
         Read `posted_at` and the columns that are none of ours too.
+    keep_others
+        Read the columns that are none of ours too.
     """
     wanted = _wanted(columns, labels=labels, all_columns=all_columns)
     rows = iter_table(
@@ -194,7 +221,7 @@ def iter_records(
         must=columns or (),
         rejects=rejects,
         encoding=encoding,
-        keep_others=all_columns,
+        keep_others=all_columns or keep_others,
     )
     return _to_records(rows, partial(rejects.add, path), labels=labels)
 
