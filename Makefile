@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-BENCHES ?= tagging codes labels throughput pos retrain semi sql_throughput reposts sequences \
+BENCHES ?= tagging codes labels throughput pos retrain labelling_queue sql_throughput reposts sequences \
 	ranking resumes activity matching
 DATA ?= ../shared/data
 
