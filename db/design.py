@@ -4,10 +4,10 @@ Suppose each tag is a Bayesian logistic regression on the code, with a normal pr
 covariance S of its coefficients depends on codes and on probabilities p, not on what people will
 say: a label on a posting with code x adds p (1 - p) x x' to the inverse of S. What matters for
 ranking is the variance of the logits of postings that probably have the tag, tr(S M), where M is
-the mean of x x' over the unlabelled postings, weighted by p. The *gain* of a posting is the share
-of this variance that its label would remove, summed over tags. So
+the mean of x x' over the unlabelled postings, weighted by p. The *gain* of a posting is how much
+its label would lower this variance, mean over tags. So
 
-- tags count alike, however rare they are, and those with few labels gain most;
+- a tag counts by what is not known of it yet, not by how frequent it is;
 - a posting counts where the model is in doubt, and where many likely postings are like it;
 - one like a labelled or an offered posting gains little.
 
@@ -73,12 +73,11 @@ class Design:
             self._variance[:, tag] = (seen * self._codes).sum(axis=1)
             self._shared[:, tag] = ((seen @ moment.astype(np.float32)) * seen).sum(axis=1)
             self._covariance[tag], self._likely[tag] = covariance, moment
-        self._total = np.einsum("tij,tji->t", self._covariance, self._likely)
 
     def gains(self) -> FloatArray:
-        """What a label on each posting would bring, shape (N,): at least 0, at most T."""
+        """What a label on each posting would bring, shape (N,), at least 0: squared logits."""
         removed = self._weight * self._shared / (1 + self._weight * self._variance)
-        return np.asarray(np.maximum(removed @ (1 / np.maximum(self._total, 1e-12)), 0))
+        return np.asarray(np.maximum(removed, 0).sum(axis=1) / max(removed.shape[1], 1))
 
     def add(self, number: int) -> None:
         """Count a posting, by its number, as labelled."""
@@ -95,7 +94,6 @@ class Design:
         self._variance -= factor * along**2
         np.maximum(self._variance, 0, out=self._variance)
         self._covariance -= step[:, None, None] * u[:, :, None] * u[:, None, :]
-        self._total -= step * removed
 
 
 def _likelihood_and_weight(proba: FloatArray) -> tuple[FloatArray, FloatArray]:
