@@ -47,6 +47,8 @@ class Offer:
     job_id: int
     is_random: bool = False
     """Drawn whatever the model thinks of it."""
+    is_ranked: bool = True
+    """False: it comes in random order, since the live model has said nothing of it."""
     tag_ids: tuple[int, ...] | None = None
     """Only these tags. None: all that are open."""
 
@@ -114,10 +116,11 @@ def iter_offers(pool: Pool) -> Iterator[Offer]:
         if not able.any():
             is_random = not is_random
             able = left
-        at = int(np.argmax(able if is_random else np.where(able, design.gains(), -1)))
+        gains = design.gains()
+        at = int(np.argmax(able if is_random else np.where(able, gains, -1)))
         left[at] = False
         design.add(at)
-        yield Offer(int(pool.job_ids[at]), is_random)
+        yield Offer(int(pool.job_ids[at]), is_random, is_ranked=bool(gains[at] > 0))
 
 
 def answered(tag_ids: Sequence[int], *, groups: Sequence[int] | None = None) -> Select[Any]:

@@ -82,7 +82,9 @@ def test_without_a_model_the_order_is_random(engine: Engine):
     with writing(engine) as session:
         tags = add_tags(session, "remote")
         ids = [job.id for job in add_jobs(session, *map(str, range(30)))]
-    first, second = ([o.job_id for o in offers(engine, tags, seed=seed)] for seed in (0, 1))
+    found = [offers(engine, tags, seed=seed) for seed in (0, 1)]
+    assert not any(offer.is_ranked for order in found for offer in order)
+    first, second = ([offer.job_id for offer in order] for order in found)
     assert first != second
     assert sorted(first) == sorted(second) == ids
 
@@ -93,7 +95,9 @@ def test_what_the_model_has_said_nothing_of_comes_last(engine: Engine):
         model = add_champion(session, {"remote": 0.5})
         for job_id, proba in ((a, 0.2), (c, 0.4)):
             predict(session, model, session.get_one(Job, job_id), {remote: proba}, code=[1, job_id])
-    assert [offer.job_id for offer in offers(engine, [remote])] == [c, a, b]
+    found = offers(engine, [remote])
+    assert [offer.job_id for offer in found] == [c, a, b]
+    assert [offer.is_ranked for offer in found] == [True, True, False]
 
 
 def test_the_same_seed_gives_the_same_order():
