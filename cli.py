@@ -21,7 +21,7 @@ from db import commands as db_commands
 from db import file_commands, label_commands, model_commands, people_commands, retrain_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
-from tagger import commands, interrupts
+from tagger import commands, interrupts, promise_commands
 from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
 
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from db.exporting import Answers
     from db.file_commands import Reading
     from db.live import Predictor
+    from db.promises import Wanted
     from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
     from matcher.sources import Encoder, Store
     from tagger.jobs import Job, Record
     from tagger.label_tools import Answered
     from tagger.model import FloatArray
+    from tagger.promises import Promise
     from tagger.rejects import Rejects
     from tagger.retraining import ModelComparison, TrainedModel
     from tagger.tables import Found
@@ -111,6 +113,8 @@ def tag(
     output: commands.Output = None,
     title: commands.Title = "",
     explain: commands.Explain = False,
+    wrong_at_most: promise_commands.PerhapsWrong = None,
+    confidence: promise_commands.Confidence = 0.9,
     column: commands.Columns = None,
     encoding: commands.Encoding = "utf-8",
     rejects: commands.RejectFile = None,
@@ -163,7 +167,9 @@ def tag(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
                 "--output, --title, --explain, --column and --rejects"
             )
-        options = {"lease_s": lease, "watch": watch, "limit": limit}
+        options: dict[str, Any] = {"lease_s": lease, "watch": watch, "limit": limit}
+        if wrong_at_most is not None:
+            options["promise"] = _wanted(wrong_at_most, confidence)
         return db_commands.tag_database(
             load_predictor, db, store, options, n_workers=workers or 1, as_json=as_json
         )
@@ -175,12 +181,22 @@ def tag(
         output=output,
         title=title,
         explain=explain,
+        wrong_at_most=wrong_at_most,
+        confidence=confidence,
         columns=columns,
         encoding=encoding,
         rejects=rejects,
         n_workers=workers,
         as_json=as_json,
     )
+
+
+def _wanted(wrong_at_most: float, confidence: float) -> "Wanted":
+    from db.promises import Wanted
+    from tagger.promises import least_judged
+
+    least_judged(wrong_at_most, confidence)  # refuses what nobody can promise, before any work
+    return Wanted(wrong_at_most=wrong_at_most, confidence=confidence)
 
 
 def load_predictor(folder: Path) -> "Predictor":
@@ -194,6 +210,9 @@ def load_predictor(folder: Path) -> "Predictor":
 
         def predict(self, postings: "Sequence[Posting]", /) -> Predictions:
             return self.model.predict_all([Job(str(p.id), p.title, p.text) for p in postings])
+
+        def promises(self, *, wrong_at_most: float, confidence: float) -> "Sequence[Promise]":
+            return self.model.promises(wrong_at_most=wrong_at_most, confidence=confidence).tags
 
     return Served(TagModel.load(folder))
 
@@ -212,6 +231,11 @@ class Tagging:
         from tagger.text import clean
 
         return clean(text)
+
+    def show_promises(
+        self, folder: Path, *, wrong_at_most: float, confidence: float, as_json: bool
+    ) -> None:
+        promise_commands.show_promises(folder, wrong_at_most, confidence, as_json=as_json)
 
     def explainer(self, folder: Path) -> "Explain":
         from tagger.jobs import Job
@@ -419,6 +443,7 @@ def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterat
 
 app.add_typer(file_commands.app)
 app.add_typer(commands.app)
+app.add_typer(promise_commands.app)
 app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)
 app.add_typer(model_commands.app)

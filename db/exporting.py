@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from db.columns import Answer
 from db.errors import StoreError
 from db.labels import iter_held
+from db.promises import promised_column
 from db.registry import CHAMPION, find_model
 from db.registry import aliased as model_of
 from db.schema import Candidate, Event, Job, Label, Model, Prediction, PredictionSet, Tag
@@ -47,6 +48,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "probability": "number",
         "given": "flag",
         "review": "flag",
+        "promised": "flag",
         "predicted_at": "time",
     },
     "candidates": {"id": "text", "text": "text", "fields": "object"},
@@ -152,6 +154,7 @@ def _labels(session: Session) -> Iterator[Row]:
 
 
 def _predictions(session: Session, model: Model) -> Iterator[Row]:
+    promises, on, is_promised = promised_column(model.id)
     query = (
         select(
             Job.external_id.label("job"),
@@ -159,10 +162,12 @@ def _predictions(session: Session, model: Model) -> Iterator[Row]:
             Prediction.probability,
             Prediction.decision.label("given"),
             Prediction.review,
+            is_promised.label("promised"),
             PredictionSet.predicted_at,
         )
         .join(Job, Job.id == Prediction.job_id)
         .join(Tag, Tag.id == Prediction.tag_id)
+        .outerjoin(promises, on)
         .join(
             PredictionSet,
             (PredictionSet.job_id == Prediction.job_id)

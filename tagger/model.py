@@ -27,6 +27,7 @@ from tagger.features import (
 from tagger.forward import DeepTagger, Encoder
 from tagger.jobs import Job
 from tagger.names import NameEvidence
+from tagger.promises import Judged, Promises, make_promises
 from tagger.storage import load_arrays, load_meta, save_folder
 from tagger.text import terms
 from tagger.thresholds import Decisions
@@ -169,6 +170,29 @@ class TagModel:
     def review(self, proba: FloatArray) -> BoolArray:
         """Which tags a person should look at, shape (N, T)."""
         return self._decisions.review(proba)
+
+    def promises(self, *, wrong_at_most: float, confidence: float) -> Promises:
+        """Which tags may be given without a person, and from which probability on.
+
+        Raises
+        ------
+        ModelError
+            If the model was saved without its judged jobs.
+        DataError
+            As `make_promises`.
+        """
+        if "judged" not in self.arrays:
+            raise ModelError(
+                f"this model was made by jobtool {self.meta['version']}, which kept no judged "
+                "postings: nothing can be promised. Train it again"
+            )
+        return make_promises(
+            Judged.of(self.arrays["judged"]),
+            self.tags,
+            self.thresholds,
+            wrong_at_most=wrong_at_most,
+            confidence=confidence,
+        )
 
     def predict(self, jobs: Iterable[Job]) -> list[tuple[str, ...]]:
         """Tags given to each job, in column order."""

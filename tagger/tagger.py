@@ -27,6 +27,7 @@ from tagger.labels import encode_labels, known_counts, named_tags
 from tagger.metrics import summary
 from tagger.model import Reason, TagModel
 from tagger.names import NameEvidence, cautious_share, learn_names
+from tagger.promises import Judged
 from tagger.storage import jobtool_version
 from tagger.tag_info import TagInfo
 from tagger.training_jobs import TrainingJobs
@@ -229,7 +230,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self.histories_["classifier"] = self.classifier_.history_
             if log_dir:
                 write_history(log_dir / "classifier.csv", self.classifier_.history_)
-        arrays = self._arrays(data.weights, vocabulary, names)
+        arrays = self._arrays(data.weights, vocabulary, names, self._judged(Y))
         self.model_ = TagModel.of(arrays, self._meta(Y, infos, data))
         return self
 
@@ -287,7 +288,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return self.model_
 
     def _arrays(
-        self, weights: RowWeights, vocabulary: Vocabulary, names: NameEvidence
+        self, weights: RowWeights, vocabulary: Vocabulary, names: NameEvidence, judged: Judged
     ) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
         share = classifier.weights()  # (T, paths)
@@ -317,7 +318,14 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "intercept": intercept,
             },
             "decisions": {"threshold": decisions.threshold, "band": decisions.band},
+            "judged": judged.to_arrays(),
         }
+
+    def _judged(self, Y: LabelArray) -> Judged:
+        """Labelled jobs with out-of-fold probabilities; none where nothing could be held out."""
+        classifier = self.classifier_
+        kept = slice(None) if classifier.is_cross_fitted_ else slice(0)
+        return Judged(classifier.oof_proba_[kept], Y[kept], classifier.groups_[kept])
 
     def _meta(self, Y: LabelArray, infos: Sequence[TagInfo], data: TrainingJobs) -> dict[str, Any]:
         """What `meta.json` says; the metrics are those of cross-fitting, thresholds included."""

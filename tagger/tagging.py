@@ -15,7 +15,7 @@ from tagger.features import BATCH, count
 from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
 from tagger.metrics import plain
-from tagger.model import TagModel
+from tagger.model import FloatArray, TagModel
 from tagger.tagged import TaggedJob, TagWriter, as_rows
 
 Batches = Iterator[list[Job]]
@@ -41,11 +41,28 @@ _NO_TEXT = {
 # ---- jobs to tags
 
 
-def tag_jobs(model: TagModel, jobs: Iterable[Job], *, explain: bool = False) -> Iterator[TaggedJob]:
-    """Tag jobs in batches, order kept; memory stays flat however many there are."""
+def tag_jobs(
+    model: TagModel,
+    jobs: Iterable[Job],
+    *,
+    explain: bool = False,
+    promised: FloatArray | None = None,
+) -> Iterator[TaggedJob]:
+    """Tag jobs in batches, order kept; memory stays flat however many there are.
+
+    Parameters
+    ----------
+    promised : shape (T,)
+        Thresholds by `tagger.promises`: below them (or where one is nan) a tag that the model
+        gives is left to a person. None: all that it gives is given.
+    """
     for batch in _batches(jobs):
         said = model.predict_counted(count(batch), codes=False)
-        cells = (said.probabilities, said.decisions, said.reviews)
+        given, reviews = said.decisions, said.reviews
+        if promised is not None:
+            by_itself = given & (said.probabilities >= promised)
+            given, reviews = by_itself, (given | reviews) & ~by_itself
+        cells = (said.probabilities, given, reviews)
         for job, row, yes, unsure in zip(batch, *cells, strict=True):
             yield TaggedJob(
                 id=job.id,
@@ -178,6 +195,7 @@ def tag_file(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> int:
@@ -188,6 +206,8 @@ def tag_file(
 
     Parameters
     ----------
+    promised
+        As in `tag_jobs`.
     n_workers
         Number of processes that tag; the output is the same with any number. A short file is
         tagged in this process.
@@ -209,6 +229,7 @@ def tag_file(
             columns=columns,
             encoding=encoding,
             explain=explain,
+            promised=promised,
             n_workers=n_workers,
             show_progress=show_progress,
         )
@@ -227,6 +248,7 @@ def iter_rows(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> Generator[Rows, None, None]:
@@ -240,7 +262,7 @@ def iter_rows(
         monitor_interval = 0  # no thread that redraws it: workers are forked where there is none
 
     jobs = iter_jobs(source, rejects=rejects, columns=columns, encoding=encoding, labels=False)
-    work = _Work(model, kind, explain)
+    work = _Work(model, kind, explain, promised)
     tagged = _tag_batches(work, _batches(jobs), n_workers, is_stream=not source.is_file())
     bar = Bar(desc="tagging", unit="job", disable=None if show_progress else True)
     with bar, closing(tagged):
@@ -249,22 +271,25 @@ def iter_rows(
             bar.update(rows.n_jobs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Work:
     """What is done to each batch, here or in a worker process."""
 
     model: TagModel
     kind: str
     explain: bool
+    promised: FloatArray | None
 
     def __call__(self, batch: Sequence[Job]) -> Rows:
-        tagged = tag_jobs(self.model, batch, explain=self.explain)
-        return Rows(len(batch), as_rows(tagged, self.kind))
+        return Rows(len(batch), as_rows(self._tag(batch), self.kind))
 
     def one_by_one(self, batches: Iterable[Sequence[Job]]) -> Iterator[Rows]:
         """The same in parts of one job, so that little is lost when this is stopped."""
-        for tagged in tag_jobs(self.model, chain.from_iterable(batches), explain=self.explain):
+        for tagged in self._tag(chain.from_iterable(batches)):
             yield Rows(1, as_rows([tagged], self.kind))
+
+    def _tag(self, jobs: Iterable[Job]) -> Iterator[TaggedJob]:
+        return tag_jobs(self.model, jobs, explain=self.explain, promised=self.promised)
 
 
 def _tag_batches(

@@ -13,7 +13,19 @@ from typer.testing import CliRunner, Result
 import cli
 
 COMMANDS = (
-    *("tag", "export", "import", "train", "evaluate", "info", "demo", "status", "db", "retrain"),
+    *(
+        "tag",
+        "export",
+        "import",
+        "train",
+        "evaluate",
+        "info",
+        "demo",
+        "promise",
+        "status",
+        "db",
+        "retrain",
+    ),
     *("models", "label", "suspects", "agreement", "history", "tags", "forget", "match"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}

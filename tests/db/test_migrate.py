@@ -22,7 +22,7 @@ def test_every_constraint_has_a_name(engine: Engine):
 
 def test_a_database_of_the_version_before_keeps_its_rows(engine: Engine):
     with engine.begin() as connection:
-        for table in ("tag_facts", "tag_words"):
+        for table in ("promises", "tag_facts", "tag_words"):
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("model_tags.n_yes", "model_tags.remark", "runs.tags_hash"):
             table, name = column.split(".")
