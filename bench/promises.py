@@ -41,10 +41,14 @@ class Population(NamedTuple):
         sizes = (first[1:] - first[:-1])[chosen]
         starts = np.repeat(first[chosen] - np.cumsum(sizes) + sizes, sizes)
         rows = starts + np.arange(sizes.sum())
-        return Population(self.proba[rows], self.labels[rows], np.repeat(np.arange(n_groups), sizes))
+        return Population(
+            self.proba[rows], self.labels[rows], np.repeat(np.arange(n_groups), sizes)
+        )
 
 
-def simulated(rng: np.random.Generator, n_groups: int, distort: Callable[[Array], Array]) -> Population:
+def simulated(
+    rng: np.random.Generator, n_groups: int, distort: Callable[[Array], Array]
+) -> Population:
     """Six tags of 5 to 40 %, one group in five with one to three reposts that differ slightly."""
     repeats = np.where(rng.random(n_groups) < 0.2, rng.integers(2, 5, n_groups), 1)
     groups = np.repeat(np.arange(n_groups), repeats)
@@ -187,12 +191,17 @@ def measure(args: Namespace) -> Result:
         title = f"{kind}: at most 1 in 20 wrong, 95 % confidence, {n_judged:,} judged groups"
         tables[title] = [{"method": method, **row} for method, row in rows.items()]
         checks.append(
-            Check(f"{kind}: share of draws with the worst tag's promise broken", rows["jobtool"]["broken, worst tag"], high=0.05)
+            Check(
+                f"{kind}: share of draws with the worst tag's promise broken",
+                rows["jobtool"]["broken, worst tag"],
+                high=0.05,
+            )
         )
         checks.append(
             Check(
                 f"{kind}: how much oftener empirical precision breaks its own, mean tag",
-                rows["empirical precision"]["broken, mean tag"] - rows["jobtool"]["broken, mean tag"],
+                rows["empirical precision"]["broken, mean tag"]
+                - rows["jobtool"]["broken, mean tag"],
                 low=0.1,
             )
         )

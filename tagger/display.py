@@ -202,6 +202,31 @@ def _print_scores(evaluation: "Evaluation") -> None:
     ]
     names = ("method", "mean AP", "95%", "macro F1", "micro F1")
     print_table(names, rows, right=(1, 3, 4))
+    if evaluation.narrow_rows:
+        _print_narrow(evaluation)
+
+
+def _print_narrow(evaluation: "Evaluation") -> None:
+    """Our intervals beside those that unlabelled jobs make narrower."""
+    shown = {
+        "mean_average_precision": "mean AP",
+        "macro_f1": "macro F1",
+        "micro_f1": "micro F1",
+    }
+    rows = [
+        (
+            shown[row["score"]],
+            *(
+                f"{_score(row[low], 3)}{NOTHING}{_score(row[high], 3)}"
+                for low, high in (("bootstrap_low", "bootstrap_high"), ("low", "high"))
+            ),
+            _score(row["width_ratio"]),
+        )
+        for row in evaluation.narrow_rows
+    ]
+    n = evaluation.narrow_rows[0]["unlabelled"]
+    typer.echo(f"\n95% intervals of {evaluation.name}, and with {n_of(n, 'unlabelled job')}:")
+    print_table(("score", "bootstrap", "with unlabelled", "width"), rows, right=(3,))
 
 
 def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:

@@ -183,7 +183,7 @@ def test_the_stack_of_a_fold_is_not_fitted_on_the_labels_of_that_fold(
 
     monkeypatch.setattr(tagger.classifier, "fit_stack", listening)
     features, Y = data
-    folds = TagClassifier(QUICK)._folds(features.rows, QUICK)
+    folds = TagClassifier(QUICK)._folds(duplicate_groups(features.rows), QUICK)
     TagClassifier(QUICK).fit(features, Y)
     expected = [Y, *(Y[folds != fold] for fold in range(3))]
     assert all((one == other).all() for one, other in zip(asked, expected, strict=True))
@@ -206,7 +206,7 @@ def test_scores_of_training_use_decisions_of_the_other_folds(
 def test_repeated_postings_are_held_out_together(data: Data) -> None:
     features, _ = data
     twice = features.take(np.repeat(np.arange(60), 2))
-    folds = TagClassifier(QUICK)._folds(twice.rows, QUICK)
+    folds = TagClassifier(QUICK)._folds(duplicate_groups(twice.rows), QUICK)
     assert (folds[::2] == folds[1::2]).all()
 
 
