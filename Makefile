@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-BENCHES ?= tagging codes labels throughput pos retrain semi months labelling_queue sql_throughput \
+BENCHES ?= tagging codes labels throughput pos retrain months labelling_queue sql_throughput \
 	reposts sequences ranking resumes activity matching drift promises intervals
 DATA ?= ../shared/data
 

@@ -13,6 +13,7 @@ from db.columns import Answer
 from db.errors import StoreError
 from db.feed_values import FeedSuggestions, contradicts, suggestions_of, sure_tags
 from db.labels import iter_held
+from db.promises import promised_column
 from db.registry import CHAMPION, find_model
 from db.registry import aliased as model_of
 from db.schema import Candidate, Event, Job, Label, Model, Prediction, PredictionSet, Tag
@@ -49,6 +50,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "given": "flag",
         "review": "flag",
         "feed": "text",
+        "promised": "flag",
         "predicted_at": "time",
     },
     "candidates": {"id": "text", "text": "text", "fields": "object"},
@@ -154,6 +156,7 @@ def _labels(session: Session) -> Iterator[Row]:
 
 
 def _predictions(session: Session, model: Model) -> Iterator[Row]:
+    promises, on, is_promised = promised_column(model.id)
     query = (
         select(
             Prediction.job_id,
@@ -163,10 +166,12 @@ def _predictions(session: Session, model: Model) -> Iterator[Row]:
             Prediction.probability,
             Prediction.decision.label("given"),
             Prediction.review,
+            is_promised.label("promised"),
             PredictionSet.predicted_at,
         )
         .join(Job, Job.id == Prediction.job_id)
         .join(Tag, Tag.id == Prediction.tag_id)
+        .outerjoin(promises, on)
         .join(
             PredictionSet,
             (PredictionSet.job_id == Prediction.job_id)

@@ -126,6 +126,42 @@ def diff(
 
 
 @app.command()
+def promise(
+    context: typer.Context,
+    model: Name = "champion",
+    wrong_at_most: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="How many of the postings given a tag may lack it: 0.05 is 1 in 20.",
+        ),
+    ] = 0.05,
+    confidence: Annotated[
+        float, typer.Option(metavar="SHARE", help="How sure to be of that, for each tag.")
+    ] = 0.9,
+    db: Database = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which tags a model may give without a person, and what the others lack.
+
+    The promise is about each tag by itself: of the postings given the tag, at most --wrong-at-most
+    lack it, with at least --confidence. jobtool tag --db --wrong-at-most puts it to use.
+    """
+    from db.engine import reading
+    from db.live import check_folder
+    from db.registry import find_model
+
+    with opened(db) as engine, reading(engine) as session:
+        found = find_model(session, model)
+        folder = (store or Path(default_store(db or ""))) / found.folder
+        check_folder(found, folder)
+    context.obj.show_promises(
+        folder, wrong_at_most=wrong_at_most, confidence=confidence, as_json=as_json
+    )
+
+
+@app.command()
 def promote(
     model: Name,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "by hand",

@@ -328,6 +328,35 @@ class Prediction(Base):
     """Whether a person should look: so near to the threshold."""
 
 
+class Promise(Base):
+    """What is promised of a tag where a model gives it without a person: a line of history, never
+    changed. The last line of a (model, tag) holds; see `db.promises`.
+    """
+
+    __tablename__ = "promises"
+    __table_args__ = (
+        CheckConstraint("wrong_at_most > 0 AND wrong_at_most < 1", name="wrong_at_most"),
+        CheckConstraint("confidence > 0 AND confidence < 1", name="confidence"),
+        Index(None, "model_id", "tag_id"),
+    )
+    id: Mapped[int] = numbered()
+    model_id: Mapped[int] = belongs("models.id")
+    tag_id: Mapped[int] = belongs("tags.id", index=True)
+    wrong_at_most: Mapped[float]
+    """Share of the postings given the tag without a person that may lack it."""
+    confidence: Mapped[float]
+    """How sure that is, for this tag by itself."""
+    threshold: Mapped[float | None]
+    """Probability from which the tag is given without a person; None: nothing is promised."""
+    n_given: Mapped[int]
+    """Judged postings, reposts counted once, that reach the threshold."""
+    n_wrong: Mapped[int]
+    """Those of them that lack the tag."""
+    missing: Mapped[int]
+    """More judged postings given the tag that a promise takes at least; 0 where there is one."""
+    promised_at: Mapped[datetime]
+
+
 class JobCode(Base):
     """A job's code, float32, little endian."""
 

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 
@@ -85,6 +84,8 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         trained, the weights of the stack (chosen on other jobs, but by what paths that learned
         from this one say of those), and what the final model says of unlabelled jobs, which the
         thresholds of tags with few examples look at.
+    groups_ : shape (N,)
+        Equal for labelled jobs that repeat each other.
 
     References
     ----------
@@ -138,7 +139,10 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             raise DataError("the plain chain knows no names: it takes labelled jobs")
         stated = np.full(n_tags, np.nan) if stated_share is None else stated_share
         self.share_ = expected_share(Y, stated, cautious_share)
-        folds = self._folds(labelled.rows, config)
+        self.groups_ = (
+            duplicate_groups(labelled.rows, seed=self.seed) if len(Y) else np.zeros(0, int)
+        )
+        folds = self._folds(self.groups_, config)
         numbers = range(int(folds.max()) + 1) if folds is not None else ()
         self.wide_ = WideClassifier(config.wide_config)
         wide = np.zeros((len(Y), n_tags, len(PATHS)), np.float32)
@@ -208,13 +212,11 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         weights[:, self._used] = self.stack_.weights
         return weights
 
-    def _folds(self, rows: sparse.csr_array, config: TagConfig) -> npt.NDArray[np.intp] | None:
+    def _folds(
+        self, groups: npt.NDArray[np.intp], config: TagConfig
+    ) -> npt.NDArray[np.intp] | None:
         """Folds of the labelled jobs, repeats together; None where there is nothing to hold out."""
-        self.groups_ = np.zeros(0, np.intp)
-        if not rows.shape[0]:
-            return None
-        groups = self.groups_ = duplicate_groups(rows, seed=self.seed)
-        n_groups = int(groups.max()) + 1
+        n_groups = int(groups.max(initial=-1)) + 1
         n_folds = config.n_folds if n_groups < config.many else config.n_folds_of_many
         if n_groups < 2:
             return None

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from tagger.demo import Demo
     from tagger.evaluation import Evaluation
-    from tagger.model import Reason, TagModel
+    from tagger.model import FloatArray, Reason, TagModel
     from tagger.tagged import TaggedJob
     from tagger.training import TrainingReport
 
@@ -47,9 +47,12 @@ def print_model(facts: Mapping[str, Any], tags: Sequence[Mapping[str, Any]]) -> 
     typer.echo(_metrics(facts["metrics"], len(tags)))
 
 
-def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
+def print_posting(
+    tagged: "TaggedJob", model: "TagModel", promised: "FloatArray | None" = None
+) -> None:
     """All tags that are given or in doubt, and the next best up to `N_SHOWN`."""
-    thresholds = dict(zip(model.tags, model.thresholds.tolist(), strict=True))
+    limits = model.thresholds if promised is None else promised
+    thresholds = dict(zip(model.tags, limits.tolist(), strict=True))
     ranked = sorted(tagged.scores, key=lambda tag: -tagged.scores[tag])
     told = {*tagged.tags, *tagged.review}
     shown = [tag for place, tag in enumerate(ranked) if tag in told or place < N_SHOWN]
@@ -199,6 +202,31 @@ def _print_scores(evaluation: "Evaluation") -> None:
     ]
     names = ("method", "mean AP", "95%", "macro F1", "micro F1")
     print_table(names, rows, right=(1, 3, 4))
+    if evaluation.narrow_rows:
+        _print_narrow(evaluation)
+
+
+def _print_narrow(evaluation: "Evaluation") -> None:
+    """Our intervals beside those that unlabelled jobs make narrower."""
+    shown = {
+        "mean_average_precision": "mean AP",
+        "macro_f1": "macro F1",
+        "micro_f1": "micro F1",
+    }
+    rows = [
+        (
+            shown[row["score"]],
+            *(
+                f"{_score(row[low], 3)}{NOTHING}{_score(row[high], 3)}"
+                for low, high in (("bootstrap_low", "bootstrap_high"), ("low", "high"))
+            ),
+            _score(row["width_ratio"]),
+        )
+        for row in evaluation.narrow_rows
+    ]
+    n = evaluation.narrow_rows[0]["unlabelled"]
+    typer.echo(f"\n95% intervals of {evaluation.name}, and with {n_of(n, 'unlabelled job')}:")
+    print_table(("score", "bootstrap", "with unlabelled", "width"), rows, right=(3,))
 
 
 def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:
@@ -250,7 +278,7 @@ def _paths(metrics: Mapping[str, Any]) -> str:
 
 
 def _verdict(tagged: "TaggedJob", tag: str, threshold: float) -> str:
-    if threshold != threshold:
+    if threshold != threshold and tag not in tagged.review:
         return "never given"
     said = ["given"] if tag in tagged.tags else []
     return ", ".join([*said, "in doubt"] if tag in tagged.review else said)

@@ -29,6 +29,7 @@ from tagger.hashing import term_hash
 from tagger.held_out import HeldOut
 from tagger.jobs import Job
 from tagger.names import NameEvidence
+from tagger.promises import Judged, Promises, make_promises
 from tagger.storage import load_arrays, load_meta, save_folder
 from tagger.text import terms
 from tagger.thresholds import Decisions
@@ -172,6 +173,22 @@ class TagModel:
     def review(self, proba: FloatArray) -> BoolArray:
         """Which tags a person should look at, shape (N, T)."""
         return self._decisions.review(proba)
+
+    def promises(self, *, wrong_at_most: float, confidence: float) -> Promises:
+        """Which tags may be given without a person, and from which probability on.
+
+        Raises
+        ------
+        DataError
+            As `make_promises`.
+        """
+        return make_promises(
+            Judged(self.held_out.probability, self.held_out.label, self.held_out.group),
+            self.tags,
+            self.thresholds,
+            wrong_at_most=wrong_at_most,
+            confidence=confidence,
+        )
 
     def predict(self, jobs: Iterable[Job]) -> list[tuple[str, ...]]:
         """Tags given to each job, in column order."""

@@ -20,9 +20,11 @@ class TaggedJob:
 
     id: str
     tags: tuple[str, ...]
-    """Given: probability at or above the tag's threshold."""
+    """Given: probability at or above the tag's threshold; the promised one, if promises were asked
+    for."""
     review: tuple[str, ...]
-    """Probability so near to the threshold that a person should look."""
+    """Probability so near to the threshold that a person should look; or given, but not promised
+    where promises were asked for."""
     scores: dict[str, float]
     """Tag -> calibrated probability, in [0, 1], rounded to 6 digits."""
     reasons: dict[str, list[Reason]] | None = None

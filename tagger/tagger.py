@@ -24,7 +24,7 @@ from tagger.features import Counted, RowStatistics, RowWeights, batches, count
 from tagger.held_out import HeldOut
 from tagger.job_features import Featurizer
 from tagger.jobs import Job
-from tagger.labels import encode_labels, known_counts, named_tags
+from tagger.labels import UNKNOWN, encode_labels, known_counts, named_tags
 from tagger.metrics import summary
 from tagger.model import Reason, TagModel
 from tagger.names import NameEvidence, cautious_share, learn_names
@@ -306,7 +306,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         held_out = HeldOut(
             probability=classifier.oof_proba_.astype(np.float32),
             decided=classifier.oof_decided_,
-            label=Y,
+            label=Y if classifier.is_cross_fitted_ else np.full_like(Y, UNKNOWN),
             group=classifier.groups_.astype(np.int32),
         )
         return {

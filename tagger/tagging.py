@@ -18,7 +18,7 @@ from tagger.feed_facts import Suggester
 from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
 from tagger.metrics import plain
-from tagger.model import TagModel
+from tagger.model import FloatArray, TagModel
 from tagger.tag_info import TagInfo
 from tagger.tagged import TaggedJob, TagWriter, as_rows
 
@@ -51,6 +51,7 @@ def tag_jobs(
     *,
     explain: bool = False,
     feed: Suggester | None = None,
+    promised: FloatArray | None = None,
 ) -> Iterator[TaggedJob]:
     """Tag jobs in batches, order kept; memory stays flat however many there are.
 
@@ -61,12 +62,19 @@ def tag_jobs(
     ----------
     feed
         What such fields suggest; it can be used again and again.
+    promised : shape (T,)
+        Thresholds by `tagger.promises`: below them (or where one is nan) a tag that the model
+        gives is left to a person. None: all that it gives is given.
     """
     feed = feed or feed_of(model)
     learned = _learned(model)
     for batch in _batches(jobs):
         said = model.predict_counted(count(batch), codes=False)
-        cells = (said.probabilities, said.decisions, said.reviews)
+        decided, reviews = said.decisions, said.reviews
+        if promised is not None:
+            by_itself = decided & (said.probabilities >= promised)
+            decided, reviews = by_itself, (decided | reviews) & ~by_itself
+        cells = (said.probabilities, decided, reviews)
         for job, row, yes, unsure in zip(batch, *cells, strict=True):
             suggested = feed.suggest(job.fields)
             given = _chosen(model.tags, yes)
@@ -224,6 +232,7 @@ def tag_file(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> int:
@@ -234,6 +243,8 @@ def tag_file(
 
     Parameters
     ----------
+    promised
+        As in `tag_jobs`.
     n_workers
         Number of processes that tag; the output is the same with any number. A short file is
         tagged in this process.
@@ -255,6 +266,7 @@ def tag_file(
             columns=columns,
             encoding=encoding,
             explain=explain,
+            promised=promised,
             n_workers=n_workers,
             show_progress=show_progress,
         )
@@ -273,6 +285,7 @@ def iter_rows(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> Generator[Rows, None, None]:
@@ -288,7 +301,7 @@ def iter_rows(
     jobs = iter_jobs(
         source, rejects=rejects, columns=columns, encoding=encoding, labels=False, fields=True
     )
-    work = _Work(model, kind, explain, feed_of(model))
+    work = _Work(model, kind, explain, feed_of(model), promised)
     tagged = _tag_batches(work, _batches(jobs), n_workers, is_stream=not source.is_file())
     bar = Bar(desc="tagging", unit="job", disable=None if show_progress else True)
     with bar, closing(tagged):
@@ -297,7 +310,7 @@ def iter_rows(
             bar.update(rows.n_jobs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Work:
     """What is done to each batch, here or in a worker process."""
 
@@ -305,6 +318,7 @@ class _Work:
     kind: str
     explain: bool
     feed: Suggester
+    promised: FloatArray | None
 
     def __call__(self, batch: Sequence[Job]) -> Rows:
         tagged = self._tag(batch)
@@ -316,7 +330,9 @@ class _Work:
             yield Rows(1, as_rows([tagged], self.kind))
 
     def _tag(self, jobs: Iterable[Job]) -> Iterator[TaggedJob]:
-        return tag_jobs(self.model, jobs, explain=self.explain, feed=self.feed)
+        return tag_jobs(
+            self.model, jobs, explain=self.explain, feed=self.feed, promised=self.promised
+        )
 
 
 def _tag_batches(

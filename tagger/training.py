@@ -119,6 +119,7 @@ def evaluate_files(
     labelled: Sequence[Path],
     model: Path,
     *,
+    unlabelled: Sequence[Path] = (),
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
@@ -131,7 +132,8 @@ def evaluate_files(
     jobs = read_labelled(
         labelled, rejects=rejects, columns=columns, encoding=encoding, tags=loaded.tags
     )
-    return evaluate_model(loaded, jobs)
+    others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
+    return evaluate_model(loaded, jobs, others)
 
 
 def cross_validate_files(

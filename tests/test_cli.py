@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 import cli
 
 COMMANDS = (
-    *("tag", "export", "import", "train", "evaluate", "info", "demo", "status", "db", "retrain"),
-    *("drift", "models", "label", "suspects", "audit", "agreement", "history", "tags", "forget"),
-    "match",
+    *("tag", "export", "import", "train", "evaluate", "info", "demo", "promise", "status", "db"),
+    *("retrain", "drift", "models", "label", "suspects", "audit", "agreement", "history", "tags"),
+    *("forget", "match"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."

@@ -24,6 +24,7 @@ from tagger.classifier import (
 from tagger.deep import DeepConfig
 from tagger.errors import DataError
 from tagger.job_features import JobFeatures
+from tagger.splits import duplicate_groups
 from tagger.stacking import Stack, fit_stack
 from tagger.thresholds import Decisions, fit_decisions
 from tagger.wide import PATHS, WideClassifier, WideConfig, column_scale
@@ -162,7 +163,7 @@ def test_no_labels_of_a_fold_reach_its_own_probabilities(
     )
     features, Y = data
     own = make_data(40, seed=5)[0] if with_own else None
-    first = TagClassifier(config)._folds(features.rows, config) == 0
+    first = TagClassifier(config)._folds(duplicate_groups(features.rows), config) == 0
     one, two = (
         TagClassifier(config).fit(features, labels, own) for labels in (Y, swapped(data, first))
     )
@@ -182,7 +183,7 @@ def test_the_stack_of_a_fold_is_not_fitted_on_the_labels_of_that_fold(
 
     monkeypatch.setattr(tagger.classifier, "fit_stack", listening)
     features, Y = data
-    folds = TagClassifier(QUICK)._folds(features.rows, QUICK)
+    folds = TagClassifier(QUICK)._folds(duplicate_groups(features.rows), QUICK)
     TagClassifier(QUICK).fit(features, Y)
     expected = [Y, *(Y[folds != fold] for fold in range(3))]
     assert all((one == other).all() for one, other in zip(asked, expected, strict=True))
@@ -205,7 +206,7 @@ def test_scores_of_training_use_decisions_of_the_other_folds(
 def test_repeated_postings_are_held_out_together(data: Data) -> None:
     features, _ = data
     twice = features.take(np.repeat(np.arange(60), 2))
-    folds = TagClassifier(QUICK)._folds(twice.rows, QUICK)
+    folds = TagClassifier(QUICK)._folds(duplicate_groups(twice.rows), QUICK)
     assert (folds[::2] == folds[1::2]).all()
 
 
