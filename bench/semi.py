@@ -87,7 +87,6 @@ def _next(tagger: JobTagger, counted: Counted, known: Ints, left: Ints, size: in
         uncertainty=np.nan_to_num(nearness(proba, model.thresholds)),
         codes=codes[left],
         nearest=np.clip((codes[left] @ codes[known].T).max(axis=1), 0, 1),
-        splits=[None] * len(left),
     )
     return np.array([offer.job_id for offer in islice(iter_offers(pool), size)], np.intp)
 
