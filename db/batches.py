@@ -188,9 +188,7 @@ def held_of_run(session: Session, run_id: int) -> list[str]:
     """The batches that a retrain did not learn from, a line each."""
     run = session.get_one(Run, run_id)
     ids = [int(number) for number in (run.inputs or {}).get("held_batches", ())]
-    rows = session.scalars(
-        select(LabelBatch).where(LabelBatch.id.in_(ids)).order_by(LabelBatch.id)
-    )
+    rows = session.scalars(select(LabelBatch).where(LabelBatch.id.in_(ids)).order_by(LabelBatch.id))
     return [
         f"batch {row.id} ({row.name}, by {row.labeller}): {row.reason or 'no reason given'}"
         for row in rows

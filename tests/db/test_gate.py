@@ -111,8 +111,9 @@ def test_one_that_looks_worse_on_few_postings_stays_out_unless_it_has_twice_the_
 
 def test_each_doubling_of_the_labels_is_expected_to_bring_as_much():
     def reason(n_now: int) -> str:
-        return judge(Compared(mean_average_precision=about(-0.05, 0.05)), Margin(),
-                     n_before=50, n_now=n_now).reason
+        return judge(
+            Compared(mean_average_precision=about(-0.05, 0.05)), Margin(), n_before=50, n_now=n_now
+        ).reason
 
     believed = Belief.of(about(-0.05, 0.05), 2 * GAIN_PER_DOUBLING).probability_below(-0.02)
     assert f"probability {believed:.0%}" in reason(200)

@@ -120,5 +120,7 @@ def test_history_is_in_the_order_of_time_not_of_import(engine: Engine):
     early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
     with writing(engine) as session:
         for tag, at in ((remote, late), (night, early)):
-            record(session, [Said(job, tag, Answer.YES, "anna", Source.IMPORT, at)], Batches("a test"))
+            record(
+                session, [Said(job, tag, Answer.YES, "anna", Source.IMPORT, at)], Batches("a test")
+            )
         assert [line.at for line in job_history(session, "a")] == [early, late]
