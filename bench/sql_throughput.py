@@ -177,7 +177,8 @@ def fill(url: str, store: Path, postings: list[Posting]) -> None:
             seed=0,
             versions={},
             metrics={},
-            job_ids=(),
+            labelled_ids=(),
+            unlabelled_ids=(),
         )
         row = register(session, trained, parent=None, code_version=version)
         promote(session, row, reason="a bench")

@@ -16,7 +16,7 @@ from db.columns import Answer, LabelBatchState
 from db.engine import now
 from db.errors import StoreError
 from db.labels import all_tags, chunks, last_lines
-from db.schema import Job, Label, LabelBatch, Model, ModelJob
+from db.schema import Job, Label, LabelBatch, Model, ModelJob, Run
 from db.snapshot import GROUP, Answers, LabelledJob, known_labels, read_labelled
 
 MIN_CONTRADICTED, MAX_CONTRADICTED = 10, 0.3
@@ -43,6 +43,8 @@ class NewBatch:
     """Those that the live model has not learned from, nor a repost of them."""
     problems: tuple[str, ...]
     """What can be said without a model."""
+    label_id: int
+    """Its last label; later ones were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def new_batches(session: Session, champion: Model) -> list[NewBatch]:
         jobs = tuple(read_labelled(session, sorted(said), said, tags))
         problems = _contradictions(jobs, said, earlier)
         fresh = tuple(job for job in jobs if job.group not in known_groups)
-        found.append(NewBatch(batch_id, fresh, problems))
+        found.append(NewBatch(batch_id, fresh, problems, _last_label(session, batch_id)))
     return found
 
 
@@ -87,6 +89,8 @@ def decide(
     session: Session, new: Sequence[NewBatch], checks: Mapping[int, Checked]
 ) -> list[LabelBatch]:
     """Let new batches hold, or hold them back; returns those. Does not commit.
+
+    A batch that has grown since it was looked at stays new, unless it is held.
 
     Parameters
     ----------
@@ -100,6 +104,8 @@ def decide(
             continue  # somebody has decided meanwhile
         check = checks.get(batch.id)
         problems = [*batch.problems, *(check.problems if check else ())]
+        if not problems and _last_label(session, batch.id) > batch.label_id:
+            continue  # a sitting that goes on
         row.state = LabelBatchState.HELD if problems else LabelBatchState.USED
         row.decided_at = now(session)
         if check:
@@ -130,18 +136,23 @@ def set_state(session: Session, batch_id: int, *, hold: bool, by: str, why: str 
 
 
 def learned_from(session: Session, batch_id: int) -> list[Model]:
-    """Models that learned labels of a batch, oldest first; those whose folders are gone, too."""
-    jobs = select(Label.job_id).where(Label.batch_id == batch_id)
-    first = select(func.min(LabelBatch.started_at)).where(LabelBatch.id == batch_id)
-    query = (
-        select(Model)
-        .join(ModelJob, ModelJob.model_id == Model.id)
-        .where(ModelJob.position.is_not(None), ModelJob.job_id.in_(jobs))
-        .where(Model.created_at >= first.scalar_subquery())
-        .distinct()
-        .order_by(Model.id)
+    """Models that learned labels of a batch, oldest first; those whose folders are gone, too.
+
+    A model that was trained while the batch was held did not, though it may know the same jobs.
+    """
+    learned = (
+        select(ModelJob.job_id)
+        .join(Label, Label.job_id == ModelJob.job_id)
+        .where(ModelJob.model_id == Model.id, ModelJob.position.is_not(None))
+        .where(Label.batch_id == batch_id, Label.id <= Run.label_id)
+        .exists()
     )
-    return list(session.scalars(query))
+    query = select(Model, Run.inputs).join(Run, Run.model_id == Model.id).where(learned)
+    return [
+        model
+        for model, inputs in session.execute(query.order_by(Model.id))
+        if batch_id not in (inputs or {}).get("held_batches", ())
+    ]
 
 
 def list_batches(session: Session) -> list[BatchLine]:
@@ -173,6 +184,17 @@ def list_batches(session: Session) -> list[BatchLine]:
     ]
 
 
+def held_of_run(session: Session, run_id: int) -> list[str]:
+    """The batches that a retrain did not learn from, a line each."""
+    run = session.get_one(Run, run_id)
+    ids = [int(number) for number in (run.inputs or {}).get("held_batches", ())]
+    rows = session.scalars(select(LabelBatch).where(LabelBatch.id.in_(ids)).order_by(LabelBatch.id))
+    return [
+        f"batch {row.id} ({row.name}, by {row.labeller}): {row.reason or 'no reason given'}"
+        for row in rows
+    ]
+
+
 def suspects(session: Session, batch: LabelBatch) -> list[tuple[str, str, tuple[str, ...]]]:
     """External id, title and tags of the postings of a batch that fit least, worst first."""
     tags = {tag.id: tag.name for tag in all_tags(session)}
@@ -195,6 +217,10 @@ def said_in(session: Session, batch_id: int) -> Answers:
         if answer in (Answer.YES, Answer.NO):
             said.setdefault(job_id, {})[tag_id] = answer
     return said
+
+
+def _last_label(session: Session, batch_id: int) -> int:
+    return session.scalar(select(func.max(Label.id)).where(Label.batch_id == batch_id)) or 0
 
 
 def _is_new() -> Any:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from db.columns import Answer
 from db.errors import StoreError
 from db.feed_values import FeedSuggestions, contradicts, suggestions_of, sure_tags
-from db.labels import iter_held
+from db.labels import iter_held, not_held
 from db.promises import promised_column
 from db.registry import CHAMPION, find_model
 from db.registry import aliased as model_of
@@ -130,9 +130,12 @@ def _jobs(session: Session) -> Iterator[Row]:
 
 
 def _last_labels() -> _Query:
-    """The last line of each labeller about each tag on each job, if it still says anything."""
+    """The last line of each labeller about each tag on each job, if it still says anything.
+
+    Lines of a batch that is held are left out.
+    """
     by = (Label.job_id, Label.tag_id, Label.labeller)
-    newest = select(func.max(Label.id).label("id")).group_by(*by).subquery()
+    newest = select(func.max(Label.id).label("id")).where(not_held()).group_by(*by).subquery()
     return (
         select(
             Label.job_id,

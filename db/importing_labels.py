@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import take_turns, writing
 from db.importing import job_ids
-from db.labels import Batches, Said, all_tags, check_name, chunks, find_tags, record
+from db.labels import Batches, Said, all_tags, check_name, chunks, find_tags, not_held, record
 from db.rows import LabelRow, Reject, Seen, batches, resumable, writable
 from db.schema import Label
 
@@ -127,11 +127,12 @@ def _record(
 
 
 def _last_times(session: Session, ids: Sequence[int]) -> dict[tuple[int, int, str], datetime]:
-    """When each labeller last said something of each tag on these jobs."""
+    """When each labeller last said something of each tag on these jobs, that holds."""
     by = (Label.job_id, Label.tag_id, Label.labeller)
     last: dict[tuple[int, int, str], datetime] = {}
     for part in chunks(ids):
-        query = select(*by, func.max(Label.labelled_at)).where(Label.job_id.in_(part)).group_by(*by)
+        query = select(*by, func.max(Label.labelled_at)).where(Label.job_id.in_(part), not_held())
+        query = query.group_by(*by)
         for job_id, tag_id, labeller, at in session.execute(query):
             last[job_id, tag_id, labeller] = at
     return last

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Subquery, case, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from db.audit_log import Kind, note, note_ids
@@ -91,8 +91,13 @@ class Batches:
         self._ids: dict[str, int] = {}
 
     def of(self, session: Session, labeller: str) -> int:
-        """Id of a labeller's batch."""
-        if labeller not in self._ids:
+        """Id of a labeller's batch: another one once somebody has decided on the last.
+
+        What comes later was not looked at, so it must not slip in with what was.
+        """
+        known = self._ids.get(labeller)
+        batch = session.get(LabelBatch, known, populate_existing=True) if known else None
+        if batch is None or batch.state != LabelBatchState.NEW:
             batch = LabelBatch(
                 name=self._name,
                 labeller=labeller,
@@ -102,7 +107,7 @@ class Batches:
             session.add(batch)
             session.flush()
             self._ids[labeller] = batch.id
-        return self._ids[labeller]
+        return batch.id
 
 
 def record(session: Session, said: Sequence[Said], batches: Batches) -> int:
@@ -149,10 +154,10 @@ def _new_lines(session: Session, said: Sequence[Said], batches: Batches) -> list
                 "before": before,
                 "after": one.answer,
                 "labelled_at": one.labelled_at or at,
-                "batch_id": batches.of(session, one.labeller),
             }
         )
-    return new
+    batch_ids = {who: batches.of(session, who) for who in {line["labeller"]: 0 for line in new}}
+    return [{**line, "batch_id": batch_ids[line["labeller"]]} for line in new]
 
 
 def undo(session: Session, label: Label) -> Label:
@@ -230,6 +235,12 @@ def held_batches() -> Select[Any]:
     return select(LabelBatch.id).where(LabelBatch.state == LabelBatchState.HELD)
 
 
+def not_held(without: Sequence[int] | None = None) -> ColumnElement[bool]:
+    """Condition: a line is in no batch that is held, or (`without`) that was."""
+    held_back = held_batches() if without is None else without
+    return or_(Label.batch_id.is_(None), Label.batch_id.not_in(held_back))
+
+
 def last_lines(
     job_ids: Sequence[int] | Select[Any] | None = None,
     until: int | None = None,
@@ -256,11 +267,7 @@ def last_lines(
         last = last.where(Label.job_id.in_(job_ids))
     if until is not None:
         last = last.where(Label.id <= until)
-    if only is not None:
-        last = last.where(Label.batch_id == only)
-    else:
-        held_back = held_batches() if without is None else without
-        last = last.where(or_(Label.batch_id.is_(None), Label.batch_id.not_in(held_back)))
+    last = last.where(not_held(without) if only is None else Label.batch_id == only)
     newest = last.subquery()
     return (
         select(Label.job_id, Label.tag_id, Label.labeller, Label.source, Label.after)

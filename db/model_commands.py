@@ -58,6 +58,7 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
 @app.command()
 def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
     """Show where a model comes from, its scores, and what the gate said of it."""
+    from db.batches import held_of_run
     from db.engine import reading
     from db.model_notes import NO_LABELS, NOT_CALIBRATED, tag_notes, tag_remarks
     from db.registry import find_model, model_tags, verdict_on
@@ -73,7 +74,8 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
         if verdict and verdict.champion_id:
             champion = session.get(Model, verdict.champion_id)
         notes = tag_notes(session, found)
-        page = verdict_page(verdict, found, champion, notes) if verdict else ""
+        held = held_of_run(session, verdict.run_id) if verdict else []
+        page = verdict_page(verdict, found, champion, notes, held) if verdict else ""
         details = verdict and {"reason": verdict.reason, **verdict.details}
     if as_json:
         return print_json({**facts, "remarks": remarks, "verdict": details})

@@ -106,7 +106,7 @@ def register(
 
 
 def aliased(session: Session, alias: str, *, lock: bool = False) -> Model | None:
-    """The model behind `CHAMPION` or `CHALLENGER`; `lock` keeps others from moving it."""
+    """The model behind `CHAMPION`, `CHALLENGER` or `ANCHOR`; `lock` keeps others from moving it."""
     query = select(ModelAlias).where(ModelAlias.alias == alias)
     row = session.scalar(query.with_for_update() if lock else query)
     return session.get_one(Model, row.model_id) if row else None
@@ -211,7 +211,9 @@ def rollback(session: Session, *, reason: str = "rolled back") -> Model:
     previous = _previous(session)
     if previous is None:
         raise StoreError(f"model {champion.id} is the first champion: there is none to go back to")
-    promote(session, previous, reason=reason, is_rollback=True)
+    anchor = aliased(session, ANCHOR)
+    was_best = anchor is None or anchor.id == champion.id  # else the best so far stays the best
+    promote(session, previous, reason=reason, is_rollback=True, is_best=was_best)
     return previous
 
 
@@ -275,7 +277,7 @@ def verdict_on(session: Session, model: Model) -> Verdict | None:
 
 
 def aliases_of(session: Session, model: Model) -> list[str]:
-    """What stands for a model: champion, challenger or nothing."""
+    """What stands for a model: anchor, champion, challenger or nothing."""
     query = select(ModelAlias.alias).where(ModelAlias.model_id == model.id)
     return sorted(session.scalars(query))
 

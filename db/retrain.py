@@ -17,7 +17,7 @@ from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
 from db.audit_log import Kind, note
-from db.batches import decide, new_batches
+from db.batches import decide, held_of_run, new_batches
 from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
@@ -112,6 +112,28 @@ class RetrainReport:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """What a retrain says that had nothing to learn."""
+
+    run_id: int
+    reason: str
+    """What started it."""
+    unchanged_since: int
+    """The champion: it has learned from exactly what there is."""
+    held_batches: tuple[int, ...]
+    """New batches of labels that don't hold; see `jobtool labels batches`."""
+
+    @property
+    def page(self) -> str:
+        """It in a line."""
+        return f"nothing has changed since model {self.unchanged_since}\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
 def retrain(
     engine: Engine,
     store: Path,
@@ -120,10 +142,12 @@ def retrain(
     *,
     reason: str = "asked for",
     tell: Tell = lambda line: None,
-) -> RetrainReport:
+) -> RetrainReport | Unchanged:
     """Train a challenger and let the gate decide.
 
-    Without any label it learns what tags are called and mean: a start for `jobtool label`.
+    Without any label it learns what tags are called and mean: a start for `jobtool label`. Where
+    the champion has learned from the same labels, texts and tags, nothing is trained, unless the
+    settings ask for it.
 
     Parameters
     ----------
@@ -143,6 +167,15 @@ def retrain(
             work, folder = _prepare(session, settings, run.label_id), run.folder
             failed = select(Run.folder).where(Run.state == RunState.FAILED)
             left_behind = list(session.scalars(failed))
+        if work.parent and _is_unchanged(work.parent, work):
+            with writing(engine) as session:
+                finish(session, run_id, model_id=None)
+            return Unchanged(
+                run_id=run_id,
+                reason=reason,
+                unchanged_since=work.parent.id,
+                held_batches=held,
+            )
         tell(f"retrain {run_id} ({reason}): {_plan(work)}")
         remove_folders(store, left_behind)
         with _new_folder(store, folder) as path:
@@ -167,6 +200,11 @@ def retrain(
     return report
 
 
+def _is_unchanged(parent: Model, work: "_Work") -> bool:
+    """Whether there is nothing to learn that the parent has not learned."""
+    return not work.refresh and parent.snapshot == work.snapshot.sha256
+
+
 def _plan(work: "_Work") -> str:
     found = work.snapshot
     parent = f"goes on from model {work.parent.id}" if work.parent else "begins anew"
@@ -185,15 +223,18 @@ def _look_at_batches(engine: Engine, store: Path, trainer: Trainer, tell: Tell) 
         champion = aliased(session, CHAMPION)
         if champion is None or has_no_labels(champion):
             return ()
-        new = [batch for batch in new_batches(session, champion) if batch.jobs or batch.problems]
+        new = new_batches(session, champion)
         renamed = _renamed(session)
-        folder = store / champion.folder
-        told = f"looking at {len(new):,} new batches of labels with model {champion.id}"
+        folder, model_id = store / champion.folder, champion.id
     if not new:
         return ()
-    tell(told)
-    found = trainer.check(folder, [batch.jobs for batch in new], renamed)
-    checks = {batch.id: check for batch, check in zip(new, found, strict=True)}
+    unknown = [batch for batch in new if batch.jobs]  # of the rest the model has learned already
+    checks = {}
+    if unknown:
+        many = "1 new batch" if len(unknown) == 1 else f"{len(unknown):,} new batches"
+        tell(f"looking at {many} of labels with model {model_id}")
+        found = trainer.check(folder, [batch.jobs for batch in unknown], renamed)
+        checks = {batch.id: check for batch, check in zip(unknown, found, strict=True)}
     with writing(engine) as session:
         take_turns(session)
         held = decide(session, new, checks)
@@ -413,7 +454,7 @@ def _register(
         rough_tags=notes.rough,
         never_given_tags=notes.never_given,
         metrics=dict(trained.metrics),
-        page=verdict_page(verdict, model, champion, notes),
+        page=verdict_page(verdict, model, champion, notes, held_of_run(session, run_id)),
     )
 
 

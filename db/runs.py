@@ -108,8 +108,8 @@ def running(engine: Engine, *, reason: str, lease_s: float = LEASE_S) -> Iterato
         beat.join()
 
 
-def finish(session: Session, run_id: int, *, model_id: int) -> None:
-    """Mark a run as done, in the transaction that registers its model. Does not commit.
+def finish(session: Session, run_id: int, *, model_id: int | None) -> None:
+    """Mark a run as done, in the transaction that registers its model, if any. Does not commit.
 
     Raises
     ------

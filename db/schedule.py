@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from db.drift_answers import Unanswered, find_unanswered, mark_answered
 from db.engine import reading
 from db.errors import StoreError
-from db.retrain import RetrainReport, Settings, Tell, retrain
+from db.retrain import RetrainReport, Settings, Tell, Unchanged, retrain
 from db.runs import n_new, reason_to_retrain
 from db.trainer import Trainer
 
@@ -98,7 +98,7 @@ def retrain_when_due(
     watch: bool = False,
     look_s: float = LOOK_S,
     tell: Tell = lambda line: None,
-) -> Iterator[RetrainReport]:
+) -> Iterator[RetrainReport | Unchanged]:
     """Retrain if it is due; with `watch` again and again, until SIGTERM or Ctrl-C.
 
     Yields

@@ -394,7 +394,7 @@ class Run(Base):
     folder: Mapped[str] = mapped_column(String(MAX_ID))
     """Where its model goes, below the store."""
     model_id: Mapped[int | None] = belongs("models.id", index=True)
-    """The challenger that came of it."""
+    """The challenger that came of it; None, too, where there was nothing new to learn."""
     inputs: Mapped[dict[str, Any] | None]
     """What training it again takes beside jobs and labels, see `db.rebuild`; None for one by an
     older jobtool, or one that failed."""

@@ -9,7 +9,7 @@ from db import match_models, promises
 from db.advice import labelling_advice
 from db.columns import BatchState, RunState
 from db.engine import now
-from db.labels import all_tags, last_lines
+from db.labels import all_tags, last_lines, not_held
 from db.model_notes import has_no_labels, tag_notes
 from db.registry import CHALLENGER, CHAMPION, aliased
 from db.schema import Batch, Job, Label, Model, PredictionSet, Promotion, QueuedJob, Run, Verdict
@@ -49,7 +49,7 @@ def _of_live_model(session: Session, live: Model | None) -> dict[str, Any]:
     if live is None:
         return dict.fromkeys(("predicted", "needs_review", "queued", "queue_age_s"))
     said = PredictionSet.model_id == live.id
-    unseen = ~exists().where(Label.job_id == PredictionSet.job_id)
+    unseen = ~exists().where(Label.job_id == PredictionSet.job_id, not_held())
     waiting = QueuedJob.model_id == live.id
     oldest = session.scalar(select(func.min(QueuedJob.queued_at)).where(waiting))
     age_s = None if oldest is None else max((now(session) - oldest).total_seconds(), 0.0)

@@ -10,14 +10,30 @@ Details = Mapping[str, Any]
 
 
 def verdict_page(
-    verdict: Verdict, challenger: Model, champion: Model | None, notes: TagNotes
+    verdict: Verdict,
+    challenger: Model,
+    champion: Model | None,
+    notes: TagNotes,
+    held: Sequence[str] = (),
 ) -> str:
-    """Markdown that reads well as it is; `notes` are those of the challenger's tags."""
-    return "\n".join(_lines(verdict, challenger, champion, notes)) + "\n"
+    """Markdown that reads well as it is.
+
+    Parameters
+    ----------
+    notes
+        Of the challenger's tags.
+    held
+        Batches of labels that it did not learn from, a line each.
+    """
+    return "\n".join(_lines(verdict, challenger, champion, notes, held)) + "\n"
 
 
 def _lines(
-    verdict: Verdict, challenger: Model, champion: Model | None, notes: TagNotes
+    verdict: Verdict,
+    challenger: Model,
+    champion: Model | None,
+    notes: TagNotes,
+    held: Sequence[str],
 ) -> Iterator[str]:
     outcome = "goes live" if verdict.promoted else "stays a challenger"
     yield f"# Model {challenger.id} {outcome}"
@@ -37,6 +53,11 @@ def _lines(
         if anchor := details.get("anchor"):
             told = _number(anchor["mean_average_precision"]["value"], sign=True)
             yield f"- beside the best champion so far, model {anchor['model']}: {told}"
+    if held:
+        yield from ("", "## Batches of labels that are held", "")
+        yield "The model has not learned from these; see `jobtool labels batches`."
+        yield ""
+        yield from (f"- {line}" for line in held)
     for number, line in enumerate(notes.lines()):
         if not number:
             yield from ("", "## Tags that are hardly known", "")

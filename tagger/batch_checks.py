@@ -131,11 +131,18 @@ def check_batch(
         The model's probabilities of the batch's jobs, and what the batch says.
     tags
         Names of the columns, for the problems.
+
+    Jobs and tags of which the batch says nothing are left out, and so are older labels of these.
     """
+    n_jobs, known = len(Y), Y != UNKNOWN
+    rows, columns = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
     first = np.unique(old_groups, return_index=True)[1]
-    old_proba, old_Y = old_proba[first], old_Y[first]
-    if len(old_Y) < MIN_OLDER or not len(Y):
-        return BatchCheck(len(Y), float("nan"), float("nan"), (), ())
+    older_rows = first[(old_Y[np.ix_(first, columns)] != UNKNOWN).any(axis=1)]
+    if len(older_rows) < MIN_OLDER:
+        return BatchCheck(n_jobs, float("nan"), float("nan"), (), ())
+    old_proba, old_Y = (one[np.ix_(older_rows, columns)] for one in (old_proba, old_Y))
+    proba, Y = proba[np.ix_(rows, columns)], Y[np.ix_(rows, columns)]
+    tags = tuple(tags[t] for t in columns.tolist())
     n_known, n_yes = (old_Y != UNKNOWN).sum(axis=0), (old_Y == YES).sum(axis=0)
     rate = (n_yes + 0.5) / (n_known + 1)
     old_logits, logits = _logits(old_proba), _logits(proba)
@@ -160,7 +167,7 @@ def check_batch(
     problems += _tag_problems(cells, old_cells, Y, old_Y, tags)
     fit = np.where(batch.label > 0, batch.both, np.inf)
     suspects = np.argsort(fit, kind="stable")[: min(N_SUSPECTS, int((batch.label > 0).sum()))]
-    return BatchCheck(len(Y), found, usual, tuple(problems), tuple(suspects.tolist()))
+    return BatchCheck(n_jobs, found, usual, tuple(problems), tuple(rows[suspects].tolist()))
 
 
 def _logits(proba: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, create_engine, text
 from bench.postgres import Postgres, postgres_binaries
 from db.columns import Answer, Source
 from db.engine import open_engine, parse_url, writing
-from db.labels import Said, find_tags, record
+from db.labels import Batches, Said, find_tags, record
 from db.migrate import upgrade
 from db.schema import Job
 
@@ -136,7 +136,8 @@ def add_jobs(engine: Engine) -> Callable[..., list[int]]:
 
 @pytest.fixture
 def say(engine: Engine) -> Callable[..., None]:
-    """`say(job_id, "ann", remote="yes")`: record answers of a person."""
+    """`say(job_id, "ann", remote="yes")`: record answers of a person, in one sitting of theirs."""
+    sitting = Batches("a sitting")
 
     def record_answers(job_id: int, labeller: str = "ann", **tags: str) -> None:
         with writing(engine) as session:
@@ -147,6 +148,7 @@ def say(engine: Engine) -> Callable[..., None]:
                     Said(job_id, found[tag].id, Answer(answer), labeller, Source.PERSON)
                     for tag, answer in tags.items()
                 ],
+                sitting,
             )
 
     return record_answers

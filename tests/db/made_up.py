@@ -64,7 +64,8 @@ def add_champion(
         seed=0,
         versions={},
         metrics={},
-        job_ids=job_ids,
+        labelled_ids=job_ids,
+        unlabelled_ids=(),
     )
     model = registry.register(session, trained, parent=None, code_version=version)
     registry.promote(session, model, reason="a test")
@@ -134,9 +135,12 @@ def say(
     answer: Answer,
     labeller: str = "anna",
     source: Source = Source.PERSON,
+    batches: labels.Batches | None = None,
 ) -> None:
+    """One answer, in a batch of its own unless told."""
     job_id = job if isinstance(job, int) else job.id
-    labels.record(session, [labels.Said(job_id, tag_id, answer, labeller, source)])
+    said = [labels.Said(job_id, tag_id, answer, labeller, source)]
+    labels.record(session, said, batches or labels.Batches("a test"))
 
 
 def held(engine: Engine) -> dict[tuple[int, int], Answer | None]:

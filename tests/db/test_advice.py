@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import Engine
 
 from db.advice import labelling_advice
-from db.columns import Split
 from db.engine import reading, writing
 from tests.db.made_up import YES, add_champion, add_jobs, add_tags, retrained, say
 
@@ -21,7 +20,6 @@ def retrains(engine: Engine, *steps: tuple[int, tuple[float, float, float] | Non
         with writing(engine) as session:
             (remote,) = add_tags(session, "remote")
             for job in add_jobs(session, *(f"{step}-{n}" for n in range(n_new))):
-                job.split = Split.TRAINING
                 say(session, job, remote, YES)
             model = add_champion(session, {"remote": 0.5})
             retrained(session, model, champion_id=champion_id, gain=gain)

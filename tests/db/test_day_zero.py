@@ -2,10 +2,8 @@
 
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 from typer.testing import CliRunner
@@ -14,14 +12,13 @@ import cli
 from db.engine import reading, writing
 from db.labelling import Settings as Tagging
 from db.labelling import label
-from db.registry import CHAMPION, aliased, model_tags
+from db.registry import CHAMPION, aliased, learned_positions, model_tags
 from db.retrain import Settings, retrain
-from db.schema import Job, Prediction
+from db.schema import Job, Model, Prediction, Verdict
 from db.tag_info import say_word
 from db.tags import alias_tag
 from db.usefulness import iter_offers, load_pool
 from tagger.model import TagModel
-from tagger.retraining import compare_models
 from tests.db.made_up import YES, add_jobs, add_tags, say
 
 pytestmark = [
@@ -82,11 +79,16 @@ def test_the_first_labels_go_live_and_later_ones_are_compared(
     second = retrain(engine, tmp_path, trainer)
     assert second.parent_id == first.model_id
     assert not second.without_labels
-    assert second.promoted
-    assert second.verdict.startswith("the champion has learned no labels, and there are only")
+    assert " on 20 labelled jobs" in second.verdict
+    with reading(engine) as session:
+        (verdict,) = session.scalars(select(Verdict).where(Verdict.run_id == second.run_id))
+        assert verdict.details["n_jobs"] == 20
+        learned = learned_positions(session, session.get(Model, second.model_id))
+    assert learned == {job_id: place for place, job_id in enumerate(stored[:20])}
+    with writing(engine) as session:
+        say(session, stored[20], tag_ids["remote"], YES)
     third = retrain(engine, tmp_path, trainer)
-    assert not third.promoted
-    assert "it takes 30: label more" in third.verdict
+    assert third.n_training == 21
 
 
 def test_a_changed_meaning_goes_live_before_there_are_labels(engine, stored, trainer, tmp_path):
@@ -122,36 +124,16 @@ def test_the_commands_mark_a_model_without_labels(tmp_path, monkeypatch, tiny_co
     assert "without labels yet, not calibrated, since" in jobtool("status")
     assert "2 without labels yet, 1 never given" in jobtool("status")
     assert json.loads(jobtool("status", "--json"))["live_model"]["without_labels"]
-    assert "without labels yet  champion" in jobtool("models", "list")
+    assert "without labels yet  champion, anchor" in jobtool("models", "list")
     shown = jobtool("models", "show", "1")
     assert "macro_f1: -\n" in shown
     assert "quixotic: not learned  (no labels yet: known by its name alone" in shown
-    jobtool("retrain", "--json")
+    assert jobtool("retrain") == "nothing has changed since model 1\n"
+    assert json.loads(jobtool("retrain", "--json"))["unchanged_since"] == 1
+    jobtool("retrain", "--json", "--fresh")
     assert "macro_f1                   -  -" in jobtool("models", "diff", "1", "2")
     assert "No retrain is due" in jobtool("retrain", "--after-labels", "9")
     jobtool("tags", "set", "remote", "--word", "telework")
     changed = json.loads(jobtool("retrain", "--after-labels", "9", "--json"))
     assert changed["reason"] == "tags have changed"
     assert changed["tags_without_labels"] == ["remote", "quixotic"]
-
-
-def without(model: TagModel, *tags: str) -> TagModel:
-    """A model that has not learned some of its tags."""
-    limits = np.where([tag in tags for tag in model.tags], np.nan, model.thresholds)
-    return replace(model, thresholds=limits)
-
-
-def test_a_tag_that_only_one_model_has_learned_counts(tiny_tagger, tiny_jobs):
-    knows = tiny_tagger.model_
-    lacks = TagModel.of(knows.arrays, {**knows.meta, "tags": [f"old-{tag}" for tag in knows.tags]})
-    jobs = [job for job in tiny_jobs if job.not_tags is None]
-    found = compare_models(lacks, knows, jobs)
-    assert set(found.new_tags) == set(knows.tags)
-    shares = [sum(tag in job.tags for job in jobs) / len(jobs) for tag in found.new_tags]
-    assert found.n_jobs == len(jobs)
-    assert found.mean_average_precision.champion == pytest.approx(np.mean(shares))
-    assert found.macro_f1.champion == 0
-    back = compare_models(knows, without(knows, "remote"), jobs)
-    assert back.dropped_tags == ("remote",)
-    assert back.macro_f1.value < 0
-    assert back.mean_average_precision.value == 0  # it may still know which are likelier

@@ -1,11 +1,20 @@
 """What the gate lets through."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import nan, sqrt
 
 import pytest
 
 from db.errors import StoreError
-from db.gate import Margin, judge, to_details
+from db.gate import (
+    GAIN_PER_DOUBLING,
+    MIN_TAG_YES,
+    PRIOR_SPREAD,
+    Belief,
+    Margin,
+    judge,
+    to_details,
+)
 
 
 @dataclass
@@ -15,59 +24,104 @@ class Found:
     high: float
 
 
+def about(value: float, half: float = 0.005) -> Found:
+    """A difference with its 95 % interval, so wide to each side."""
+    return Found(value, value - half, value + half)
+
+
+NOTHING = Found(nan, nan, nan)
+
+
 @dataclass
 class OfTag:
     tag: str
     average_precision: Found
+    n_yes: int = MIN_TAG_YES
 
 
 @dataclass
 class Compared:
     n_jobs: int = 100
-    mean_average_precision: Found = field(default_factory=lambda: Found(0.0, -0.01, 0.01))
-    macro_f1: Found = field(default_factory=lambda: Found(0.0, -0.01, 0.01))
+    mean_average_precision: Found = field(default_factory=lambda: about(0.0))
+    macro_f1: Found = field(default_factory=lambda: about(0.0))
+    shared_average_precision: Found = field(default_factory=lambda: about(0.0))
     tags: tuple[OfTag, ...] = ()
     dropped_tags: tuple[str, ...] = ()
+
+
+def compared(found: Found, **others: object) -> Compared:
+    """The same difference over all tags and over those that both know."""
+    return Compared(mean_average_precision=found, shared_average_precision=found, **others)
 
 
 def test_the_first_model_goes_live():
     assert judge(None, Margin()).promote
 
 
-def test_one_that_is_shown_not_to_be_worse_goes_live():
+def test_one_that_is_as_good_goes_live_and_the_figures_are_told():
     found = judge(Compared(), Margin())
     assert found.promote
-    assert "+0.000 (-0.010 to +0.010)" in found.reason
+    assert found.is_best
+    assert "mean average precision +0.000 (-0.005 to +0.005)" in found.reason
+    assert "macro F1 +0.000 (-0.005 to +0.005) on 100 labelled jobs" in found.reason
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"n_jobs": 29}, "only 29 labelled jobs"),
-        (
-            {"mean_average_precision": Found(0.05, -0.03, 0.1)},
-            "mean average .* not shown",
-        ),
-        ({"macro_f1": Found(0.05, -0.03, 0.1)}, "macro F1 .* not shown"),
-        ({"macro_f1": Found(float("nan"), float("nan"), float("nan"))}, "macro F1"),
-        ({"tags": (OfTag("nurse", Found(-0.1, -0.2, -0.06)),)}, "tag 'nurse' lost 0.100"),
-        ({"dropped_tags": ("nurse",)}, "has not learned nurse"),
-    ],
-)
-def test_one_that_is_not_stays_a_challenger(change, reason):
-    found = judge(Compared(**change), Margin())
+# ---- what is believed of a difference
+
+
+def test_without_a_measurement_what_was_expected_is_believed():
+    assert Belief.of(NOTHING, 0.01) == Belief(0.01, PRIOR_SPREAD)
+
+
+def test_a_measurement_as_sure_as_what_was_expected_counts_half():
+    found = Belief.of(about(-0.04, 1.96 * PRIOR_SPREAD), 0.0)
+    assert found.mean == pytest.approx(-0.02)
+    assert found.deviation == pytest.approx(PRIOR_SPREAD / sqrt(2))
+    assert found.probability_below(-0.02) == pytest.approx(0.5)
+
+
+def test_a_sure_measurement_is_believed():
+    found = Belief.of(about(-0.04, 0.002), 0.01)
+    assert found.mean == pytest.approx(-0.04, abs=0.001)
+    assert found.probability_below(-0.035) > 0.99
+
+
+# ---- risk
+
+
+def test_one_that_is_sure_to_be_worse_stays_out():
+    found = judge(compared(about(-0.05)), Margin())
     assert not found.promote
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(found.reason)
+    assert not found.is_best
+    assert "may be worse than that of the champion by more than 0.02: probability 100%" in (
+        found.reason
+    )
+    assert "mean average precision -0.050" in found.reason
 
 
-def test_a_tag_may_lose_what_chance_explains():
-    tag = OfTag("nurse", Found(-0.1, -0.2, 0.0))
-    assert judge(Compared(tags=(tag,)), Margin()).promote
+def test_a_rough_measurement_does_not_keep_a_gain_out():
+    assert judge(compared(about(0.02, 0.08)), Margin()).promote
+
+
+def test_one_that_looks_worse_on_few_postings_stays_out_unless_it_has_twice_the_labels():
+    rough = compared(about(-0.01, 0.2), n_jobs=20)
+    assert not judge(rough, Margin(), n_before=100, n_now=110).promote
+    assert judge(rough, Margin(), n_before=100, n_now=200).promote
+
+
+def test_each_doubling_of_the_labels_is_expected_to_bring_as_much():
+    def reason(n_now: int) -> str:
+        return judge(
+            Compared(mean_average_precision=about(-0.05, 0.05)), Margin(), n_before=50, n_now=n_now
+        ).reason
+
+    believed = Belief.of(about(-0.05, 0.05), 2 * GAIN_PER_DOUBLING).probability_below(-0.02)
+    assert f"probability {believed:.0%}" in reason(200)
+    assert reason(49) == reason(50)  # fewer labels than before are no loss by themselves
 
 
 def test_a_wider_margin_lets_more_through():
-    worse = Compared(mean_average_precision=Found(-0.02, -0.04, 0.0))
+    worse = compared(about(-0.03))
     assert not judge(worse, Margin()).promote
     assert judge(worse, Margin(overall=0.05)).promote
 
@@ -77,7 +131,107 @@ def test_a_margin_is_a_share():
         Margin(overall=-0.1)
 
 
+def test_so_many_more_labels_as_it_says_would_decide():
+    rough = compared(about(0.0, 0.1))
+    told = judge(rough, Margin()).reason
+    n_more = int(told.split("about ")[1].split(" more labelled jobs")[0].replace(",", ""))
+    n_jobs = rough.n_jobs + n_more
+    sure = compared(about(0.0, 0.1 * sqrt(rough.n_jobs / n_jobs)), n_jobs=n_jobs)
+    assert judge(sure, Margin()).promote
+    assert n_more > rough.n_jobs
+
+
+def test_where_it_looks_worse_no_number_of_labels_is_promised():
+    assert "more labelled jobs" not in judge(compared(about(-0.06)), Margin()).reason
+
+
+# ---- what a mean over all tags does not show
+
+
+def test_new_tags_do_not_buy_in_one_that_is_worse_on_the_tags_that_both_know():
+    found = judge(
+        Compared(mean_average_precision=about(0.2), shared_average_precision=about(-0.06)), Margin()
+    )
+    assert not found.promote
+    assert "of the tags that both know may be worse" in found.reason
+
+
+def test_a_tag_that_is_lost_keeps_one_out():
+    found = judge(replace(compared(about(0.1)), dropped_tags=("nurse", "night")), Margin())
+    assert not found.promote
+    assert "it can't give nurse, night any more" in found.reason
+
+
+def test_a_tag_with_enough_examples_must_not_be_shown_to_be_lost():
+    lost = OfTag("nurse", Found(-0.1, -0.2, -0.06))
+    found = judge(replace(compared(about(0.05)), tags=(lost,)), Margin())
+    assert not found.promote
+    assert "tag 'nurse' lost 0.100 average precision (-0.200 to -0.060)" in found.reason
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        OfTag("nurse", Found(-0.1, -0.2, 0.0)),
+        OfTag("nurse", Found(-0.1, -0.2, -0.06), n_yes=MIN_TAG_YES - 1),
+    ],
+    ids=["chance explains it", "too few examples"],
+)
+def test_a_tag_may_lose(tag):
+    assert judge(replace(compared(about(0.05)), tags=(tag,)), Margin()).promote
+
+
+@pytest.mark.parametrize(
+    ("f1", "promote"),
+    [
+        (Found(-0.06, -0.08, -0.01), False),
+        (Found(-0.06, -0.13, 0.01), True),
+        (Found(-0.03, -0.04, -0.02), True),
+        (NOTHING, True),
+    ],
+    ids=["far lower", "chance explains it", "a little lower", "not known"],
+)
+def test_macro_f1_is_a_guard(f1, promote):
+    found = judge(compared(about(0.02), macro_f1=f1), Margin())
+    assert found.promote is promote
+    assert ("macro F1 fell by 0.060 (-0.080 to -0.010)" in found.reason) is not promote
+
+
+def test_where_nothing_can_be_measured_it_says_so():
+    unknown = compared(NOTHING, macro_f1=NOTHING, n_jobs=0)
+    found = judge(unknown, Margin(), n_before=100, n_now=100)
+    assert "nothing could be measured" in found.reason
+    assert "more labelled jobs" not in found.reason
+
+
+# ---- the anchor
+
+
+def test_small_losses_do_not_add_up():
+    """Each is a little worse than the last: the anchor is what notices."""
+    lost, best, steps = 0.0, 0.0, []
+    for _ in range(10):
+        anchor = compared(about(lost - 0.01 - best)) if lost != best else None
+        found = judge(compared(about(-0.01)), Margin(), anchor=anchor)
+        steps.append(found.promote)
+        if found.promote:
+            lost -= 0.01
+            best = lost if found.is_best else best
+    assert steps[0]
+    assert not any(steps[2:])
+    assert best - lost <= Margin().overall
+    assert "the best champion so far" in found.reason
+
+
+def test_one_that_is_better_than_the_anchor_takes_its_place():
+    better, worse = compared(about(0.01)), compared(about(-0.01))
+    assert judge(better, Margin(), anchor=better).is_best
+    found = judge(better, Margin(), anchor=worse)
+    assert found.promote
+    assert not found.is_best
+
+
 def test_details_are_plain_values():
-    details = to_details(Compared(macro_f1=Found(float("nan"), 0.0, 1.0)))
+    details = to_details(Compared(macro_f1=Found(nan, 0.0, 1.0)))
     assert details["macro_f1"] == {"value": None, "low": 0.0, "high": 1.0}
     assert to_details(None) == {}

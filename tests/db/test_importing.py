@@ -54,7 +54,8 @@ def live_model(engine: Engine) -> int:
             seed=0,
             versions={},
             metrics={},
-            job_ids=[],
+            labelled_ids=[],
+            unlabelled_ids=[],
         )
         model = register(session, trained, parent=None, code_version=version)
         promote(session, model, reason="first")

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from db.answering import Layout
+from db.batches import list_batches
 from db.cards import Explain, Mode
-from db.columns import Source, Split
+from db.columns import Source
 from db.engine import open_engine, reading, writing
 from db.errors import StoreError
 from db.label_session import LabelSession, open_session
@@ -124,15 +125,13 @@ def test_a_random_posting_is_shown_without_suggestion_and_kept_for_evaluation(en
     assert labelling.state.answers == (None, None)
 
 
-def test_the_fifth_posting_stands_on_the_evaluation_side_with_its_reposts(engine: Engine):
+def test_a_sitting_is_a_batch(engine: Engine):
     three_jobs(engine)
-    with writing(engine) as session:
-        for canonical in [*add_jobs(session, "d", "e"), *session.scalars(select(Job).limit(3))]:
-            add_jobs(session, f"repost of {canonical.external_id}", canonical=canonical)
-    label(engine, "N." * 5)
+    label(engine, "N.N.")
+    label(engine, "N.")
     with reading(engine) as session:
-        sides = list(session.scalars(select(Job.split)))
-    assert (sides.count(Split.TRAINING), sides.count(Split.EVALUATION)) == (8, 2)
+        found = [(b.name, b.labeller, b.n_jobs, b.state) for b in list_batches(session)]
+    assert found == [("jobtool label", "anna", 2, "new"), ("jobtool label", "anna", 1, "new")]
 
 
 def test_undo_goes_back_over_postings_and_shows_them_as_they_were(engine: Engine):

@@ -13,7 +13,7 @@ from db.columns import Answer, BatchState, Source
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.labelling import Settings, label
-from db.labels import Said, find_tags, record
+from db.labels import Batches, Said, find_tags, record
 from db.registry import rollback
 from db.schema import Batch, Job, JobCode, Label, Model, Prediction, PredictionSet, QueuedJob, Tag
 from tests.db.conftest import wait_for
@@ -102,7 +102,7 @@ def test_what_a_person_said_is_not_touched(engine: Engine, store: Path) -> None:
     add_model(engine, store, "first")
     with writing(engine) as session:
         tag_id = find_tags(session, ["long"])["long"].id
-        record(session, [Said(30, tag_id, Answer.NO, "ann", Source.PERSON)])
+        record(session, [Said(30, tag_id, Answer.NO, "ann", Source.PERSON)], Batches("a test"))
     before = lines(engine)
     label(engine, ByLength, Settings(store=store))
     assert lines(engine) == before

@@ -33,7 +33,8 @@ def db(tmp_path):
                 seed=0,
                 versions={},
                 metrics={"mean_average_precision": 0.5, "n_labelled": 7},
-                job_ids=[],
+                labelled_ids=[],
+                unlabelled_ids=[],
             )
             register(session, trained, parent=None, code_version=version)
     engine.dispose()

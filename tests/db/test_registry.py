@@ -42,7 +42,8 @@ def add_model(engine):
                 seed=0,
                 versions={},
                 metrics={"mean_average_precision": 0.5},
-                job_ids=[],
+                labelled_ids=[],
+                unlabelled_ids=[],
             )
             return register(session, trained, parent=None, code_version=version).id
 

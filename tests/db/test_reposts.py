@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from db.columns import Split
 from db.engine import reading, writing
 from db.forget import find_job, remove
 from db.importing import import_jobs
@@ -147,29 +146,6 @@ def test_reposts_of_a_forgotten_job_are_still_found(engine: Engine):
     store(engine, d=posting(1))
     assert links(engine)["d"] == "b"
     check_groups(engine)
-
-
-def test_a_repost_stands_on_the_side_of_its_group(engine: Engine):
-    store(engine, a=posting(1), b=posting(2))
-    with writing(engine) as session:
-        for job, split in zip(session.scalars(select(Job).order_by(Job.id)), Split, strict=True):
-            job.split = split
-    store(engine, c=posting(1), d=posting(2))
-    with reading(engine) as session:
-        rows = session.execute(select(Job.external_id, Job.split)).all()
-    sides = dict(rows)
-    assert (sides["c"], sides["d"]) == (sides["a"], sides["b"]) == tuple(Split)
-
-
-def test_groups_that_meet_stand_on_the_side_of_training(engine: Engine):
-    store(engine, a=posting(1), b=posting(2))
-    with writing(engine) as session:
-        sides = (Split.EVALUATION, Split.TRAINING)
-        for job, split in zip(session.scalars(select(Job).order_by(Job.id)), sides, strict=True):
-            job.split = split
-    store(engine, b=posting(1))
-    with reading(engine) as session:
-        assert set(session.scalars(select(Job.split))) == {Split.TRAINING}
 
 
 def test_a_thousand_reposts_leave_one_set_of_bands(engine: Engine):

@@ -6,22 +6,25 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 
-from db.columns import RunState
+from db.batches import learned_from, list_batches, set_state
+from db.columns import LabelBatchState, RunState
 from db.engine import now, reading, writing
 from db.errors import StoreError
 from db.gate import Margin
-from db.registry import CHALLENGER, CHAMPION, aliased, find_model, promote
+from db.registry import ANCHOR, CHALLENGER, CHAMPION, aliased, find_model, promote
 from db.retrain import Settings, retrain
 from db.schedule import Schedule, retrain_when_due
-from db.schema import CodeVersion, Job, Model, ModelJob, Run, Verdict
+from db.schema import CodeVersion, Job, LabelBatch, Model, ModelJob, Run, Verdict
 from db.tag_info import say_fact
+from db.tags import rename_tag
 from tests.db.made_up import add_tags
 
 
@@ -38,6 +41,7 @@ class Found:
 class Compared:
     mean_average_precision: Found
     macro_f1: Found
+    shared_average_precision: Found
     n_jobs: int = 100
     tags: tuple[Any, ...] = ()
     new_tags: tuple[str, ...] = ()
@@ -58,12 +62,23 @@ class Trained:
     remarks: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
+class Check:
+    problems: tuple[str, ...] = ()
+    suspects: tuple[int, ...] = ()
+
+
 class Trainer:
     """Saves a file as its model; the rest is as told."""
 
     def __init__(self, difference: float = 0.0, drift: float = 0.0) -> None:
         self.difference, self.drift = difference, drift
+        self.against: dict[str | None, float] = {}
+        """Differences to models in certain folders."""
         self.asked: list[dict[str, Any]] = []
+        self.compared: list[dict[str, Any]] = []
+        self.looked_at: list[list[int]] = []
+        self.check_of = Check()
         self.error: BaseException | None = None
 
     def train(self, snapshot, unlabelled, folder, *, parent, refresh):
@@ -80,15 +95,23 @@ class Trainer:
             dict.fromkeys(snapshot.tags, 0.5),
             drift,
             n_yes={tag: counted[tag] for tag in snapshot.tags},
-            remarks={tag: "few" for tag in snapshot.tags if counted[tag] < 5},
+            remarks={tag: "few" for tag in snapshot.tags if counted[tag] < 6},
             metrics={"n_labelled": len(snapshot.training)},
         )
 
-    def compare(self, snapshot, champion, challenger, renamed):
-        assert (champion / "meta.json").exists()
+    def compare(self, snapshot, champion, challenger, champion_rows, renamed):
+        assert champion is None or (champion / "meta.json").exists()
         assert (challenger / "meta.json").exists()
-        found = Found(self.difference, self.difference - 0.01, self.difference + 0.01)
-        return Compared(found, found)
+        name = champion.name if champion else None
+        self.compared.append({"with": name, "rows": list(champion_rows), "renamed": renamed})
+        value = self.against.get(name, self.difference)
+        found = Found(value, value - 0.01, value + 0.01)
+        return Compared(found, found, found)
+
+    def check(self, champion, batches, renamed):
+        assert (champion / "meta.json").exists()
+        self.looked_at += [[job.id for job in jobs] for jobs in batches]
+        return [self.check_of for _ in batches]
 
 
 @pytest.fixture
@@ -103,6 +126,18 @@ def labelled(add_jobs, say):
 @pytest.fixture
 def store(tmp_path):
     return tmp_path / "store"
+
+
+@pytest.fixture
+def change(engine):
+    """`change()`: say something new of a tag, so that there is something to learn."""
+    number = count()
+
+    def say_something() -> None:
+        with writing(engine) as session:
+            say_fact(session, "remote", f"Work from home, {next(number)}", None, "anna")
+
+    return say_something
 
 
 def champion(engine) -> int | None:
@@ -121,14 +156,24 @@ def test_the_first_model_goes_live(engine, labelled, store):
     report = retrain(engine, store, trainer)
     assert report.promoted
     assert champion(engine) == report.model_id
-    assert (report.n_training, report.n_evaluation, report.n_unlabelled) == (8, 2, 5)
+    assert (report.n_training, report.n_unlabelled) == (10, 5)
     assert trainer.asked == [{"parent": None, "refresh": False, "unlabelled": labelled[10:]}]
-    assert {row.job_id for row in rows(engine, ModelJob)} == {*labelled[:8], *labelled[10:]}
+    seen = {row.job_id: row.position for row in rows(engine, ModelJob)}
+    assert seen == dict(zip(labelled, [*range(10), *[None] * 5], strict=True))
+    assert trainer.compared == [{"with": None, "rows": [None] * 10, "renamed": {}}]
     assert (store / f"{report.folder}.md").read_text() == report.page
 
 
-def test_a_challenger_that_is_not_worse_goes_live(engine, labelled, store):
+def test_a_first_model_that_is_worse_than_names_does_not_go_live(engine, labelled, store):
+    report = retrain(engine, store, Trainer(difference=-0.1))
+    assert not report.promoted
+    assert champion(engine) is None
+    assert "may be worse than that of what tags are called" in report.verdict
+
+
+def test_a_challenger_that_is_not_worse_goes_live(engine, labelled, change, store):
     first = retrain(engine, store, Trainer())
+    change()
     second = retrain(engine, store, Trainer())
     assert second.promoted
     assert second.parent_id == first.model_id
@@ -136,21 +181,33 @@ def test_a_challenger_that_is_not_worse_goes_live(engine, labelled, store):
     assert second.code_version_id == first.code_version_id
 
 
-def test_a_worse_one_stays_a_challenger_and_the_verdict_is_kept(engine, labelled, store):
+def test_the_champion_answers_for_the_jobs_that_it_has_learned(engine, labelled, say, store):
     first = retrain(engine, store, Trainer())
+    say(labelled[12], remote="yes")
+    with writing(engine) as session:
+        rename_tag(session, "remote", "home")
+    retrain(engine, store, trainer := Trainer())
+    rows = [*range(10), None]
+    assert trainer.compared == [{"with": first.folder, "rows": rows, "renamed": {"remote": "home"}}]
+
+
+def test_a_worse_one_stays_a_challenger_and_the_verdict_is_kept(engine, labelled, change, store):
+    first = retrain(engine, store, Trainer())
+    change()
     second = retrain(engine, store, Trainer(difference=-0.1))
     assert not second.promoted
     assert champion(engine) == first.model_id
     with reading(engine) as session:
         assert aliased(session, CHALLENGER).id == second.model_id
     verdict = rows(engine, Verdict)[-1]
-    assert "not shown to be within 0.02" in verdict.reason
+    assert "may be worse than that of the champion by more than 0.02" in verdict.reason
     assert verdict.details["mean_average_precision"]["value"] == -0.1
     assert "stays a challenger" in second.page
 
 
-def test_a_wider_margin_is_heeded(engine, labelled, store):
+def test_a_wider_margin_is_heeded(engine, labelled, change, store):
     retrain(engine, store, Trainer())
+    change()
     settings = Settings(margin=Margin(overall=0.2))
     assert retrain(engine, store, Trainer(difference=-0.1), settings).promoted
 
@@ -159,7 +216,7 @@ def test_only_new_labels_are_not_replay(engine, labelled, say, store):
     retrain(engine, store, Trainer())
     say(labelled[0], nurse="yes")
     report = retrain(engine, store, Trainer())
-    assert (report.n_training, report.n_replayed) == (8, 7)
+    assert (report.n_training, report.n_replayed) == (10, 9)
 
 
 def test_the_newest_unlabelled_jobs_are_always_read(engine, labelled, store, monkeypatch):
@@ -198,7 +255,7 @@ def test_small_steps_add_up_to_a_new_code_version(engine, labelled, store):
     assert [report.new_code_version for report in reports] == [False, True]
 
 
-def test_codes_are_refreshed_once_for_the_same_jobs(engine, labelled, add_jobs, store):
+def test_codes_are_refreshed_once_for_the_same_jobs(engine, labelled, add_jobs, change, store):
     retrain(engine, store, trainer := Trainer(drift=0.01))
     with writing(engine) as session:
         soon = now(session)
@@ -207,6 +264,7 @@ def test_codes_are_refreshed_once_for_the_same_jobs(engine, labelled, add_jobs, 
         session.execute(update(Job).where(Job.id > labelled[-1]).values(imported_at=soon))
     for _ in range(2):
         retrain(engine, store, trainer)
+        change()
     assert [asked["refresh"] for asked in trainer.asked] == [False, True, False]
 
 
@@ -233,7 +291,7 @@ def test_labels_of_a_challenger_that_did_not_go_live_are_new_again(engine, label
     retrain(engine, store, Trainer())
     say(labelled[0], nurse="yes")
     assert not retrain(engine, store, Trainer(difference=-0.1)).promoted
-    assert retrain(engine, store, Trainer()).n_replayed == 7
+    assert retrain(engine, store, Trainer()).n_replayed == 9
 
 
 def test_fresh_forgets_the_champion_but_not_the_gate(engine, labelled, store):
@@ -259,8 +317,9 @@ def test_without_tags_or_jobs_there_is_nothing_to_learn(engine, add_jobs, store)
 @pytest.mark.parametrize(
     "error", [StoreError("no tag has 5 jobs"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")]
 )
-def test_a_failed_retrain_leaves_the_champion_and_no_folder(engine, labelled, store, error):
+def test_a_failed_retrain_leaves_the_champion_and_no_folder(engine, labelled, change, store, error):
     first = retrain(engine, store, Trainer())
+    change()
     trainer = Trainer()
     trainer.error = error
     expected = StoreError if isinstance(error, OSError) else type(error)
@@ -272,8 +331,9 @@ def test_a_failed_retrain_leaves_the_champion_and_no_folder(engine, labelled, st
     assert {path.name for path in store.iterdir()} == {first.folder, f"{first.folder}.md"}
 
 
-def test_another_champion_meanwhile_is_not_replaced(engine, labelled, store):
+def test_another_champion_meanwhile_is_not_replaced(engine, labelled, change, store):
     first = retrain(engine, store, Trainer())
+    change()
     second = retrain(engine, store, Trainer(difference=-0.1))
 
     class Slow(Trainer):
@@ -305,9 +365,10 @@ retrain(open_engine(sys.argv[1]), Path(sys.argv[2]), Trainer())
 
 
 def test_a_killed_retrain_leaves_the_champion_and_the_next_one_cleans_up(
-    url, engine, labelled, store
+    url, engine, labelled, change, store
 ):
     first = retrain(engine, store, Trainer())
+    change()
     killed = subprocess.Popen(
         [sys.executable, "-c", KILLED, url, str(store)], stdout=subprocess.PIPE
     )
@@ -334,7 +395,9 @@ def test_nothing_happens_before_it_is_due(engine, labelled, store):
     assert [report.reason for report in due] == ["10 new labels"]
 
 
-def test_watching_goes_on_after_a_failure_and_ends_on_sigterm(engine, labelled, store, monkeypatch):
+def test_watching_goes_on_after_a_failure_and_ends_on_sigterm(
+    engine, labelled, change, store, monkeypatch
+):
     monkeypatch.setattr("db.schedule.WAIT_S", 0.01)
 
     class Weak(Trainer):
@@ -342,6 +405,7 @@ def test_watching_goes_on_after_a_failure_and_ends_on_sigterm(engine, labelled, 
             if len(self.asked) == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
             self.error = StoreError("not yet") if not self.asked else None
+            change()
             return super().train(*asked, **options)
 
     trainer = Weak()
@@ -357,8 +421,7 @@ def test_it_tells_what_it_learns_from_and_what_came_of_it(engine, labelled, stor
     told: list[str] = []
     report = retrain(engine, store, Trainer(), tell=told.append)
     assert told == [
-        f"retrain {report.run_id} (asked for): begins anew with 8 labelled jobs and 5 others; "
-        "2 are kept to judge by",
+        f"retrain {report.run_id} (asked for): begins anew with 10 labelled jobs and 5 others",
         f"model {report.model_id} goes live: {report.verdict}; report: {store / report.folder}.md",
     ]
 
@@ -391,32 +454,138 @@ def test_without_labels_a_model_goes_live_and_says_so(engine, unlabelled, store)
     assert told[1].startswith(f"model {report.model_id} (without labels yet) goes live")
 
 
-def test_without_labels_the_last_words_about_tags_go_live(engine, unlabelled, store):
+def test_without_labels_the_last_words_about_tags_go_live(engine, unlabelled, change, store):
     first = retrain(engine, store, Trainer())
+    change()
     second = retrain(engine, store, Trainer())
     assert second.parent_id == first.model_id
     assert champion(engine) == second.model_id
-    assert second.verdict == ("the champion has learned no labels, and there are none to judge by")
+    assert second.verdict == "neither it nor the champion has learned labels"
 
 
-@pytest.mark.parametrize(
-    ("n_jobs", "difference", "promoted"),
-    [(2, 0.0, True), (2, -0.5, False), (100, -0.1, False), (100, 0.0, True)],
-)
-def test_a_champion_without_labels_stands_where_labels_show_it(
-    engine, unlabelled, say, store, n_jobs, difference, promoted
+@pytest.mark.parametrize(("difference", "promoted"), [(0.0, True), (-0.1, False)])
+def test_a_champion_without_labels_is_asked_itself(
+    engine, unlabelled, say, store, difference, promoted
 ):
-    class Judged(Trainer):
-        def compare(self, *asked):
-            return replace(super().compare(*asked), n_jobs=n_jobs)
-
     retrain(engine, store, Trainer())
     for job in unlabelled:
         say(job, remote="yes")
-    second = retrain(engine, store, Judged(difference))
-    assert (second.n_training, second.n_replayed, second.n_evaluation) == (2, 0, 1)
+    second = retrain(engine, store, trainer := Trainer(difference))
+    assert (second.n_training, second.n_replayed) == (3, 0)
+    assert trainer.compared[0]["rows"] == [None] * 3
+    assert trainer.looked_at == []  # it has nothing to compare their labels with
     assert not second.without_labels
     assert second.promoted is promoted
+
+
+# ---- the anchor
+
+
+def anchor(engine) -> int | None:
+    with reading(engine) as session:
+        found = aliased(session, ANCHOR)
+        return found.id if found else None
+
+
+def test_the_best_champion_so_far_is_asked_too(engine, labelled, change, store):
+    first = retrain(engine, store, Trainer())
+    assert anchor(engine) == first.model_id
+    change()
+    second = retrain(engine, store, Trainer(difference=-0.005))
+    assert second.promoted
+    assert anchor(engine) == first.model_id
+    change()
+    trainer = Trainer(difference=0.0)
+    trainer.against = {first.folder: -0.05}
+    third = retrain(engine, store, trainer)
+    assert [one["with"] for one in trainer.compared] == [first.folder, second.folder]
+    assert not third.promoted
+    assert "the best champion so far" in third.verdict
+    details = rows(engine, Verdict)[-1].details
+    assert details["anchor"]["model"] == first.model_id
+    assert details["anchor"]["mean_average_precision"]["value"] == -0.05
+    assert f"beside the best champion so far, model {first.model_id}: -0.050" in third.page
+    change()
+    fourth = retrain(engine, store, Trainer(difference=0.01))
+    assert anchor(engine) == champion(engine) == fourth.model_id
+
+
+# ---- batches of labels
+
+
+def test_new_batches_are_looked_at_before_anything_learns_from_them(engine, labelled, say, store):
+    retrain(engine, store, trainer := Trainer())
+    assert trainer.looked_at == []
+    say(labelled[11], "bob", remote="yes")
+    say(labelled[1], "bob", remote="yes")
+    retrain(engine, store, trainer)
+    assert trainer.looked_at == [[labelled[11]]]  # the model has learned the others
+    with reading(engine) as session:
+        assert [batch.state for batch in list_batches(session)] == ["used", "used"]
+
+
+def test_a_held_batch_is_not_learned_from_and_named(engine, labelled, say, store):
+    retrain(engine, store, Trainer())
+    say(labelled[11], "bob", remote="yes")
+    trainer, told = Trainer(), []
+    trainer.check_of = Check(("it looks shuffled",), (0,))
+    report = retrain(engine, store, trainer, Settings(refresh=True), tell=told.append)
+    assert report.held_batches == (2,)
+    assert report.n_training == 10
+    assert "HELD: batch 2 (a sitting, by bob): it looks shuffled." in told[1]
+    assert "- batch 2 (a sitting, by bob): it looks shuffled" in report.page
+    with reading(engine) as session:
+        batch = session.get(LabelBatch, 2)
+        assert (batch.state, batch.suspects) == (LabelBatchState.HELD, [labelled[11]])
+        assert session.get(Run, report.run_id).inputs["held_batches"] == [2]
+        assert [model.id for model in learned_from(session, 1)] == [1, 2]
+        assert learned_from(session, 2) == []
+    with writing(engine) as session:
+        set_state(session, 2, hold=False, by="anna")
+    after = retrain(engine, store, trainer)
+    assert (after.held_batches, after.n_training) == ((), 11)
+    assert "held" not in after.page
+
+
+def test_what_is_said_while_a_batch_is_looked_at_is_looked_at_later(engine, labelled, say, store):
+    class Slow(Trainer):
+        def check(self, *asked):
+            say(labelled[12], "bob", remote="yes")
+            return super().check(*asked)
+
+    retrain(engine, store, Trainer())
+    say(labelled[11], "bob", remote="yes")
+    report = retrain(engine, store, Slow())
+    assert report.n_training == 11
+    retrain(engine, store, trainer := Trainer())
+    assert trainer.looked_at == [[labelled[12]]]
+    with reading(engine) as session:
+        assert [batch.state for batch in list_batches(session)] == ["used", "used"]
+
+
+# ---- nothing new
+
+
+def test_without_news_nothing_is_trained(engine, labelled, say, store):
+    first = retrain(engine, store, Trainer())
+    say(labelled[0], "bob", remote="yes")  # as ann has said
+    trainer = Trainer()
+    found = retrain(engine, store, trainer)
+    assert found.page == f"nothing has changed since model {first.model_id}\n"
+    assert found.to_json()["unchanged_since"] == first.model_id
+    assert trainer.asked == []
+    assert [run.model_id for run in rows(engine, Run)] == [first.model_id, None]
+    assert {run.state for run in rows(engine, Run)} == {RunState.DONE}
+    assert {path.name for path in store.iterdir()} == {first.folder, f"{first.folder}.md"}
+    schedule = Schedule(after_labels=1, every_hours=1)
+    assert list(retrain_when_due(engine, store, trainer, Settings(), schedule=schedule)) == []
+
+
+@pytest.mark.parametrize("settings", [Settings(fresh=True), Settings(refresh=True)])
+def test_who_asks_for_more_gets_it(engine, labelled, store, settings):
+    retrain(engine, store, Trainer())
+    retrain(engine, store, trainer := Trainer(), settings)
+    assert len(trainer.asked) == 1
 
 
 def test_tags_that_are_hardly_known_are_named(engine, labelled, say, store):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, update
 
-from db.columns import Answer, Source, Split
+from db.columns import Answer, Source
 from db.engine import reading, writing
 from db.labelling import Settings, label
-from db.labels import Said, find_tags, record, undo
+from db.labels import Batches, Said, find_tags, record, undo
 from db.queue import claim, enqueue_missing
 from db.registry import CHALLENGER, set_alias
 from db.runs import running
@@ -26,7 +26,7 @@ def of(engine: Engine) -> dict[str, object]:
 def say(engine: Engine, job_id: int, tag: str) -> None:
     with writing(engine) as session:
         tag_id = find_tags(session, [tag], create=True)[tag].id
-        record(session, [Said(job_id, tag_id, Answer.YES, "ann", Source.PERSON)])
+        record(session, [Said(job_id, tag_id, Answer.YES, "ann", Source.PERSON)], Batches("a test"))
 
 
 def test_an_empty_database_has_nothing_and_no_model(engine: Engine) -> None:
@@ -90,7 +90,6 @@ def test_it_tells_whether_labelling_more_helps(engine: Engine) -> None:
         first = made_up.add_champion(session, {"remote": 0.5})
         made_up.retrained(session, first)
         for job in made_up.add_jobs(session, *map(str, range(50))):
-            job.split = Split.TRAINING
             made_up.say(session, job, remote, Answer.YES)
         second = made_up.add_champion(session, {"remote": 0.5})
         made_up.retrained(session, second, champion_id=first.id, gain=(0.0, -0.01, 0.001))

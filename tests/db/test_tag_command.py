@@ -64,7 +64,8 @@ def add_model(engine: Engine, store: Path, folder: Path) -> int:
             seed=0,
             versions={},
             metrics={},
-            job_ids=(),
+            labelled_ids=(),
+            unlabelled_ids=(),
         )
         row = register(session, trained, parent=None, code_version=version)
         promote(session, row, reason="a test")

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from db.columns import Answer, Source
 from db.engine import reading, writing
 from db.errors import StoreError
-from db.labels import Said, all_tags, find_tags, record
+from db.labels import Batches, Said, all_tags, find_tags, record
 from db.schema import Tag
 from db.tags import add_tags, alias_tag, job_history, list_tags, rename_tag, retire_tag
 from tests.db.made_up import NO, UNSURE, YES, held, say, three_jobs
@@ -120,5 +120,7 @@ def test_history_is_in_the_order_of_time_not_of_import(engine: Engine):
     early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
     with writing(engine) as session:
         for tag, at in ((remote, late), (night, early)):
-            record(session, [Said(job, tag, Answer.YES, "anna", Source.IMPORT, at)])
+            record(
+                session, [Said(job, tag, Answer.YES, "anna", Source.IMPORT, at)], Batches("a test")
+            )
         assert [line.at for line in job_history(session, "a")] == [early, late]

@@ -5,7 +5,6 @@ from itertools import islice
 import numpy as np
 from sqlalchemy import Engine
 
-from db.columns import Split
 from db.engine import reading, writing
 from db.schema import Job
 from db.usefulness import RANDOM_EVERY, Offer, Pool, iter_offers, load_pool
@@ -26,7 +25,6 @@ def pool(proba: list[list[float]], codes: list[list[float]] | None = None) -> Po
         codes=made_up,
         labelled_proba=np.zeros((0, n_tags)),
         labelled_codes=np.zeros((0, made_up.shape[1])),
-        splits=[None] * n,
     )
 
 
@@ -58,19 +56,10 @@ def test_what_is_like_a_labelled_posting_comes_later(engine: Engine):
     assert [offer.job_id for offer in offers(engine, [remote, night])] == [c, b]
 
 
-def test_every_fifth_posting_is_random_and_not_of_the_training_side():
-    many = pool([[0.5]] * 20)
-    many.splits[:10] = [Split.TRAINING] * 10
-    found = list(iter_offers(many))
+def test_every_fifth_posting_is_random():
+    found = list(iter_offers(pool([[0.5]] * 100)))
     random = [place for place, offer in enumerate(found, start=1) if offer.is_random]
-    assert random[:3] == [RANDOM_EVERY, 2 * RANDOM_EVERY, 3 * RANDOM_EVERY]
-    assert all(offer.job_id >= 10 for offer in found[:15] if offer.is_random)
-
-
-def test_the_evaluation_side_is_never_offered_for_its_gain():
-    many = pool([[0.5]] * 10)
-    many.splits[:2] = [Split.EVALUATION] * 2
-    assert all(offer.is_random for offer in iter_offers(many) if offer.job_id < 2)
+    assert random == [RANDOM_EVERY * (n + 1) for n in range(20)]
 
 
 def test_every_posting_is_offered_once():

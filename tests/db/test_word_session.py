@@ -5,12 +5,11 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
-from db.columns import Split, WordVerdict
+from db.columns import WordVerdict
 from db.engine import reading, writing
 from db.errors import StoreError
-from db.schema import Job
 from db.tag_info import judged_words, say_word, word_history
 from db.tags import rename_tag
 from db.word_screen import KEYS, draw_word
@@ -114,18 +113,15 @@ def test_a_labeller_needs_a_name(engine: Engine):
         WordSession(engine, WORDS, "")
 
 
-def test_labelled_postings_are_read_first_and_those_that_judge_never(
+def test_labelled_postings_are_read_first_then_the_newest(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("db.word_session.MAX_POSTINGS", 3)
     with writing(engine) as session:
         (remote,) = add_tags(session, "remote")
-        found = add_jobs(session, "labelled", "judge", "old", "new", "newest", "judge too")
+        found = add_jobs(session, "labelled", "old", "new", "newest")
         say(session, found[0], remote, YES)
-        say(session, found[1], remote, YES)
-        judges = [found[1].id, found[5].id]
-        session.execute(update(Job).where(Job.id.in_(judges)).values(split=Split.EVALUATION))
-        add_jobs(session, "repost", canonical=found[4])
+        add_jobs(session, "repost", canonical=found[3])
     with reading(engine) as session:
         read = read_postings(session)
     assert [job.title for job in read] == ["Title labelled", "Title new", "Title newest"]

@@ -95,7 +95,8 @@ def add_model(
         seed=0,
         versions={},
         metrics={},
-        job_ids=(),
+        labelled_ids=(),
+        unlabelled_ids=(),
     )
     with writing(engine) as session:
         version = session.scalar(select(CodeVersion))

@@ -1,4 +1,4 @@
-"""A challenger from a champion, and both on the same jobs."""
+"""A challenger from a champion."""
 
 import resource
 from dataclasses import replace
@@ -10,7 +10,7 @@ from tagger.errors import ModelError
 from tagger.features import count
 from tagger.jobs import Job
 from tagger.model import TagModel
-from tagger.retraining import code_drift, compare_models, train_challenger
+from tagger.retraining import code_drift, train_challenger
 from tagger.storage import META
 from tagger.tag_info import plain_tags
 
@@ -108,69 +108,3 @@ def test_drift_is_nothing_for_equal_codes_and_two_for_opposite_ones():
     codes = np.random.default_rng(0).normal(size=(5, 3))
     assert code_drift(codes, 2 * codes) == pytest.approx(0)
     assert code_drift(codes, -codes) == pytest.approx(2)
-
-
-def test_a_model_is_as_good_as_itself(parent, tiny_jobs):
-    model = TagModel.load(parent)
-    found = compare_models(model, model, tiny_jobs)
-    assert found.n_jobs == len(tiny_jobs)
-    assert (found.macro_f1.value, found.macro_f1.low, found.macro_f1.high) == (0, 0, 0)
-    assert (found.new_tags, found.dropped_tags, found.examples) == ((), (), ())
-    assert {one.tag for one in found.tags} <= set(TAGS)
-
-
-def test_a_worse_model_loses_and_its_worst_jobs_are_shown_first(parent, tiny_jobs):
-    model = TagModel.load(parent)
-    turned = {name: -part for name, part in model.arrays["mixture"].items()}
-    arrays = {**model.arrays, "mixture": turned}
-    worse = TagModel.of(arrays, model.meta)
-    found = compare_models(model, worse, tiny_jobs, groups=range(len(tiny_jobs)))
-    assert found.mean_average_precision.value < 0
-    assert found.mean_average_precision.challenger < found.mean_average_precision.champion
-    assert found.mean_average_precision.low <= found.mean_average_precision.high
-    changes = [one.better for one in found.examples]
-    assert changes == sorted(changes)
-    assert all(one.gained or one.lost for one in found.examples)
-
-
-def test_where_nothing_can_be_compared_scores_are_unknown(parent, tiny_jobs):
-    model = TagModel.load(parent)
-    other = TagModel.of(model.arrays, {**model.meta, "tags": [f"x{t}" for t in model.tags]})
-    for found in (compare_models(model, model, []), compare_models(model, other, tiny_jobs)):
-        assert found.n_jobs == 0
-        assert np.isnan(found.macro_f1.low)
-    assert {"xcare", "xremote"} <= set(found.new_tags)
-
-
-def test_a_renamed_tag_is_the_same_tag(parent, tiny_jobs):
-    model = TagModel.load(parent)
-    renamed = {tag: f"x{tag}" for tag in model.tags}
-    other = TagModel.of(model.arrays, {**model.meta, "tags": list(renamed.values())})
-    jobs = [
-        replace(
-            job,
-            tags=tuple(renamed[tag] for tag in job.tags),
-            not_tags=job.not_tags and tuple(renamed[tag] for tag in job.not_tags),
-        )
-        for job in tiny_jobs
-    ]
-    found = compare_models(model, other, jobs, renamed=renamed)
-    assert found.new_tags == ()
-    assert found.macro_f1.value == 0
-    assert found.n_jobs == len(jobs)
-
-
-def test_reposts_count_once(parent, tiny_jobs):
-    model = TagModel.load(parent)
-    assert compare_models(model, model, tiny_jobs, groups=[0] * len(tiny_jobs)).n_jobs == 1
-
-
-def test_a_strange_posting_is_compared_as_it_would_be_tagged(parent, tiny_jobs):
-    """Neither model gives it a tag, so nothing about it has changed."""
-    model = TagModel.load(parent)
-    generous = np.zeros_like(model.thresholds)
-    decisions = {**model.arrays["decisions"], "threshold": generous}
-    other = TagModel.of({**model.arrays, "decisions": decisions}, model.meta)
-    strange = Job("strange", text="\u770b\u8b77\u5e2b\u3092\u52df\u96c6", tags=("care",))
-    found = compare_models(model, other, [strange, tiny_jobs[0]])
-    assert [one.job_id for one in found.examples] == [tiny_jobs[0].id]
