@@ -212,8 +212,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         infos = tuple(tag if isinstance(tag, TagInfo) else TagInfo(name=tag) for tag in tags)
         counts = TermCounts.of(data.labelled, data.unlabelled)
         own = join_counted([data.labelled, data.own])
-        vocabulary = learn_vocabulary(data.labelled, Y, counts, own, kept=kept)
         names = learn_names(infos, counts, own)
+        of_names = (names.hashes, names.title_hashes)
+        vocabulary = learn_vocabulary(data.labelled, counts, own, of_names=of_names, kept=kept)
         featurize = Featurizer(data.weights, vocabulary, names, self.autoencoder_.encode)
         self.classifier_ = TagClassifier(config.tags, seed=self.seed).fit(
             featurize(data.labelled),
