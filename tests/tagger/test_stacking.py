@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.special import expit
 
-from tagger.stacking import Stack, fit_stack
+from tagger.stacking import INTERCEPT_PRECISION, TAG_PRECISION, Stack, fit_stack
 
 PRIOR, FLOOR = np.array([0.5, 0.4]), np.array([0.05, 0.0])
 
@@ -103,6 +104,40 @@ def test_probabilities_keep_the_order_of_the_one_path() -> None:
     for tag in range(2):
         proba = expit(stack.logits(logits))[np.argsort(logits[:, tag, 0]), tag]
         assert (np.diff(proba) > 0).all()
+
+
+@pytest.mark.parametrize("n_tags", [1, 6])
+def test_with_a_weight_held_at_its_floor_the_mean_probability_stays_the_tags_share(
+    n_tags: int,
+) -> None:
+    rng = np.random.default_rng(0)
+    paths = 2 * rng.normal(size=(600, n_tags, 2)) - 3  # sure of no, and one of them wrongly so
+    Y = (rng.random((600, n_tags)) < expit(paths @ np.array([1.5, -1.5]) - 1)).astype(np.int8)
+    stack = fit(paths, Y)
+    assert (stack.weights[:, 1] == FLOOR[1]).all()
+    assert stack.pooled[1] == FLOOR[1]
+    mean = expit(stack.logits(paths)).mean(axis=0)
+    np.testing.assert_allclose(mean, Y.mean(axis=0), rtol=0.01)
+
+
+def test_what_one_held_weight_leaves_to_do_the_others_do() -> None:
+    """No other weight or intercept beside the held one has a smaller loss."""
+    rng = np.random.default_rng(0)
+    paths = 2 * rng.normal(size=(300, 1, 2))
+    paths[:, :, 1] += paths[:, :, 0]  # what one path says the other says, too
+    Y = (rng.random((300, 1)) < expit(paths @ np.array([1.5, -1.0]) - 1)).astype(np.int8)
+    stack = fit(paths, Y)
+    start = np.log(0.2 / 0.8) - (paths[:, 0] @ [stack.pooled[0], FLOOR[1]]).mean()
+
+    def loss(weight: float, intercept: float) -> float:
+        z = paths[:, 0] @ np.array([weight, FLOOR[1]]) + intercept
+        fit_ = (np.logaddexp(0, z) - Y[:, 0] * z).sum()
+        pulls = TAG_PRECISION * (weight - stack.pooled[0]) ** 2
+        return float(fit_ + 0.5 * (pulls + INTERCEPT_PRECISION * (intercept - start) ** 2))
+
+    best = minimize(lambda x: loss(*x), [0.5, -1.0]).x
+    assert stack.weights[0, 1] == FLOOR[1]
+    np.testing.assert_allclose([stack.weights[0, 0], stack.intercept[0]], best, atol=1e-3)
 
 
 # Labels nobody gave, and of one kind
