@@ -169,15 +169,18 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.stack_ = self._stack(paths, Y)
         oof_logits = self.stack_.logits(paths[:, :, self._used])
         others = self.decision_function(own) if len(own.codes) else np.zeros((0, n_tags))
+        named = self._named(np.concatenate([labelled.names, own.names]))
         self.decisions_: Decisions = fit_decisions(
-            Y, oof_logits, others=others, review_share=config.review_share
+            Y, oof_logits, others=others, named=named, review_share=config.review_share
         )
         self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
         for fold in numbers:  # no label judges itself
             out = folds == fold
             stack = self._stack(paths[~out], Y[~out])
             learned = stack.logits(paths[~out][:, :, self._used])
-            decisions = fit_decisions(Y[~out], learned, others=others, review_share=0.0)
+            decisions = fit_decisions(
+                Y[~out], learned, others=others, named=named, review_share=0.0
+            )
             self.oof_proba_[out] = expit(stack.logits(paths[out][:, :, self._used]))
             self.oof_decided_[out] = decisions.decide(self.oof_proba_[out])
         return self
@@ -245,8 +248,17 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         config = self.config or TagConfig()
         share = self.share_ if cautious is None else np.where(np.isnan(stated), cautious, stated)
         self.decisions_ = unlabelled_decisions(
-            self.predict_proba(features), share, review_share=config.review_share
+            self.decision_function(features),
+            share,
+            named=self._named(features.names),
+            review_share=config.review_share,
         )
+
+    def _named(self, names: FloatArray) -> npt.NDArray[np.bool_]:
+        """Tags whose names tell jobs (B, T) apart, and are listened to: shape (T,)."""
+        if not (self.has_wide_ and len(names)):
+            return np.zeros(len(self.share_), bool)
+        return np.asarray(np.ptp(names, axis=0) > 0)
 
 
 def expected_share(Y: LabelArray, stated: FloatArray, cautious: FloatArray | None) -> FloatArray:

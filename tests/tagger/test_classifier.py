@@ -291,6 +291,23 @@ def test_without_labels_names_rank_and_the_stated_share_decides(data: Data) -> N
     assert (fitted.weights() == PRIOR).all()
 
 
+@pytest.mark.parametrize("n_labelled", [0, 60])
+def test_a_tag_that_has_neither_an_example_nor_a_name_in_any_posting_is_never_given(
+    data: Data, n_labelled: int
+) -> None:
+    features, Y = data
+    features.names[:, 2], Y[:, 2] = 0, 0
+    own = make_data(80, seed=3)[0]
+    own.names[:, 2] = 0
+    fitted = TagClassifier(CONFIG).fit(
+        features.take(np.arange(n_labelled)),
+        Y[:n_labelled],
+        own,
+        stated_share=np.full(3, 0.2),
+    )
+    assert np.isnan(fitted.decisions_.threshold).tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize("n", [1, 4])
 def test_postings_that_are_all_alike_teach_what_they_can(data: Data, n: int) -> None:
     features, Y = data
