@@ -87,6 +87,20 @@ def test_an_old_file_does_not_undo_what_people_said_since(engine: Engine):
     )
 
 
+@pytest.mark.parametrize("by_anna", [{"description": "At home"}, {"share": 0.1}])
+def test_a_field_that_an_import_only_copied_is_not_taken_for_what_it_said(engine: Engine, by_anna):
+    stored(engine, REMOTE)
+    said = {"description": "Work from home", "share": 0.05}
+    with writing(engine) as session:
+        say_fact(session, "remote", **said | by_anna, said_by="anna")
+    new = {"share": 0.2} if "description" in by_anna else {"description": "Anywhere"}
+    file = replace(REMOTE, **new)
+    assert stored(engine, file).changed == ("remote",)
+    assert known(engine) == (replace(REMOTE, **by_anna, **new),)
+    assert stored(engine, file) == stored(engine, file) == StoredTags((), (), 1)
+    assert known(engine) == (replace(REMOTE, **by_anna, **new),)
+
+
 def test_a_new_file_says_something_new(engine: Engine):
     stored(engine, REMOTE)
     with writing(engine) as session:
