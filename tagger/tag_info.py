@@ -129,6 +129,31 @@ def check_distinct(tags: Sequence[TagInfo]) -> None:
         raise DataError(some_problems(problems))
 
 
+class TagNames:
+    """Which tag a name stands for: the exact one first, else one but for capitals and spaces."""
+
+    def __init__(self, tags: Iterable[TagInfo]) -> None:
+        self._exact: dict[str, str] = {}
+        self._alike: dict[str, set[str]] = {}
+        for tag in tags:
+            for name in (tag.name, *tag.aliases):
+                self._alike.setdefault(name_key(name), set()).add(tag.name)
+                if name == tag.name or name not in self._exact:  # a name is stronger than an alias
+                    self._exact[name] = tag.name
+
+    def find(self, name: str) -> str | None:
+        """The tag's own name, None if there is no such tag; DataError if it could mean two."""
+        if name in self._exact:
+            return self._exact[name]
+        alike = sorted(self._alike.get(name_key(name), ()))
+        if len(alike) > 1:
+            raise DataError(
+                f"tag {name!r:.60} could mean {alike[0]!r:.60} or {alike[1]!r:.60}: write it as "
+                "it is written there"
+            )
+        return alike[0] if alike else None
+
+
 def _twice(first: str, second: str) -> str:
     if first == second:
         return f"tag {first!r:.60} is there twice: keep one"
