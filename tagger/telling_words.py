@@ -35,7 +35,7 @@ from tagger.labels import encode_labels, known_counts
 from tagger.names import MOST_GIVEN, learn_names, terms_of_name
 from tagger.tag_info import TagInfo
 from tagger.text import clean, terms, tokenize
-from tagger.vocabulary import MAX_TERMS, MIN_JOBS, TermCounts, log_odds
+from tagger.vocabulary import MAX_VOCABULARY, MIN_JOBS, TermCounts, log_odds
 from tagger.written import find_written
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -224,7 +224,7 @@ class _Counted(NamedTuple):
     there: Rows
     """Shape (N, V), 1 where a posting has a term."""
     terms: list[str]
-    """V terms, those that `MIN_JOBS` postings have and no more than `MAX_TERMS`."""
+    """V terms, those that `MIN_JOBS` postings have and no more than `MAX_VOCABULARY`."""
 
 
 class _Ranked(NamedTuple):
@@ -252,7 +252,7 @@ def _count(jobs: Sequence[Job]) -> _Counted:
     shape = (len(jobs), len(column))
     everything = sparse.csr_array((np.ones(len(cells), np.float32), cells, starts), shape=shape)
     n_with = np.bincount(cells, minlength=len(column))
-    chosen = np.argsort(-n_with, kind="stable")[:MAX_TERMS]
+    chosen = np.argsort(-n_with, kind="stable")[:MAX_VOCABULARY]
     chosen = chosen[n_with[chosen] >= MIN_JOBS]
     names = list(column)
     return _Counted(sparse.csr_array(everything[:, chosen]), [names[c] for c in chosen.tolist()])
