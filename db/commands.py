@@ -218,18 +218,25 @@ def tag_database(
     as_json: bool,
 ) -> None:
     """Tag the jobs of a database and say what came of it: `jobtool tag --db`."""
+    from db.engine import reading
     from db.labelling import Settings
+    from db.model_notes import NO_LABELS, has_no_labels
+    from db.schema import Model
     from db.workers import tag_database
 
     settings = Settings(store=store or Path(default_store(url)), **options)
     with opened(url) as engine:
         tagged = tag_database(engine, load, settings, n_workers=n_workers, show_progress=True)
-    told = tagged.to_json()
+        with reading(engine) as session:
+            model = session.get(Model, tagged.model)
+            without_labels = model is not None and has_no_labels(model)
+    told = {**tagged.to_json(), "without_labels": without_labels}
     if as_json:
         print_json(told)
     else:
+        mark = f" ({NO_LABELS}, not calibrated)" if without_labels else ""
         typer.echo(
-            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model} "
+            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model}{mark} "
             f"in {tagged.seconds:.1f} s ({told['jobs_per_second']:,} jobs/s); {tagged.left:,} left"
         )
     if tagged.is_stopped and not settings.watch:

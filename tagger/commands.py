@@ -3,6 +3,7 @@
 What is slow to import is imported inside the commands, so that `--help` answers at once.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -192,7 +193,8 @@ def tag_source(
         loaded = TagModel.load(model)
         tagged = next(tag_jobs(loaded, [job], explain=explain))
         if as_json:
-            return typer.echo(tagged.to_line(), nl=False)
+            known = {**tagged.to_json(), "without_labels": loaded.without_labels}
+            return typer.echo(json.dumps(known, ensure_ascii=False))
         return display.print_posting(tagged, loaded)
     if title:
         raise typer.BadParameter("--title is for one posting; jobs in a file have their own")
@@ -200,6 +202,8 @@ def tag_source(
         rejects = rejects or _rejects_beside(output)
         check_apart(rejects, output)
     loaded = TagModel.load(model)
+    if loaded.without_labels:
+        _tell(display.NO_LABELS)
     with collected(rejects, source) as rejected, interrupts.terminable():
         options: dict[str, Any] = {
             "rejects": rejected,
@@ -217,7 +221,12 @@ def tag_source(
         n_jobs = tag_file(loaded, source, output, **options)
         if as_json:
             return display.print_json(
-                {"output": str(output), "jobs": n_jobs, "rejected": rejected.count}
+                {
+                    "output": str(output),
+                    "jobs": n_jobs,
+                    "rejected": rejected.count,
+                    "without_labels": loaded.without_labels,
+                }
             )
         typer.echo(f"Tagged {display.n_of(n_jobs, 'job')}: {output}")
 

@@ -29,6 +29,7 @@ from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.names import NameEvidence
 from tagger.storage import load_arrays, load_meta, save_folder
+from tagger.tag_info import TagInfo
 from tagger.text import terms
 from tagger.thresholds import Decisions
 from tagger.vocabulary import Vocabulary
@@ -144,6 +145,16 @@ class TagModel:
     def remarks(self) -> dict[str, str]:
         """Tag -> what must be known of it."""
         return dict(self.meta.get("remarks", {}))
+
+    @property
+    def infos(self) -> tuple[TagInfo, ...]:
+        """What was said of each tag when it was trained, in column order."""
+        return tuple(TagInfo.from_json(said) for said in self.meta["tag_info"])
+
+    @property
+    def without_labels(self) -> bool:
+        """Whether it has learned from no labelled job: it knows tags by their names alone."""
+        return not self.meta["data"]["labelled"]
 
     def rows(self, jobs: Iterable[Job]) -> Rows:
         """Rows, shape (N, H)."""
