@@ -138,22 +138,25 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         numbers = range(int(folds.max()) + 1) if folds is not None else ()
         self.wide_ = WideClassifier(config.wide_config)
         wide = np.zeros((len(Y), n_tags, len(PATHS)), np.float32)
-        teachers = []
-        for fold in (*numbers, -1):
+        n_fits = len(numbers) + 1
+        teachers = np.zeros((n_fits if config.wide else 0, len(own.codes), n_tags), np.float32)
+        for place, fold in enumerate((*numbers, -1)):
             train = np.ones(len(Y), bool) if folds is None else folds != fold
             fitted = self.wide_ if fold < 0 else WideClassifier(config.wide_config)
             if config.wide:
                 fitted.fit(labelled.rows[train], labelled.terms[train], Y[train])
                 wide[~train] = fitted.logits(labelled.rows[~train], labelled.terms[~train])
-                teachers.append(self._teach(fitted, own))
+                teachers[place] = self._teach(fitted, own)
+            del fitted  # or that of a fold would lie beside the next one
         soft = None
         if config.wide and len(own.codes):
             weight = min(SOFT_WEIGHT, MOST_SOFT / len(own.codes))
-            soft = SoftLabels(own.codes.astype(np.float32), np.stack(teachers), weight)
+            soft = SoftLabels(own.codes.astype(np.float32), teachers, weight)
         self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
         self.deep_.fit(
             labelled.codes.astype(np.float32), Y, folds, soft=soft, show_progress=show_progress
         )
+        del soft, teachers
         self.history_ = self.deep_.history_
         self.has_wide_, self.is_cross_fitted_ = config.wide, folds is not None
         self._used = np.array([config.wide] * len(TEACHING) + [True])

@@ -77,17 +77,17 @@ def fit_stack(
     def solve(
         tags: npt.NDArray[np.intp], around: FloatArray, precision: float, *, shared: bool
     ) -> tuple[FloatArray, FloatArray]:
-        F = np.ascontiguousarray(paths[:, tags].transpose(1, 0, 2), dtype=np.float64)  # (T, N, P)
-        known, yes = (Y[:, tags] != UNKNOWN).T.astype(float), (Y[:, tags] == YES).T.astype(float)
         weights, intercept = np.zeros((len(tags), len(floor))), np.zeros(len(tags))
         held = np.zeros(weights.shape, bool)
         open_ = np.arange(len(tags))
         for _ in range(len(floor) + 1):  # each time at least one more weight is held at its floor
+            some = tags[open_]
+            labels = Y[:, some].T
             weights[open_], intercept[open_] = _solve(
-                F[open_],
-                known[open_],
-                yes[open_],
-                base[tags[open_]],
+                np.ascontiguousarray(paths[:, some].transpose(1, 0, 2), dtype=np.float64),
+                (labels != UNKNOWN).astype(float),
+                (labels == YES).astype(float),
+                base[some],
                 around,
                 precision,
                 np.where(held[open_], floor, np.nan),

@@ -300,7 +300,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             used = wide.row_coef_.any(axis=1)  # few jobs leave most of 32,768 columns alone
             rows[used] = wide.row_coef_[used] * share[:, 0]
             for path, coef in enumerate(wide.term_coef_, start=1):
-                terms += (coef * share[:, path]).astype(np.float32)
+                terms += coef * share[:, path].astype(np.float32)
             intercept += (wide.intercept_.T * share[:, : len(wide.intercept_)]).sum(axis=1)
         decisions = classifier.decisions_
         return {

@@ -22,6 +22,7 @@ MIN_JOBS = 2
 """Labelled jobs with a term before it counts: what occurs once is as likely an accident."""
 MAX_FAMILIAR = 20_000
 """Most frequent terms of the training jobs, by which a posting in another language is noticed."""
+_TAGS_AT_ONCE = 32  # so that memory stays bounded
 UNFAMILIAR = 0.2
 """A posting with less than this times the usual share of familiar terms is left to a person."""
 
@@ -226,12 +227,19 @@ def log_odds(columns: Rows, Y: npt.NDArray[np.int8]) -> tuple[FloatArray, FloatA
     """
     there = sparse.csr_array(columns, copy=True)
     there.data = (there.data > 0).astype(np.float32)
-    with_yes = np.asarray(there.T @ (Y == 1).astype(np.float32))
-    with_no = np.asarray(there.T @ (Y == 0).astype(np.float32))
-    p, q = with_yes + 1, with_no + 1
-    ratio = np.abs(np.log(p / p.sum(axis=0)) - np.log(q / q.sum(axis=0)))
-    n_yes, n_no = (Y == 1).sum(axis=0), (Y == 0).sum(axis=0)
-    a, b = with_yes + 0.5, n_yes - with_yes + 0.5
-    c, d = with_no + 0.5, n_no - with_no + 0.5
-    strength = np.abs(np.log(a / b) - np.log(c / d)) / np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    return ratio.astype(np.float32), strength.astype(np.float32)
+    transposed = there.T.tocsr()
+    shape = (columns.shape[1], Y.shape[1])
+    ratio, strength = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for first in range(0, Y.shape[1], _TAGS_AT_ONCE):
+        tags = slice(first, first + _TAGS_AT_ONCE)
+        yes, no = ((Y[:, tags] == label).astype(np.float32) for label in (1, 0))
+        with_yes, with_no = np.asarray(transposed @ yes), np.asarray(transposed @ no)
+        p, q = with_yes + 1, with_no + 1
+        sums = p.sum(axis=0, dtype=np.float64) / q.sum(axis=0, dtype=np.float64)
+        ratio[:, tags] = np.abs(np.log(p) - np.log(q) - np.log(sums).astype(np.float32))
+        half = np.float32(0.5)
+        a, b = with_yes + half, yes.sum(axis=0) - with_yes + half
+        c, d = with_no + half, no.sum(axis=0) - with_no + half
+        error = np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        strength[:, tags] = np.abs(np.log(a / b) - np.log(c / d)) / error
+    return ratio, strength

@@ -254,7 +254,8 @@ def test_rows_are_those_of_one_posting_alone(tiny_model: Path, jobs: Path) -> No
     alone = jobtool(
         "tag", "-m", tiny_model, "--json", "--title", "Cook", "--explain", stdin="Cook number 1"
     )
-    assert {**json.loads(lines[1]), "id": "standard input"} == json.loads(alone.stdout)
+    other = {"id": "standard input", "without_labels": False}
+    assert {**json.loads(lines[1]), **other} == json.loads(alone.stdout)
 
 
 def test_other_column_names_are_named(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Exact terms: counted, weighed, chosen, kept, and by which a strange posting is noticed."""
 
+import tracemalloc
 from functools import cache
 from typing import Any
 
@@ -262,6 +263,19 @@ def test_log_odds_of_a_table_made_by_hand() -> None:
         abs(np.log(1.5 / 1.5) - np.log(2.5 / 0.5)) / np.sqrt(2 / 1.5 + 1 / 2.5 + 1 / 0.5),
     ]
     np.testing.assert_allclose(strength[:, 0], expected, rtol=1e-6)
+
+
+def test_what_many_tags_take_is_not_much_more_than_what_is_found() -> None:
+    rng = np.random.default_rng(0)
+    columns = sparse.random_array((50, 4000), density=0.05, format="csr", rng=rng, dtype=np.float32)
+    Y = (rng.random((50, 300)) < 0.3).astype(np.int8)
+    tracemalloc.start()
+    found = log_odds(columns, Y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * sum(part.nbytes for part in found) + 10e6
+    for part, whole in zip(log_odds(columns, Y[:, 200:210]), found, strict=True):
+        np.testing.assert_allclose(part, whole[:, 200:210], rtol=1e-6)
 
 
 def test_unknown_labels_tell_nothing_and_rows_stay_as_they_are() -> None:
