@@ -69,7 +69,9 @@ def opened(url: str | None, *, create: bool = False, checked: bool = True) -> "I
         path = engine.url.database
         is_file = engine.dialect.name == "sqlite" and path and path != ":memory:"
         if is_file and not create and not os.path.exists(path or ""):
-            raise StoreError(f"there is no database {path}; jobtool import makes one")
+            raise StoreError(
+                f"there is no database {path}; jobtool import or jobtool tags import makes one"
+            )
         if checked:
             (ready if create else refuse_other)(engine)
         yield engine
