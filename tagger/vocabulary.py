@@ -230,7 +230,7 @@ def log_odds(columns: Rows, Y: npt.NDArray[np.int8]) -> tuple[FloatArray, FloatA
     transposed = there.T.tocsr()
     shape = (columns.shape[1], Y.shape[1])
     ratio, strength = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for first in range(0, Y.shape[1], _TAGS_AT_ONCE):
+    for first in range(0, Y.shape[1] if len(ratio) else 0, _TAGS_AT_ONCE):
         tags = slice(first, first + _TAGS_AT_ONCE)
         yes, no = ((Y[:, tags] == label).astype(np.float32) for label in (1, 0))
         with_yes, with_no = np.asarray(transposed @ yes), np.asarray(transposed @ no)
