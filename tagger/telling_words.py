@@ -32,7 +32,7 @@ from scipy import sparse
 from tagger.features import Counted, Rows, batches, count
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts
-from tagger.names import MOST_GIVEN, learn_names, terms_of_name
+from tagger.names import CAUTIOUS_SHARE, learn_names, terms_of_name
 from tagger.tag_info import TagInfo
 from tagger.text import clean, terms, tokenize
 from tagger.vocabulary import MAX_VOCABULARY, MIN_JOBS, TermCounts, log_odds
@@ -202,13 +202,13 @@ def _name_scores(jobs: Sequence[Job], infos: Sequence[TagInfo]) -> FloatArray:
 def _best_and_rest(scores: FloatArray, share: float | None) -> LabelArray:
     """1 for the best postings, 0 for those that are not above average, else -1.
 
-    The best are as many as the tag is expected on, or else `MOST_GIVEN`; but `MIN_LABELLED` or
+    The best are as many as the tag is expected on, or else `CAUTIOUS_SHARE`; but `MIN_LABELLED` or
     more, if so many are above average.
     """
     groups = np.full(len(scores), -1, np.int8)
     if len(scores):
         average = scores.mean() + 1e-6
-        n_best = max(MIN_LABELLED, round(min(share or MOST_GIVEN, 0.5) * len(scores)))
+        n_best = max(MIN_LABELLED, round(min(share or CAUTIOUS_SHARE, 0.5) * len(scores)))
         best = np.argsort(-scores, kind="stable")[:n_best]
         groups[best[scores[best] > average]] = 1
         groups[scores <= average] = 0
