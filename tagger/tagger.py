@@ -25,7 +25,7 @@ from tagger.job_features import Featurizer
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts, named_tags
 from tagger.metrics import summary
-from tagger.model import Reason, TagModel
+from tagger.model import Reason, TagModel, used_rows
 from tagger.names import NameEvidence, cautious_share, learn_names
 from tagger.storage import jobtool_version
 from tagger.tag_info import TagInfo
@@ -292,16 +292,17 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
         share = classifier.weights()  # (T, paths)
-        rows = np.zeros((len(self.autoencoder_.order_), n_tags), np.float32)
+        rows, row_places = used_rows(np.zeros((len(self.autoencoder_.order_), n_tags), np.float32))
         terms = np.zeros((vocabulary.n_columns, n_tags), np.float32)
         intercept = classifier.stack_.intercept.copy()
         if classifier.has_wide_:
-            wide = classifier.wide_
-            used = wide.row_coef_.any(axis=1)  # few jobs leave most of 32,768 columns alone
-            rows[used] = wide.row_coef_[used] * share[:, 0]
+            wide, of_path = classifier.wide_, share.astype(np.float32)
+            rows, row_places = used_rows(wide.row_coef_)
+            rows *= of_path[:, 0]
             for path, coef in enumerate(wide.term_coef_, start=1):
-                terms += coef * share[:, path].astype(np.float32)
+                terms += coef * of_path[:, path]
             intercept += (wide.intercept_.T * share[:, : len(wide.intercept_)]).sum(axis=1)
+        terms, term_places = used_rows(terms)
         decisions = classifier.decisions_
         return {
             "rows": weights.to_arrays(),
@@ -317,6 +318,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "code": share[:, STACKED.index("code")],
                 "intercept": intercept,
             },
+            "places": {"rows": row_places, "terms": term_places},
             "decisions": {"threshold": decisions.threshold, "band": decisions.band},
         }
 
