@@ -6,7 +6,7 @@ See `tagger.tag_files` for reading it.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tagger.columns import fold, is_null, tag_name
@@ -14,7 +14,7 @@ from tagger.errors import DataError
 
 MAX_DESCRIPTION = 10_000
 """Longest description, in characters: a description is a sentence or two, not a document."""
-MAX_TERMS = 1_000
+MAX_WORDS_OF_TAG = 1_000
 """Most aliases, and most words, of one tag."""
 _N_SHOWN = 5
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
@@ -57,9 +57,10 @@ class TagInfo:
                 "write 0.05 or 5%"
             )
         for kind, terms in (("aliases", self.aliases), ("words", self.words + self.against)):
-            if len(terms) > MAX_TERMS:
+            if len(terms) > MAX_WORDS_OF_TAG:
                 raise DataError(
-                    f"tag {self.name!r:.60} has {len(terms):,} {kind}; at most {MAX_TERMS:,} count"
+                    f"tag {self.name!r:.60} has {len(terms):,} {kind}; "
+                    f"at most {MAX_WORDS_OF_TAG:,} count"
                 )
         for word in self.words + self.against:
             if word.startswith("-"):
@@ -127,6 +128,29 @@ def check_distinct(tags: Sequence[TagInfo]) -> None:
                 )
     if problems:
         raise DataError(some_problems(problems))
+
+
+def without_mistakable_aliases(tags: Sequence[TagInfo]) -> tuple[TagInfo, ...]:
+    """The tags without aliases that could mean another tag, as `check_distinct` wants them.
+
+    Examples
+    --------
+    >>> tags = [TagInfo(name="remote"), TagInfo(name="home", aliases=("Remote", "telework"))]
+    >>> without_mistakable_aliases(tags)[1].aliases
+    ('telework',)
+    """
+    tag_called = {name_key(tag.name): tag.name for tag in tags}
+    return tuple(
+        replace(
+            tag,
+            aliases=tuple(
+                alias
+                for alias in tag.aliases
+                if tag_called.setdefault(name_key(alias), tag.name) == tag.name
+            ),
+        )
+        for tag in tags
+    )
 
 
 class TagNames:

@@ -9,6 +9,7 @@ from db.columns import WordVerdict
 from db.engine import reading, writing
 from db.errors import StoreError
 from db.importing_tags import StoredTags, store_tag_infos
+from db.labels import find_tags
 from db.schema import Tag, TagFact, TagWord
 from db.tag_info import say_fact, say_word, tag_info, tag_infos
 from db.tags import add_tags, alias_tag, rename_tag, retire_tag
@@ -129,7 +130,7 @@ def test_a_renamed_tag_is_found_by_its_old_name(engine: Engine):
 
 def test_a_name_that_could_mean_two_tags_is_refused(engine: Engine):
     with writing(engine) as session:
-        add_tags(session, ["remote", "Remote"])
+        find_tags(session, ["remote", "Remote"], create=True)  # as labels make them
     assert stored(engine, TagInfo(name="Remote", share=0.5)).changed == ("Remote",)
     with pytest.raises(StoreError, match="'REMOTE' could mean tag 'remote' or 'Remote'"):
         stored(engine, TagInfo(name="REMOTE"))
