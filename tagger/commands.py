@@ -141,6 +141,7 @@ def train(
         raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
     if not labelled and not unlabelled:
         raise typer.BadParameter("without labelled jobs, give postings with --unlabelled FILE")
+    _check_plain_chain(plain_chain, tags)
     labelled = labelled or []
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
@@ -261,6 +262,7 @@ def evaluate(
     """
     if model and (unlabelled or plain_chain or tags):
         raise typer.BadParameter("--unlabelled, --tags and --plain-chain are for cross-validation")
+    _check_plain_chain(plain_chain, tags)
     columns, infos = read_tags_file(tags, parse_columns(column), encoding)
     if report:
         from tagger.tagging import check_apart
@@ -328,6 +330,14 @@ def demo(
 
 
 # ---- what the commands share
+
+
+def _check_plain_chain(plain_chain: bool, tags: Path | None) -> None:
+    if plain_chain and tags:
+        raise typer.BadParameter(
+            "--plain-chain tags from the code alone and takes nothing from the file of --tags: "
+            "leave out one of the two"
+        )
 
 
 @contextmanager

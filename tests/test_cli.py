@@ -80,6 +80,15 @@ def test_wrong_use_is_exit_code_2() -> None:
     assert jobtool("train", "x.csv", "--column", "text").exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_plain_chain_takes_no_tags_file(jobs: Path, command: str) -> None:
+    tags = jobs.with_name("tags.csv")
+    tags.write_text("tag,words\ncook,kitchen\n")
+    done = jobtool(command, jobs, "--tags", tags, "--plain-chain")
+    assert done.exit_code == 2
+    assert "takes nothing from the file of --tags" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("option", ["--output", "--report"])
 @pytest.mark.parametrize("place", [".", "/", "", "folder"])
 def test_a_folder_in_the_place_of_a_file_is_wrong_use(
