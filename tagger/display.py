@@ -102,7 +102,7 @@ def print_demo(demo: "Demo") -> None:
     typer.echo(
         f"\nTrained on {demo.n_labelled} postings with tags and {demo.n_unlabelled} without. "
         "Scores of models that\nlearned from three quarters of them, on the quarter left out, "
-        "beside simpler methods:\n"
+        "beside simpler methods.\nDay zero has read the texts of all of them, but no label:\n"
     )
     _print_scores(demo.evaluation)
     typer.echo(

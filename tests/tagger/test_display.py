@@ -76,7 +76,9 @@ def test_the_demo_says_who_is_ahead_only_where_the_interval_does(
             seconds=1.0,
         )
     )
-    assert f"jobtool is {said} the best simple method" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"jobtool is {said} the best simple method" in shown
+    assert "Day zero has read the texts of all of them, but no label:" in shown
 
 
 def test_tags_of_new_postings_stand_side_by_side_in_80_columns(
