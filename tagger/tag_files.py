@@ -214,7 +214,7 @@ def _yaml(path: Path, text: str) -> Any:
     except ImportError:
         from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
-    class Once(Loader):  # type: ignore[misc]
+    class Once(Loader):
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value:
