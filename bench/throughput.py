@@ -45,12 +45,12 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from tagger.baselines import SPARSE_STRENGTH, plain_texts
 from tagger.cores import usable_cores
-from tagger.features import small_indices
+from tagger.features import count_all, small_indices
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
 from tagger.model import weighed
 from tagger.networks import build_taggers
-from tagger.tagger import JobTagger, count_all
+from tagger.tagger import JobTagger
 from tagger.words import word_table
 
 N_POSTINGS, N_ROUNDS, N_COMPARED = 5000, 5, 256

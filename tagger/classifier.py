@@ -243,7 +243,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         prior = PRIOR[self._used]
         logits = self.paths(features) @ prior
         weights = np.tile(prior, (len(self.share_), 1))
-        return Stack(weights, offset_to_share(logits, self.share_), prior)
+        return Stack(weights, offset_to_share(logits, self.share_))
 
     def _decide_unlearned(
         self, features: JobFeatures, stated: FloatArray, cautious: FloatArray | None

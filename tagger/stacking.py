@@ -32,8 +32,6 @@ class Stack:
     """Shape (T, P), at least `floor`: a path's ranking is never turned round."""
     intercept: FloatArray
     """Shape (T,)."""
-    pooled: FloatArray
-    """Shape (P,): what the tags have in common."""
 
     def logits(self, paths: FloatArray) -> FloatArray:
         """Calibrated logits, (N, T, P) -> (N, T)."""
@@ -106,7 +104,7 @@ def fit_stack(
     for first in range(0, n_tags, _AT_ONCE):
         tags = np.arange(first, min(first + _AT_ONCE, n_tags))
         weights[tags], intercept[tags] = solve(tags, pooled, TAG_PRECISION, shared=False)
-    return Stack(weights, intercept, pooled)
+    return Stack(weights, intercept)
 
 
 def _solve(

@@ -11,16 +11,14 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from tqdm import tqdm
 
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import STACKED, TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError, ModelError
-from tagger.features import Counted, RowStatistics, RowWeights, batches, count
+from tagger.features import Counted, RowStatistics, RowWeights, count_all, join_counted
 from tagger.job_features import Featurizer
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts, named_tags
@@ -32,6 +30,8 @@ from tagger.tag_info import TagInfo
 from tagger.training_jobs import TrainingJobs
 from tagger.vocabulary import TermCounts, Vocabulary, learn_vocabulary
 from tagger.wide import WideConfig
+
+__all__ = ["JobTagger", "TaggerConfig", "count_all", "join_counted"]
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
@@ -356,25 +356,6 @@ def _metrics(Y: LabelArray, classifier: TagClassifier) -> dict[str, Any]:
         metrics["n_scored_tags"] = scores.n_scored_tags
     weights = dict(zip(STACKED, classifier.weights().mean(axis=0).round(4).tolist(), strict=True))
     return metrics | {"path_weights": weights}
-
-
-def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
-    """Count any number of jobs in batches; their texts are not kept."""
-    parts = []
-    with tqdm(desc="reading", unit="job", disable=None if show_progress else True) as bar:
-        for batch in batches(jobs):
-            parts.append(count(batch))
-            bar.update(len(batch))
-    return join_counted(parts or [count([])])
-
-
-def join_counted(parts: Sequence[Counted]) -> Counted:
-    """Counted jobs one after the other."""
-    terms, title_terms = (
-        sparse.csr_array(sparse.vstack(kind, format="csr"))
-        for kind in ([part.terms for part in parts], [part.title_terms for part in parts])
-    )
-    return Counted(terms, title_terms, np.concatenate([part.measures for part in parts]))
 
 
 def _rounded(score: float) -> float | None:

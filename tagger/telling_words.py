@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from tagger.features import Counted, Rows, batches, count
+from tagger.features import Rows, count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts
 from tagger.names import CAUTIOUS_SHARE, learn_names, terms_of_name
@@ -189,14 +189,8 @@ def _groups(
 
 def _name_scores(jobs: Sequence[Job], infos: Sequence[TagInfo]) -> FloatArray:
     """How well each posting fits what each tag is called, shape (N, number of `infos`)."""
-    parts = [count(batch) for batch in batches(jobs)]
-    together = Counted(
-        sparse.csr_array(sparse.vstack([part.terms for part in parts], format="csr")),
-        sparse.csr_array(sparse.vstack([part.title_terms for part in parts], format="csr")),
-        np.concatenate([part.measures for part in parts]),
-    )
-    evidence = learn_names(infos, TermCounts.of(*parts), together)
-    return np.concatenate([evidence.scores(part) for part in parts])
+    counted = count_all(jobs)
+    return learn_names(infos, TermCounts.of(counted), counted).scores(counted)
 
 
 def _best_and_rest(scores: FloatArray, share: float | None) -> LabelArray:

@@ -176,7 +176,7 @@ def test_no_labels_of_a_fold_reach_its_own_probabilities(
     monkeypatch.setattr(
         tagger.classifier,
         "fit_stack",
-        lambda paths, Y, *, prior, **_: Stack(np.tile(prior, (3, 1)), np.zeros(3), prior),
+        lambda paths, Y, *, prior, **_: Stack(np.tile(prior, (3, 1)), np.zeros(3)),
     )
     features, Y = data
     own = make_data(40, seed=5)[0] if with_own else None

@@ -7,11 +7,12 @@ from random import Random
 import numpy as np
 import pytest
 
+from tagger.features import count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.tag_info import TagInfo
-from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagger import JobTagger, TaggerConfig
 
 pytestmark = [
     pytest.mark.usefixtures("eager"),

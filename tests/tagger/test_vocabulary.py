@@ -16,7 +16,7 @@ import tagger.vocabulary
 from tagger.autoencoder import AutoencoderConfig
 from tagger.classifier import TagConfig
 from tagger.deep import DeepConfig
-from tagger.features import N_HASHES, TITLE_WEIGHT, Counted, bucket_of, count
+from tagger.features import N_HASHES, TITLE_WEIGHT, Counted, buckets_of, count
 from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.tagger import JobTagger, TaggerConfig
@@ -52,9 +52,10 @@ def two_terms_of_one_bucket() -> tuple[str, str]:
     seen: dict[int, str] = {}
     for number in range(10_000):
         word = "q" + "".join("bcdfgkmpqv"[int(digit)] for digit in str(number)) + "x"
-        if bucket_of(word) in seen:
-            return seen[bucket_of(word)], word
-        seen[bucket_of(word)] = word
+        bucket = int(buckets_of(np.array(column(word))))
+        if bucket in seen:
+            return seen[bucket], word
+        seen[bucket] = word
     raise AssertionError("no two words share a bucket")
 
 
