@@ -69,7 +69,9 @@ def opened(url: str | None, *, create: bool = False, checked: bool = True) -> "I
         path = engine.url.database
         is_file = engine.dialect.name == "sqlite" and path and path != ":memory:"
         if is_file and not create and not os.path.exists(path or ""):
-            raise StoreError(f"there is no database {path}; jobtool import makes one")
+            raise StoreError(
+                f"there is no database {path}; jobtool import or jobtool tags import makes one"
+            )
         if checked:
             (ready if create else refuse_other)(engine)
         yield engine
@@ -232,7 +234,9 @@ def tag_database(
     from db.engine import reading
     from db.labelling import Settings
     from db.live import champion
+    from db.model_notes import NO_LABELS, has_no_labels
     from db.promises import summary
+    from db.schema import Model
     from db.workers import tag_database
 
     settings = Settings(store=store or Path(default_store(url)), **options)
@@ -240,12 +244,16 @@ def tag_database(
         tagged = tag_database(engine, load, settings, n_workers=n_workers, show_progress=True)
         with reading(engine) as session:
             promise = summary(session, champion(session)) if settings.promise else None
-    told = tagged.to_json() | ({"promise": promise} if promise else {})
+            model = session.get(Model, tagged.model)
+            without_labels = model is not None and has_no_labels(model)
+    told = {**tagged.to_json(), "without_labels": without_labels}
+    told |= {"promise": promise} if promise else {}
     if as_json:
         print_json(told)
     else:
+        mark = f" ({NO_LABELS}, not calibrated)" if without_labels else ""
         typer.echo(
-            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model} "
+            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model}{mark} "
             f"in {tagged.seconds:.1f} s ({told['jobs_per_second']:,} jobs/s); {tagged.left:,} left"
         )
         if promise:

@@ -60,7 +60,7 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
     """Show where a model comes from, its scores, and what the gate said of it."""
     from db.batches import held_of_run
     from db.engine import reading
-    from db.model_notes import NO_LABELS, NOT_CALIBRATED, tag_notes, tag_remarks
+    from db.model_notes import tag_notes, tag_remarks
     from db.registry import find_model, model_tags, verdict_on
     from db.schema import Model
     from db.verdicts import verdict_page
@@ -80,7 +80,10 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
     if as_json:
         return print_json({**facts, "remarks": remarks, "verdict": details})
     if facts.pop("without_labels"):
-        typer.echo(f"{NO_LABELS}: it {NOT_CALIBRATED}")
+        typer.echo(
+            "This model has learned no labels yet: it knows tags by name alone, and its scores are "
+            "not calibrated."
+        )
     for name, value in facts.items():
         if not isinstance(value, dict):
             told = told_time(value) if isinstance(value, datetime) else value

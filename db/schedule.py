@@ -111,7 +111,7 @@ def retrain_when_due(
         Without `watch`, if it fails. With it, failures are logged and tried again later.
     """
 
-    def retrain_if_due(drifted: Unanswered | None) -> RetrainReport | None:
+    def retrain_if_due(drifted: Unanswered | None) -> RetrainReport | Unchanged | None:
         reason = schedule.due(engine, drifted)
         if reason is None:
             return None

@@ -146,22 +146,25 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         numbers = range(int(folds.max()) + 1) if folds is not None else ()
         self.wide_ = WideClassifier(config.wide_config)
         wide = np.zeros((len(Y), n_tags, len(PATHS)), np.float32)
-        teachers = []
-        for fold in (*numbers, -1):
+        n_fits = len(numbers) + 1
+        teachers = np.zeros((n_fits if config.wide else 0, len(own.codes), n_tags), np.float32)
+        for place, fold in enumerate((*numbers, -1)):
             train = np.ones(len(Y), bool) if folds is None else folds != fold
             fitted = self.wide_ if fold < 0 else WideClassifier(config.wide_config)
             if config.wide:
                 fitted.fit(labelled.rows[train], labelled.terms[train], Y[train])
                 wide[~train] = fitted.logits(labelled.rows[~train], labelled.terms[~train])
-                teachers.append(self._teach(fitted, own))
+                teachers[place] = self._teach(fitted, own)
+            del fitted  # or that of a fold would lie beside the next one
         soft = None
         if config.wide and len(own.codes):
             weight = min(SOFT_WEIGHT, MOST_SOFT / len(own.codes))
-            soft = SoftLabels(own.codes.astype(np.float32), np.stack(teachers), weight)
+            soft = SoftLabels(own.codes.astype(np.float32), teachers, weight)
         self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
         self.deep_.fit(
             labelled.codes.astype(np.float32), Y, folds, soft=soft, show_progress=show_progress
         )
+        del soft, teachers
         self.history_ = self.deep_.history_
         self.has_wide_, self.is_cross_fitted_ = config.wide, folds is not None
         self._used = np.array([config.wide] * len(TEACHING) + [True])
@@ -177,15 +180,18 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.stack_ = self._stack(paths, Y)
         oof_logits = self.stack_.logits(paths[:, :, self._used])
         others = self.decision_function(own) if len(own.codes) else np.zeros((0, n_tags))
+        named = self._named(np.concatenate([labelled.names, own.names]))
         self.decisions_: Decisions = fit_decisions(
-            Y, oof_logits, others=others, review_share=config.review_share
+            Y, oof_logits, others=others, named=named, review_share=config.review_share
         )
         self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
         for fold in numbers:  # no label judges itself
             out = folds == fold
             stack = self._stack(paths[~out], Y[~out])
             learned = stack.logits(paths[~out][:, :, self._used])
-            decisions = fit_decisions(Y[~out], learned, others=others, review_share=0.0)
+            decisions = fit_decisions(
+                Y[~out], learned, others=others, named=named, review_share=0.0
+            )
             self.oof_proba_[out] = expit(stack.logits(paths[out][:, :, self._used]))
             self.oof_decided_[out] = decisions.decide(self.oof_proba_[out])
         return self
@@ -244,7 +250,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         prior = PRIOR[self._used]
         logits = self.paths(features) @ prior
         weights = np.tile(prior, (len(self.share_), 1))
-        return Stack(weights, offset_to_share(logits, self.share_), prior)
+        return Stack(weights, offset_to_share(logits, self.share_))
 
     def _decide_unlearned(
         self, features: JobFeatures, stated: FloatArray, cautious: FloatArray | None
@@ -252,8 +258,17 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         config = self.config or TagConfig()
         share = self.share_ if cautious is None else np.where(np.isnan(stated), cautious, stated)
         self.decisions_ = unlabelled_decisions(
-            self.predict_proba(features), share, review_share=config.review_share
+            self.decision_function(features),
+            share,
+            named=self._named(features.names),
+            review_share=config.review_share,
         )
+
+    def _named(self, names: FloatArray) -> npt.NDArray[np.bool_]:
+        """Tags whose names tell jobs (B, T) apart, and are listened to: shape (T,)."""
+        if not (self.has_wide_ and len(names)):
+            return np.zeros(len(self.share_), bool)
+        return np.asarray(np.ptp(names, axis=0) > 0)
 
 
 def centred_by_fold(logits: FloatArray, folds: npt.NDArray[np.intp]) -> FloatArray:

@@ -3,6 +3,7 @@
 What is slow to import is imported inside the commands, so that `--help` answers at once.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -140,6 +141,7 @@ def train(
         raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
     if not labelled and not unlabelled:
         raise typer.BadParameter("without labelled jobs, give postings with --unlabelled FILE")
+    _check_plain_chain(plain_chain, tags)
     labelled = labelled or []
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
@@ -196,7 +198,8 @@ def tag_source(
         promised = thresholds(loaded, model, wrong_at_most, confidence)
         tagged = next(tag_jobs(loaded, [job], explain=explain, promised=promised))
         if as_json:
-            return typer.echo(tagged.to_line(), nl=False)
+            known = {**tagged.to_json(), "without_labels": loaded.without_labels}
+            return typer.echo(json.dumps(known, ensure_ascii=False))
         return display.print_posting(tagged, loaded, promised)
     if title:
         raise typer.BadParameter("--title is for one posting; jobs in a file have their own")
@@ -205,6 +208,8 @@ def tag_source(
         check_apart(rejects, output)
     loaded = TagModel.load(model)
     promised = thresholds(loaded, model, wrong_at_most, confidence)
+    if loaded.without_labels:
+        _tell(display.NO_LABELS)
     with collected(rejects, source) as rejected, interrupts.terminable():
         options: dict[str, Any] = {
             "rejects": rejected,
@@ -223,7 +228,12 @@ def tag_source(
         n_jobs = tag_file(loaded, source, output, **options)
         if as_json:
             return display.print_json(
-                {"output": str(output), "jobs": n_jobs, "rejected": rejected.count}
+                {
+                    "output": str(output),
+                    "jobs": n_jobs,
+                    "rejected": rejected.count,
+                    "without_labels": loaded.without_labels,
+                }
             )
         typer.echo(f"Tagged {display.n_of(n_jobs, 'job')}: {output}")
 
@@ -259,6 +269,7 @@ def evaluate(
     """
     if model and (plain_chain or tags):
         raise typer.BadParameter("--tags and --plain-chain are for cross-validation")
+    _check_plain_chain(plain_chain, tags)
     columns, infos = read_tags_file(tags, parse_columns(column), encoding)
     if report:
         from tagger.tagging import check_apart
@@ -326,6 +337,14 @@ def demo(
 
 
 # ---- what the commands share
+
+
+def _check_plain_chain(plain_chain: bool, tags: Path | None) -> None:
+    if plain_chain and tags:
+        raise typer.BadParameter(
+            "--plain-chain tags from the code alone and takes nothing from the file of --tags: "
+            "leave out one of the two"
+        )
 
 
 @contextmanager

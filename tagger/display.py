@@ -21,6 +21,9 @@ N_SHOWN = 10
 N_REASONS = 4
 N_MISTAKES = 6
 NOTHING = "\N{EN DASH}"  # stands where a number is not defined
+NO_LABELS = (
+    "No labels yet: the model knows tags by their names and words alone; nothing is calibrated."
+)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -31,7 +34,7 @@ def print_training(report: "TrainingReport") -> None:
     typer.echo(f"{_trained(report.to_json())} in {report.seconds:.0f} s.\n")
     _print_tags(report.tags)
     typer.echo(
-        f"{_metrics(report.metrics, len(report.tags))}\n\n"
+        f"{_metrics(report.metrics, len(report.tags), report.n_labelled)}\n\n"
         f"Model:           {report.model}\n"
         f"Learning curves: {report.logs}\n"
         f"Next:            jobtool tag --model {report.model} POSTING.txt"
@@ -44,7 +47,7 @@ def print_model(facts: Mapping[str, Any], tags: Sequence[Mapping[str, Any]]) -> 
         f"{facts['version']} on {facts['created']}, seed {facts['seed']}\n{_trained(facts)}.\n"
     )
     _print_tags(tags)
-    typer.echo(_metrics(facts["metrics"], len(tags)))
+    typer.echo(_metrics(facts["metrics"], len(tags), facts["n_labelled"]))
 
 
 def print_posting(
@@ -72,6 +75,8 @@ def print_posting(
     if len(shown) < len(ranked):
         rest = tagged.scores[next(tag for tag in ranked if tag not in shown)]
         typer.echo(f"{n_of(len(ranked) - len(shown), 'more tag')}, at most {rest:.3f}")
+    if model.without_labels:
+        typer.echo(NO_LABELS)
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
@@ -100,7 +105,7 @@ def print_demo(demo: "Demo") -> None:
     typer.echo(
         f"\nTrained on {demo.n_labelled} postings with tags and {demo.n_unlabelled} without. "
         "Scores of models that\nlearned from three quarters of them, on the quarter left out, "
-        "beside simpler methods:\n"
+        "beside simpler methods.\nDay zero has read the texts of all of them, but no label:\n"
     )
     _print_scores(demo.evaluation)
     typer.echo(
@@ -254,11 +259,13 @@ def _trained(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _metrics(metrics: Mapping[str, Any], n_tags: int) -> str:
+def _metrics(metrics: Mapping[str, Any], n_tags: int, n_labelled: int) -> str:
+    if not n_labelled:
+        return f"{NO_LABELS}\nLabel some jobs and train again."
     if metrics["mean_average_precision"] is None:
         return (
-            "No labels yet: tags are ranked by their names and words alone. Nothing here is\n"
-            "calibrated or measured; label some jobs and train again."
+            "No tag can be measured yet: that takes different jobs, some with the tag and some\n"
+            "without it. Label more jobs and train again."
         )
     scored = metrics["n_scored_tags"]
     covers = "" if scored == n_tags else f" (means over {scored} of {n_of(n_tags, 'tag')})"

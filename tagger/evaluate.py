@@ -21,14 +21,14 @@ from tagger.baselines import (
 from tagger.classifier import tag_remarks
 from tagger.errors import DataError
 from tagger.evaluation import Evaluation
-from tagger.features import Counted, RowStatistics
+from tagger.features import Counted, RowStatistics, count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts, named_tags
 from tagger.model import TagModel
 from tagger.splits import duplicate_groups, group_folds
 from tagger.storage import jobtool_version
 from tagger.tag_info import TagInfo
-from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagger import JobTagger, TaggerConfig
 from tagger.thresholds import cross_fitted_decisions
 
 FloatArray = npt.NDArray[np.floating[Any]]

@@ -212,9 +212,9 @@ class Suggester:
     def _called(self) -> dict[tuple[Kind, str], list[str]]:
         """By what the tags are found."""
         found: dict[tuple[Kind, str], list[str]] = {}
-        own = without_shared_prefix([tag.name for tag in self._infos])
-        for tag, name in zip(self._infos, own, strict=True):
-            for called in {tag.name, name, *tag.aliases}:
+        own = without_shared_prefix(self._infos)
+        for tag, names in zip(self._infos, own, strict=True):
+            for called in {tag.name, *names, *tag.aliases}:
                 for kind, keys in _keys(called).items():
                     for key in keys:
                         found.setdefault((kind, key), []).append(tag.name)

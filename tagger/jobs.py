@@ -42,8 +42,10 @@ from tagger.columns import (
     some,
     tag_name,
 )
+from tagger.errors import DataError
 from tagger.rejects import Reject, Rejects
 from tagger.tables import Found, id_or_none, iter_table, named, split_table
+from tagger.tag_info import TagInfo, TagNames
 from tagger.times import read_time
 
 __all__ = ["COLUMNS", "Job", "Reject", "Rejects", "iter_jobs", "read_labelled", "tag_name"]
@@ -132,7 +134,7 @@ def read_labelled(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
-    tags: Sequence[str] | None = None,
+    tags: Sequence[TagInfo] | None = None,
 ) -> list[Job]:
     """Read all jobs of some files, each once, with all that was said of its tags.
 
@@ -146,7 +148,8 @@ def read_labelled(
         As in `iter_jobs`. Rows without an id are told apart by file and row number, those with
         a column `tag` by title and text.
     tags
-        The tags that count; others are reported and dropped. None: all tags of the files.
+        The tags that count, by their names and other names of them; others are reported and
+        dropped. None: all tags of the files.
 
     Returns
     -------
@@ -154,7 +157,8 @@ def read_labelled(
     """
     paths = list(paths)
     prefixes = _id_prefixes(paths)
-    known = None if tags is None else frozenset(map(tag_name, tags))
+    known = None if tags is None else frozenset(tag.name for tag in tags)
+    names = TagNames(tags or ())
     gathered: dict[str, _Gathered] = {}
     ids_by_text: dict[tuple[str, str], str] = {}
     for path in paths:
@@ -165,7 +169,9 @@ def read_labelled(
             if implicit == "tag":
                 job = replace(job, id=ids_by_text.setdefault((job.title, job.text), job.id))
             if known is not None:
-                job = _keep_known(job, known, path, line, rejects)
+                job, problems = _by_own_names(job, names, known)
+                for problem in problems:
+                    rejects.add(path, line, job.id, problem)
             whole = gathered.setdefault(job.id, _Gathered(job, path, line))
             whole.add(job, path, line, rejects)
     all_tags = known or frozenset().union(*(whole.yes | whole.no for whole in gathered.values()))
@@ -342,12 +348,21 @@ class _Gathered:
         )
 
 
-def _keep_known(job: Job, known: frozenset[str], path: Path, line: int, rejects: Rejects) -> Job:
-    for tag in sorted({*(job.tags or ()), *(job.not_tags or ())} - known):
-        reason = f"unknown tag {tag!r:.60}; known: {some(sorted(known))}"
-        rejects.add(path, line, job.id, reason)
+def _by_own_names(job: Job, names: TagNames, known: Iterable[str]) -> tuple[Job, list[str]]:
+    """A job with the tags' own names, without tags that are not known; and what those are."""
+    own: dict[str, str | None] = {}
+    problems = []
+    for tag in sorted({*(job.tags or ()), *(job.not_tags or ())}):
+        try:
+            own[tag] = names.find(tag)
+        except DataError as error:
+            own[tag] = None
+            problems.append(str(error))
+        else:
+            if own[tag] is None:
+                problems.append(f"unknown tag {tag!r:.60}; known: {some(sorted(known))}")
     yes, no = (
-        None if tags is None else tuple(tag for tag in tags if tag in known)
+        None if tags is None else tuple(dict.fromkeys(filter(None, (own[tag] for tag in tags))))
         for tags in (job.tags, job.not_tags)
     )
-    return replace(job, tags=yes, not_tags=no)
+    return replace(job, tags=yes, not_tags=no), problems

@@ -123,6 +123,10 @@ def test_the_commands_mark_a_model_without_labels(tmp_path, monkeypatch, tiny_co
     assert "not learned, never given: 1 tag (quixotic)" in page
     assert "without labels yet, not calibrated, since" in jobtool("status")
     assert "2 without labels yet, 1 never given" in jobtool("status")
+    assert "with model 1 (without labels yet, not calibrated) in" in jobtool(
+        "tag", "--db", "jobs.db"
+    )
+    assert json.loads(jobtool("tag", "--db", "jobs.db", "--json"))["without_labels"] is True
     assert json.loads(jobtool("status", "--json"))["live_model"]["without_labels"]
     assert "without labels yet  champion, anchor" in jobtool("models", "list")
     shown = jobtool("models", "show", "1")

@@ -1,5 +1,6 @@
 """Wide paths, names, the deep path, and what is made of all of them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import expit
 
 import tagger.classifier
 import tagger.deep
+import tagger.logistic
 from tagger.classifier import (
     FLOOR,
     PRIOR,
@@ -123,6 +125,22 @@ def test_no_exact_term_leaves_the_row_alone_to_tell(data: Data) -> None:
     assert not np.ptp(logits[:, :, 1:], axis=0).any()
 
 
+def test_scales_are_made_for_some_tags_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    terms = sparse.random_array((40, 3000), density=0.05, format="csr", rng=rng, dtype=np.float32)
+    Y = (rng.random((40, 300)) < 0.3).astype(np.int8)
+    whole = WideClassifier().fit(terms[:, :9], terms, Y)
+    monkeypatch.setattr(tagger.logistic, "_CHUNK", 30_000)
+    tracemalloc.start()
+    parts = WideClassifier().fit(terms[:, :9], terms, Y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * sum(coef.nbytes for coef in parts.term_coef_)
+    for a, b in zip(parts.term_coef_, whole.term_coef_, strict=True):
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999  # blocks end when all are done
+    np.testing.assert_allclose(parts.intercept_, whole.intercept_, atol=0.05)
+
+
 def test_a_term_that_tells_nothing_is_held_back_and_scales_have_size_1() -> None:
     told = np.array([[0.0, 1.0], [3.0, 1.0], [1.0, 1.0]], np.float32)
     scale = column_scale(told, 0.2)
@@ -159,7 +177,7 @@ def test_no_labels_of_a_fold_reach_its_own_probabilities(
     monkeypatch.setattr(
         tagger.classifier,
         "fit_stack",
-        lambda paths, Y, *, prior, **_: Stack(np.tile(prior, (3, 1)), np.zeros(3), prior),
+        lambda paths, Y, *, prior, **_: Stack(np.tile(prior, (3, 1)), np.zeros(3)),
     )
     features, Y = data
     own = make_data(40, seed=5)[0] if with_own else None
@@ -290,6 +308,23 @@ def test_without_labels_names_rank_and_the_stated_share_decides(data: Data) -> N
     for tag in range(3):
         assert np.corrcoef(np.log(proba / (1 - proba))[:, tag], features.names[:, tag])[0, 1] > 0.9
     assert (fitted.weights() == PRIOR).all()
+
+
+@pytest.mark.parametrize("n_labelled", [0, 60])
+def test_a_tag_that_has_neither_an_example_nor_a_name_in_any_posting_is_never_given(
+    data: Data, n_labelled: int
+) -> None:
+    features, Y = data
+    features.names[:, 2], Y[:, 2] = 0, 0
+    own = make_data(80, seed=3)[0]
+    own.names[:, 2] = 0
+    fitted = TagClassifier(CONFIG).fit(
+        features.take(np.arange(n_labelled)),
+        Y[:n_labelled],
+        own,
+        stated_share=np.full(3, 0.2),
+    )
+    assert np.isnan(fitted.decisions_.threshold).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("n", [1, 4])
