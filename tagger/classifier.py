@@ -313,13 +313,17 @@ def offset_to_share(logits: FloatArray, share: FloatArray) -> FloatArray:
     return np.asarray((low + high) / 2)
 
 
-def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
-    """What a user must know of tags with few examples; empty for the others."""
+def tag_remarks(Y: LabelArray, tags: tuple[str, ...], *, by_name: bool = True) -> dict[str, str]:
+    """What a user must know of tags with few examples; empty for the others.
+
+    `by_name` says whether names are listened to: in the plain chain they are not.
+    """
+    known = "known by its name alone, not calibrated" if by_name else "not learned, never given"
     remarks = {}
     for tag, n_yes, n_no in zip(tags, *known_counts(Y), strict=True):
         if not n_yes:
             what = "no example with it yet" if n_no else "no labels yet"
-            remarks[tag] = f"{what}: known by its name alone, not calibrated"
+            remarks[tag] = f"{what}: {known}"
         elif n_yes < FEW_EXAMPLES:
             examples = "1 example" if n_yes == 1 else f"{n_yes} examples"
             remarks[tag] = f"{examples}, under {FEW_EXAMPLES}: scores and threshold are rough"

@@ -87,6 +87,7 @@ def cross_validate(
     proba, decisions, review = np.zeros(Y.shape), np.zeros(Y.shape, bool), np.zeros(Y.shape, bool)
     theirs = {name: np.zeros(Y.shape) for name in (NAMES_ALONE, *(peer.name for peer in LEARNED))}
     models: list[TagModel] = []
+    by_name = (config or TaggerConfig()).tags.wide
     for fold in range(n_folds):
         train, test = folds != fold, folds == fold
         kept = np.ones(len(more.measures), bool)
@@ -129,7 +130,7 @@ def cross_validate(
         },
         codes=codes,
         histories=histories,
-        remarks=_fold_remarks(tag_remarks(Y, names), names, models),
+        remarks=_fold_remarks(tag_remarks(Y, names, by_name=by_name), names, models),
         info={
             "how": f"{n_folds}-fold cross-validation; repeated postings stay in one fold",
             "labelled jobs": f"{len(own):,}, {_n_repeats(groups):,} of them repeats of another",

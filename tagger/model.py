@@ -290,6 +290,8 @@ def weighed(
     """Sparse rows times coefficients as `Mixture` has them, shape (N, T); 0 where all are 0."""
     if len(coefficients) == 1:
         return 0.0
+    if len(coefficients) == rows.shape[1] + 1:  # all are used, in their order
+        return np.asarray(rows @ coefficients[:-1])
     shape = (rows.shape[0], len(coefficients))
     used = sparse.csr_array((rows.data, place[rows.indices], rows.indptr), shape=shape)
     return np.asarray(used @ coefficients)

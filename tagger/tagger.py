@@ -349,7 +349,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "no": dict(zip(self.tags_, n_no.tolist(), strict=True)),
             },
             "metrics": _metrics(Y, classifier),
-            "remarks": tag_remarks(Y, self.tags_),
+            "remarks": tag_remarks(Y, self.tags_, by_name=config.tags.wide),
         }
 
 

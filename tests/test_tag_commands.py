@@ -147,7 +147,7 @@ def test_a_tag_of_which_nothing_was_said_has_no_history():
             ("set", "night", "--remove-word", "x"),
             "tag 'night' has no word 'x'; its words are: rota, day",
         ),
-        (("set", "night", "--alias", "telework"), "'telework' is already the name of a tag"),
+        (("set", "night", "--alias", "telework"), "'telework' is already a name of tag 'remote'"),
         (("history", "nosuch"), "unknown tag 'nosuch'"),
     ],
 )

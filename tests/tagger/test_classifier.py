@@ -409,6 +409,15 @@ def test_few_labels_are_told_in_a_remark(n_yes: int, n_no: int, remark: str | No
     assert tag_remarks(Y, ("a",)).get("a") == remark
 
 
+def test_the_plain_chain_knows_no_tag_by_its_name(data: Data) -> None:
+    features, Y = data
+    Y[:, 2] = 0
+    fitted = TagClassifier(replace(QUICK, wide=False)).fit(features, Y, make_data(30, seed=3)[0])
+    assert np.isnan(fitted.decisions_.threshold).tolist() == [False, False, True]
+    remark = "no example with it yet: not learned, never given"
+    assert tag_remarks(Y, ("a", "b", "c"), by_name=False) == {"c": remark}
+
+
 def test_different_numbers_of_jobs_are_an_error(data: Data) -> None:
     features, Y = data
     with pytest.raises(DataError, match="must be as many: 60, 59, 60"):
