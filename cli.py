@@ -124,7 +124,7 @@ def tag(
     title: commands.Title = "",
     explain: commands.Explain = False,
     wrong_at_most: promise_commands.PerhapsWrong = None,
-    confidence: promise_commands.Confidence = 0.9,
+    confidence: promise_commands.PerhapsSure = None,
     column: commands.Columns = None,
     encoding: commands.Encoding = "utf-8",
     rejects: commands.RejectFile = None,
@@ -171,6 +171,10 @@ def tag(
     as many machines as you like: no job is tagged twice, and none is lost if a worker dies.
     """
     columns = parse_columns(column)
+    if confidence is None:
+        confidence = 0.9
+    elif wrong_at_most is None:
+        raise typer.BadParameter("--confidence is how sure --wrong-at-most is to hold: give both")
     if db:
         if source or model or output or title or explain or columns or rejects:
             raise typer.BadParameter(

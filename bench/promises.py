@@ -92,19 +92,28 @@ def naive(found: Population, given_from: Array) -> Iterator[float]:
         yield ranked[good[-1]] if len(good) else np.nan
 
 
-def wrong_share(found: Population, thresholds: Array) -> tuple[Array, Array]:
-    """Share of the groups given each tag that are wrong, and of all groups that are given it."""
-    n_groups, n_tags = int(found.groups[-1]) + 1, found.proba.shape[1]
-    best, worst = np.full((n_groups, n_tags), -1.0), np.full((n_groups, n_tags), -1.0)
-    np.maximum.at(best, found.groups, found.proba)
-    np.maximum.at(worst, found.groups, np.where(found.labels == 1, -1.0, found.proba))
-    given = (best >= thresholds).sum(axis=0)
-    return (worst >= thresholds).sum(axis=0) / np.maximum(given, 1), given / n_groups
+class Truth:
+    """What thresholds do to all jobs of a population."""
+
+    def __init__(self, whole: Population) -> None:
+        first = np.searchsorted(whole.groups, np.arange(whole.groups[-1] + 1))
+        wrong = np.where(whole.labels == 1, -1.0, whole.proba)
+        self.best = np.sort(np.maximum.reduceat(whole.proba, first), axis=0)
+        self.worst = np.sort(np.maximum.reduceat(wrong, first), axis=0)
+
+    def __call__(self, thresholds: Array) -> tuple[Array, Array]:
+        """Share of the groups given each tag that are wrong, and of all groups that get it."""
+        limits = np.nan_to_num(thresholds, nan=2.0)
+        given, wrong = (
+            np.array([len(x) - np.searchsorted(x, t) for x, t in zip(kind.T, limits, strict=True)])
+            for kind in (self.best, self.worst)
+        )
+        return wrong / np.maximum(given, 1), given / len(self.best)
 
 
 def promises(whole: Population, n_judged: int, n_draws: int, seed: int) -> dict[str, Row]:
     """How often a tag's promise is broken, and how often and how far tags are given."""
-    rng = np.random.default_rng(seed)
+    rng, truth = np.random.default_rng(seed), Truth(whole)
     n_tags = whole.proba.shape[1]
     given_from = np.full(n_tags, 0.3)
     tags = [str(t) for t in range(n_tags)]
@@ -118,7 +127,7 @@ def promises(whole: Population, n_judged: int, n_draws: int, seed: int) -> dict[
         told["empirical precision"].append(np.array(list(naive(drawn, given_from))))
     rows = {}
     for method, thresholds in told.items():
-        found = [wrong_share(whole, np.nan_to_num(limits, nan=2.0)) for limits in thresholds]
+        found = [truth(limits) for limits in thresholds]
         broken = np.array([wrong > RISK for wrong, _ in found])
         made_any = ~np.isnan(thresholds)
         rows[method] = {

@@ -18,6 +18,15 @@ Confidence = Annotated[
     float,
     typer.Option(metavar="SHARE", help="How sure to be, for each tag, that no more are wrong."),
 ]
+PerhapsSure = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence",
+        metavar="SHARE",
+        show_default="0.9",
+        help="With --wrong-at-most: how sure to be, for each tag, that no more are wrong.",
+    ),
+]
 PerhapsWrong = Annotated[
     float | None,
     typer.Option(

@@ -209,6 +209,12 @@ def test_tagging_by_promises_says_for_how_many_tags(tiny_model: Path) -> None:
     assert {*json.loads(lax.stdout)["tags"]} <= {*json.loads(strict.stdout)["review"]}
 
 
+def test_a_confidence_in_nothing_is_wrong_use(tiny_model: Path) -> None:
+    done = jobtool("tag", "-m", tiny_model, "--confidence", 0.9, stdin="Night nurse")
+    assert done.exit_code == 2
+    assert "--confidence is how sure --wrong-at-most" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--wrong-at-most", "--confidence"])
 def test_a_share_out_of_range_is_one_line(tiny_model: Path, option: str) -> None:
     done = jobtool("promise", "--model", tiny_model, option, 5)
