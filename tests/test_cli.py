@@ -14,7 +14,18 @@ import cli
 
 COMMANDS = (
     *("tag", "export", "import", "train", "evaluate", "info", "demo", "status", "db", "retrain"),
-    *("models", "label", "suspects", "audit", "agreement", "history", "tags", "forget", "match"),
+    *(
+        "models",
+        "label",
+        "suspects",
+        "labels",
+        "audit",
+        "agreement",
+        "history",
+        "tags",
+        "forget",
+        "match",
+    ),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."
