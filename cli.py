@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from db import (
     audit_commands,
+    batch_commands,
     drift_commands,
     file_commands,
     label_commands,
@@ -485,6 +486,7 @@ app.add_typer(retrain_commands.app)
 app.add_typer(drift_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
+app.add_typer(batch_commands.app)
 app.add_typer(audit_commands.app)
 app.add_typer(people_commands.app)
 app.add_typer(match_commands.app)

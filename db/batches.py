@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.columns import Answer, LabelBatchState
+from db.columns import MAX_NAME, Answer, LabelBatchState
 from db.engine import now
 from db.errors import StoreError
 from db.labels import all_tags, chunks, last_lines
@@ -117,18 +117,20 @@ def decide(
 
 
 def set_state(session: Session, batch_id: int, *, hold: bool, by: str, why: str = "") -> LabelBatch:
-    """Hold a batch or release it, for ever or until the next word. Does not commit.
+    """Hold a batch or release it, until somebody says otherwise. Does not commit.
 
     Raises
     ------
     StoreError
-        If there is no such batch, or it is held or in use already.
+        If there is no such batch, it is held already or not held, or `by` is no name.
     """
+    if not by or len(by) > MAX_NAME:
+        raise StoreError(f"a name has 1 to {MAX_NAME} characters, got {by!r:.60}")
     row = session.get(LabelBatch, batch_id, with_for_update=True)
     if row is None:
         raise StoreError(f"there is no batch {batch_id}; see jobtool labels batches")
     if hold == (row.state == LabelBatchState.HELD):
-        raise StoreError(f"batch {batch_id} is {'held' if hold else 'not held'} already")
+        raise StoreError(f"batch {batch_id} is {'held already' if hold else 'not held'}")
     row.state = LabelBatchState.HELD if hold else LabelBatchState.USED
     row.decided_by, row.decided_at = by, now(session)
     row.reason = why or None

@@ -170,6 +170,10 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
 
     yield "jobs", f"{count('jobs')}, {count('reposts')} of them reposts"
     yield "labelled", f"{n_of(found['labelled'], 'job')}, {n_of(found['tags'], 'tag')}"
+    if found["held_batches"]:
+        many = n_of(found["held_labels"], "label")
+        number = "1 batch" if found["held_batches"] == 1 else f"{found['held_batches']:,} batches"
+        yield "held back", f"{many} in {number}: jobtool labels batches"
     live, challenger = found["live_model"], found["challenger"]
     if live is None:
         yield "live model", "none yet: jobtool retrain"

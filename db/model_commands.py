@@ -21,7 +21,10 @@ app = typer.Typer(
 )
 
 Name = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Its number, folder, `champion` or `challenger`.")
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Its number, folder, `champion`, `challenger` or `anchor`."
+    ),
 ]
 
 
@@ -30,6 +33,8 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
     """List all models, oldest first.
 
     Their scores are of the jobs that each learned from, by cross-fitting: `show` has the gate's.
+    The anchor is the best champion so far. Where a model was compared with the anchor of its time,
+    the difference of their mean average precision on the same jobs stands at the end.
     """
     from db.engine import reading
     from db.model_notes import NO_LABELS
@@ -51,7 +56,7 @@ def list_models(db: Database = None, as_json: AsJson = False) -> None:
         )
         typer.echo(
             f"{row['id']:>5}  {row['folder']:<14} {told_time(row['created'])}  "
-            f"{learned}  {row['state']}"
+            f"{learned}  {row['state']}{_told_against(row['against_anchor'])}"
         )
 
 
@@ -207,7 +212,8 @@ def prune(
 ) -> None:
     """Remove the folders of old models; their rows and predictions stay.
 
-    The champion, the challenger and the model that a rollback would put back are never removed.
+    The champion, the challenger, the anchor and the model that a rollback would put back are never
+    removed.
     """
     from db import registry
     from db.engine import writing
@@ -241,6 +247,21 @@ def _told(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
+def _told_against(found: dict[str, Any] | None) -> str:
+    """A difference to the anchor at the end of a line.
+
+    Examples
+    --------
+    >>> _told_against({"model": 3, "mean_average_precision": -0.0104})
+    '  -0.010 against model 3'
+    >>> _told_against(None)
+    ''
+    """
+    if found is None:
+        return ""
+    return f"  {found['mean_average_precision']:+.3f} against model {found['model']}"
+
+
 def _tell_live(model_id: int, previous: int | None, as_json: bool) -> None:
     if as_json:
         return print_json({"champion": model_id, "previous": previous})
@@ -253,13 +274,14 @@ def _tell_live(model_id: int, previous: int | None, as_json: bool) -> None:
 
 def _facts(session: "Session", model: "Model") -> dict[str, Any]:
     from db.model_notes import has_no_labels
-    from db.registry import aliases_of
+    from db.registry import against_anchor, aliases_of
 
     state = "pruned" if model.pruned_at else ", ".join(aliases_of(session, model))
     return {
         "id": model.id,
         "folder": model.folder,
         "state": state,
+        "against_anchor": against_anchor(session, model),
         "without_labels": has_no_labels(model),
         "created": model.created_at,
         "parent": model.parent_id,

@@ -208,7 +208,7 @@ def rollback(session: Session, *, reason: str = "rolled back") -> Model:
     champion = aliased(session, CHAMPION, lock=True)
     if champion is None:
         raise StoreError("there is no champion to roll back from")
-    previous = _previous(session)
+    previous = previous_champion(session)
     if previous is None:
         raise StoreError(f"model {champion.id} is the first champion: there is none to go back to")
     anchor = aliased(session, ANCHOR)
@@ -217,7 +217,7 @@ def rollback(session: Session, *, reason: str = "rolled back") -> Model:
     return previous
 
 
-def _previous(session: Session) -> Model | None:
+def previous_champion(session: Session) -> Model | None:
     """What was live before the champion, whatever was put live and rolled back since."""
     live: list[int] = []
     for promotion in session.scalars(select(Promotion).order_by(Promotion.id)):
@@ -233,7 +233,7 @@ def prunable(session: Session, *, keep: int) -> list[Model]:
     and the `keep` newest."""
     aliases = select(ModelAlias).with_for_update()  # so that none is promoted meanwhile
     needed = {alias.model_id for alias in session.scalars(aliases)}
-    previous = _previous(session)
+    previous = previous_champion(session)
     if previous is not None:
         needed.add(previous.id)
     there = [model for model in all_models(session) if model.pruned_at is None]
@@ -276,10 +276,29 @@ def verdict_on(session: Session, model: Model) -> Verdict | None:
     return session.scalar(query.limit(1))
 
 
+def against_anchor(session: Session, model: Model) -> dict[str, Any] | None:
+    """How a model compared with the best champion of its time, by the gate's verdict.
+
+    Returns
+    -------
+    `model`, the anchor's id, and the difference of `mean_average_precision`; None where the two
+    were not compared.
+    """
+    verdict = verdict_on(session, model)
+    if verdict is None:
+        return None
+    # The anchor stands by itself only where it was not the champion.
+    found = verdict.details.get("anchor") or {"model": verdict.champion_id, **verdict.details}
+    value = (found.get("mean_average_precision") or {}).get("value")
+    if found["model"] is None or value is None:
+        return None
+    return {"model": found["model"], "mean_average_precision": value}
+
+
 def aliases_of(session: Session, model: Model) -> list[str]:
-    """What stands for a model: anchor, champion, challenger or nothing."""
+    """What stands for a model: champion, challenger, anchor or nothing."""
     query = select(ModelAlias.alias).where(ModelAlias.model_id == model.id)
-    return sorted(session.scalars(query))
+    return sorted(session.scalars(query), key=(CHAMPION, CHALLENGER, ANCHOR).index)
 
 
 def difference(session: Session, a: Model, b: Model) -> dict[str, Any]:

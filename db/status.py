@@ -7,29 +7,44 @@ from sqlalchemy.orm import Session
 
 from db import match_models, promises
 from db.advice import labelling_advice
-from db.columns import BatchState, RunState
+from db.columns import BatchState, LabelBatchState, RunState
 from db.engine import now
-from db.labels import all_tags, last_lines, not_held
+from db.labels import all_tags, held_batches, last_lines, not_held
 from db.model_notes import has_no_labels, tag_notes
 from db.registry import CHALLENGER, CHAMPION, aliased
-from db.schema import Batch, Job, Label, Model, PredictionSet, Promotion, QueuedJob, Run, Verdict
+from db.schema import (
+    Batch,
+    Job,
+    Label,
+    LabelBatch,
+    Model,
+    PredictionSet,
+    Promotion,
+    QueuedJob,
+    Run,
+    Verdict,
+)
 
 
 def status(session: Session) -> dict[str, Any]:
     """Counts of jobs and labels, the queue of the live model, and the models; plain values.
 
-    ``labelled`` counts jobs of which somebody has said something; ``needs_review`` those that the
+    ``labelled`` counts jobs of which somebody has said something; ``held_batches`` batches of
+    labels that are held back, ``held_labels`` the lines in them; ``needs_review`` those that the
     live model is unsure of and nobody has spoken of; ``queue_age_s`` how long the oldest queued job
     has waited; ``retrain`` is the one at work, if any; ``labelling`` whether labelling more still
     helps, where that is known. What hangs on the live model is None without one.
     """
     live = aliased(session, CHAMPION)
     line = last_lines().c
+    is_held = LabelBatch.state == LabelBatchState.HELD
     return {
         "jobs": _count(session, Job),
         "reposts": _count(session, Job, Job.canonical_id.is_not(None)),
         "labelled": session.scalar(select(func.count(distinct(line.job_id)))),
         "tags": len(all_tags(session)),
+        "held_batches": _count(session, LabelBatch, is_held),
+        "held_labels": _count(session, Label, Label.batch_id.in_(held_batches())),
         **_of_live_model(session, live),
         "live_model": _model(session, live),
         "challenger": _model(session, aliased(session, CHALLENGER)),

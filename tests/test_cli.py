@@ -14,8 +14,8 @@ import cli
 
 COMMANDS = (
     *("tag", "export", "import", "train", "evaluate", "info", "demo", "promise", "status", "db"),
-    *("retrain", "drift", "models", "label", "suspects", "audit", "agreement", "history", "tags"),
-    *("forget", "match"),
+    *("retrain", "drift", "models", "label", "suspects", "labels", "audit", "agreement"),
+    *("history", "tags", "forget", "match"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."

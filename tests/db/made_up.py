@@ -51,8 +51,10 @@ def add_champion(
     thresholds: Mapping[str, float | None],
     *,
     job_ids: Sequence[int] = (),
+    seen_ids: Sequence[int] = (),
     folder: str | None = None,
 ) -> Model:
+    """A live model that has learned from some jobs, and has seen others."""
     version = CodeVersion(n_numbers=2, created_at=now(session))
     session.add(version)
     session.flush()
@@ -65,7 +67,7 @@ def add_champion(
         versions={},
         metrics={},
         labelled_ids=job_ids,
-        unlabelled_ids=(),
+        unlabelled_ids=seen_ids,
     )
     model = registry.register(session, trained, parent=None, code_version=version)
     registry.promote(session, model, reason="a test")

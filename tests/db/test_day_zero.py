@@ -19,7 +19,7 @@ from db.tag_info import say_word
 from db.tags import alias_tag
 from db.usefulness import iter_offers, load_pool
 from tagger.model import TagModel
-from tests.db.made_up import YES, add_jobs, add_tags, say
+from tests.db.made_up import NO, YES, add_jobs, add_tags, say
 
 pytestmark = [
     pytest.mark.usefixtures("eager"),
@@ -74,8 +74,8 @@ def test_the_first_labels_go_live_and_later_ones_are_compared(
     with writing(engine) as session:
         tag_ids = dict(zip(TAGS, add_tags(session, *TAGS), strict=True))
         for job_id in stored[:20]:
-            for tag in set(known[job_id].tags) & tag_ids.keys():
-                say(session, job_id, tag_ids[tag], YES)
+            for tag, tag_id in tag_ids.items():
+                say(session, job_id, tag_id, YES if tag in known[job_id].tags else NO)
     second = retrain(engine, tmp_path, trainer)
     assert second.parent_id == first.model_id
     assert not second.without_labels

@@ -58,8 +58,10 @@ def test_models_go_live_and_back(db):
 def test_the_list_says_which_is_live(db):
     models(db, "promote", "c")
     lines = models(db, "list").splitlines()
-    assert [line.split()[-1] for line in lines] == ["0.500", "0.500", "champion"]
-    assert [row["state"] for row in json.loads(models(db, "list", "--json"))][-1] == "champion"
+    assert [line.split()[-1] for line in lines] == ["0.500", "0.500", "anchor"]
+    assert [row["state"] for row in json.loads(models(db, "list", "--json"))][
+        -1
+    ] == "champion, anchor"
 
 
 def test_show_and_diff_say_what_there_is(db):
