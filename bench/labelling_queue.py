@@ -14,7 +14,7 @@ The curves are mean AP on the held-out jobs, means over the repeats; a tag count
 at 100, 200 and 300, divided by that number; where it never does, its last number of labels stands
 for it. Noise lets curves fall here and there: behind its start the queue's is made monotone by
 isotonic regression. Codes stay at their linear start and the network on them stays linear, so that
-a model is fitted in a second; this makes the curves a little lower than those of bench/labels.py.
+a model is fitted in a second.
 """
 
 import argparse
