@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from db import (
     audit_commands,
     batch_commands,
+    drift_commands,
     file_commands,
     label_commands,
     model_commands,
@@ -29,7 +30,7 @@ from db import (
 from db import commands as db_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
-from tagger import commands, interrupts
+from tagger import commands, interrupts, promise_commands
 from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from db.exporting import Answers
     from db.file_commands import Reading
     from db.live import Predictor
+    from db.promises import Wanted
     from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
     from matcher.sources import Encoder, Store
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from tagger.jobs import Job, Record
     from tagger.label_tools import Answered
     from tagger.model import FloatArray
+    from tagger.promises import Promise
     from tagger.rejects import Rejects
     from tagger.retraining import TrainedModel
     from tagger.tables import Found
@@ -121,6 +124,8 @@ def tag(
     output: commands.Output = None,
     title: commands.Title = "",
     explain: commands.Explain = False,
+    wrong_at_most: promise_commands.PerhapsWrong = None,
+    confidence: promise_commands.PerhapsSure = None,
     column: commands.Columns = None,
     encoding: commands.Encoding = "utf-8",
     rejects: commands.RejectFile = None,
@@ -167,13 +172,19 @@ def tag(
     as many machines as you like: no job is tagged twice, and none is lost if a worker dies.
     """
     columns = parse_columns(column)
+    if confidence is None:
+        confidence = 0.9
+    elif wrong_at_most is None:
+        raise typer.BadParameter("--confidence is how sure --wrong-at-most is to hold: give both")
     if db:
         if source or model or output or title or explain or columns or rejects:
             raise typer.BadParameter(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
                 "--output, --title, --explain, --column and --rejects"
             )
-        options = {"lease_s": lease, "watch": watch, "limit": limit}
+        options: dict[str, Any] = {"lease_s": lease, "watch": watch, "limit": limit}
+        if wrong_at_most is not None:
+            options["promise"] = _wanted(wrong_at_most, confidence)
         return db_commands.tag_database(
             load_predictor, db, store, options, n_workers=workers or 1, as_json=as_json
         )
@@ -185,12 +196,22 @@ def tag(
         output=output,
         title=title,
         explain=explain,
+        wrong_at_most=wrong_at_most,
+        confidence=confidence,
         columns=columns,
         encoding=encoding,
         rejects=rejects,
         n_workers=workers,
         as_json=as_json,
     )
+
+
+def _wanted(wrong_at_most: float, confidence: float) -> "Wanted":
+    from db.promises import Wanted
+    from tagger.promises import least_judged
+
+    least_judged(wrong_at_most, confidence)  # refuses what nobody can promise, before any work
+    return Wanted(wrong_at_most=wrong_at_most, confidence=confidence)
 
 
 def load_predictor(folder: Path) -> "Predictor":
@@ -204,6 +225,9 @@ def load_predictor(folder: Path) -> "Predictor":
 
         def predict(self, postings: "Sequence[Posting]", /) -> Predictions:
             return self.model.predict_all([Job(str(p.id), p.title, p.text) for p in postings])
+
+        def promises(self, *, wrong_at_most: float, confidence: float) -> "Sequence[Promise]":
+            return self.model.promises(wrong_at_most=wrong_at_most, confidence=confidence).tags
 
     return Served(TagModel.load(folder))
 
@@ -222,6 +246,11 @@ class Tagging:
         from tagger.text import clean
 
         return clean(text)
+
+    def show_promises(
+        self, folder: Path, *, wrong_at_most: float, confidence: float, as_json: bool
+    ) -> None:
+        promise_commands.show_promises(folder, wrong_at_most, confidence, as_json=as_json)
 
     def explainer(self, folder: Path) -> "Explain":
         from tagger.jobs import Job
@@ -451,8 +480,10 @@ def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterat
 
 app.add_typer(file_commands.app)
 app.add_typer(commands.app)
+app.add_typer(promise_commands.app)
 app.add_typer(db_commands.app)
 app.add_typer(retrain_commands.app)
+app.add_typer(drift_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(label_commands.app)
 app.add_typer(batch_commands.app)

@@ -38,10 +38,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tagger.baselines import LEARNED, SPARSE_STRENGTH, Sample, names_alone
-from tagger.features import Counted, small_indices
+from tagger.features import Counted, count_all, join_counted, small_indices
 from tagger.labels import UNKNOWN, YES
 from tagger.metrics import average_precision, summary
-from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted
+from tagger.tagger import JobTagger, TaggerConfig
 from tagger.thresholds import cross_fitted_decisions
 from tagger.vocabulary import log_odds
 from tagger.wide import column_scale

@@ -14,9 +14,8 @@ from scipy import sparse
 
 from matcher.data import MatchData, Profiles, RawEvent, build
 from tagger.autoencoder import JobAutoencoder
-from tagger.features import RowStatistics
+from tagger.features import RowStatistics, count_all
 from tagger.jobs import Job
-from tagger.tagger import count_all
 
 DACON = tuple(
     f"match/dacon/{name}.csv.gz"

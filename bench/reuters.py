@@ -23,13 +23,13 @@ from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
 
 from tagger.baselines import plain_texts
-from tagger.features import small_indices
+from tagger.features import count_all, small_indices
 from tagger.jobs import Job, Rejects, read_labelled
 from tagger.labels import encode_labels, tag_list
 from tagger.metrics import average_precision
 from tagger.tag_files import read_tags
 from tagger.tag_info import TagInfo, plain_tags
-from tagger.tagger import JobTagger, count_all
+from tagger.tagger import JobTagger
 
 FILES = ("tags/reuters_train.jsonl.gz", "tags/reuters_test.jsonl.gz")
 OURS, DESCRIBED = "jobtool", "jobtool, topics described"

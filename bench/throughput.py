@@ -45,11 +45,12 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from tagger.baselines import SPARSE_STRENGTH, plain_texts
 from tagger.cores import usable_cores
-from tagger.features import small_indices
+from tagger.features import count_all, small_indices
 from tagger.jobs import Job
 from tagger.labels import encode_labels, tag_list
+from tagger.model import weighed
 from tagger.networks import build_taggers
-from tagger.tagger import JobTagger, count_all
+from tagger.tagger import JobTagger
 from tagger.words import word_table
 
 N_POSTINGS, N_ROUNDS, N_COMPARED = 5000, 5, 256
@@ -209,7 +210,8 @@ def keras_proba(tagger: JobTagger, jobs: list[Job]) -> npt.NDArray[np.floating]:
     rows = model.row_weights.weigh(counted)
     folded = rows.toarray()[:, autoencoder.order_]
     codes = np.asarray(autoencoder.encoder_.predict(folded, verbose=0))
-    wide = rows @ mixture.rows + model.vocabulary.rows(counted) @ mixture.terms
+    wide = weighed(rows, model.places.rows, mixture.rows)
+    wide += weighed(model.vocabulary.rows(counted), model.places.terms, mixture.terms)
     named = mixture.names * model.names.scores(counted)
     return expit(wide + named + mixture.code * deep_logits(tagger, codes) + mixture.intercept)
 

@@ -90,7 +90,7 @@ def _told(found: "AuditReport", expect: str | None) -> list[str]:
             "Nothing after it is proven, and rows that were never logged were not looked for",
         ]
     for problems, what in (
-        (found.changed, "changed since it was logged"),
+        (found.changed, "changed after being logged"),
         (found.missing, "gone without a recorded deletion"),
         (found.unknown, "never logged"),
     ):

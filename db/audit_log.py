@@ -11,7 +11,7 @@ Haber and Stornetta, How to time-stamp a digital document, 1991 (chained hashes)
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -73,9 +73,9 @@ REPLACING = (Kind.WITHDRAWN, Kind.FORGOTTEN, Kind.PRUNED)
 class _Noted:
     """Rows of one table that one transaction has noted."""
 
-    ids: set[int] = field(default_factory=set)
+    hashes: dict[int, bytes | None] = field(default_factory=dict)
+    """Id -> hash; None: of what the row holds when the transaction is committed."""
     n_unnamed: int = 0
-    is_gone: bool = False
 
 
 _Key = tuple[Kind, str, int | None]
@@ -100,7 +100,19 @@ def note_ids(
 
     Of `PredictionSet` give the ids of jobs, and the model.
     """
-    _noted(session, (kind, table.__tablename__, model_id)).ids.update(ids)
+    _noted(session, (kind, table.__tablename__, model_id)).hashes.update(dict.fromkeys(ids))
+
+
+def note_hashes(
+    session: Session,
+    kind: Kind,
+    table: type[Base],
+    hashes: Mapping[int, bytes],
+    *,
+    model_id: int | None = None,
+) -> None:
+    """Note rows whose hashes are known: as `db.audit_rows.hash_rows` makes them."""
+    _noted(session, (kind, table.__tablename__, model_id)).hashes.update(hashes)
 
 
 def note_gone(
@@ -112,9 +124,7 @@ def note_gone(
     model_id: int | None = None,
 ) -> None:
     """Note that rows are removed."""
-    noted = _noted(session, (kind, table.__tablename__, model_id))
-    noted.ids.update(ids)
-    noted.is_gone = True
+    note_hashes(session, kind, table, dict.fromkeys(ids, GONE), model_id=model_id)
 
 
 def note_number_gone(session: Session, kind: Kind, table: type[Base], n_rows: int) -> None:
@@ -176,11 +186,9 @@ def _noted(session: Session, key: _Key) -> _Noted:
 
 def _entry(session: Session, key: _Key, noted: _Noted) -> AuditEntry:
     kind, table, model_id = key
-    ids = sorted(noted.ids)
-    if noted.is_gone:
-        hashes = dict.fromkeys(ids, GONE)
-    else:
-        hashes = hash_rows(session, table, ids, model_id=model_id)
+    hashes = {row_id: known for row_id, known in noted.hashes.items() if known is not None}
+    ids = sorted(noted.hashes.keys() - hashes.keys())
+    hashes |= hash_rows(session, table, ids, model_id=model_id)
     rows = to_row_hashes(hashes) if hashes else np.empty(0, ROW_HASHES)
     packed = rows.tobytes()
     return AuditEntry(

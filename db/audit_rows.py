@@ -6,13 +6,13 @@ is left in the log can't be matched with guesses.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Row, Select, func, select, true
+from sqlalchemy import ColumnElement, Enum, String, func, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from db.bulk import table_of
@@ -41,9 +41,10 @@ LOGGED: dict[str, type[Base]] = {
 }
 """Tables whose rows are logged. A set of predictions goes by its model and its job."""
 _AT_A_TIME = 500  # SQLite takes at most 999 parameters in some builds
-_CELL = np.dtype(
+CELL = np.dtype(
     [("tag", "<i8"), ("score", "<f8"), ("probability", "<f8"), ("decision", "u1"), ("review", "u1")]
 )
+"""A prediction as it is hashed."""
 
 RowHashes = npt.NDArray[Any]
 
@@ -64,7 +65,7 @@ def hash_rows(
         if table == PredictionSet.__tablename__:
             found |= _hash_predictions(session, model_id, part)
         else:
-            found |= {row.id: _hash_row(table, row) for row in session.execute(_rows(table, part))}
+            found |= _hash_table_rows(session, table, part)
     return found
 
 
@@ -125,55 +126,75 @@ def _shows_posting(value: Any, names: Sequence[str] | None) -> bool:
     )
 
 
+def salts_of(session: Session, job_ids: Collection[int]) -> dict[int, bytes]:
+    """Salts of at most some hundred jobs."""
+    return dict(session.execute(select(Job.id, Job.salt).where(Job.id.in_(job_ids))).all())
+
+
+def hash_prediction_set(model_id: int | None, salt: bytes, cells: npt.NDArray[Any]) -> bytes:
+    """SHA-256 of all that a model says of a job: `CELL` by ascending tag."""
+    return hashlib.sha256(salt + f"predictions of {model_id}".encode() + cells.tobytes()).digest()
+
+
 # ---- rows to bytes
 
 
-def _rows(table: str, ids: Sequence[int]) -> Select[Any]:
+def _instant(value: Any) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"the log can't hash a {type(value).__name__}")
+    return value.isoformat(timespec="microseconds")  # all come out of the database in UTC
+
+
+_to_json = json.JSONEncoder(
+    check_circular=False, sort_keys=True, separators=(",", ":"), default=_instant
+).encode
+
+
+def _hash_table_rows(session: Session, table: str, ids: Sequence[int]) -> dict[int, bytes]:
     columns = table_of(LOGGED[table]).c
-    if table != Label.__tablename__:
-        return select(*columns).where(columns.id.in_(ids))
-    query = select(*columns, Job.salt.label("salt")).join(Job, Job.id == columns.job_id)
-    return query.where(columns.id.in_(ids))
-
-
-def _hash_row(table: str, row: Row[Any]) -> bytes:
-    # Nulls are left out, so that a column which is added later leaves the hashes as they are.
-    values = {name: value for name, value in row._asdict().items() if value is not None}
-    salt = values.pop("salt", b"")
-    if "details" in values:
-        values["details"] = without_postings(values["details"])
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(b"%b%b%b" % (salt, table.encode(), text.encode())).digest()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    raise TypeError(f"the log can't hash a {type(value).__name__}")
+    # As the strings that are stored: making members of enums takes as long as hashing them.
+    plain = (
+        type_coerce(one, String).label(one.name) if isinstance(one.type, Enum) else one
+        for one in columns
+    )
+    is_run = ids[-1] - ids[0] == len(ids) - 1  # a range is faster to ask for
+    wanted = columns.id.between(ids[0], ids[-1]) if is_run else columns.id.in_(ids)
+    names, head = columns.keys(), table.encode()
+    # Without nulls: a column that is added later leaves the hashes as they are.
+    rows = [
+        {name: one for name, one in zip(names, values, strict=True) if one is not None}
+        for values in session.execute(select(*plain).where(wanted))
+    ]
+    is_said_of_jobs = table == Label.__tablename__
+    salts = salts_of(session, {row["job_id"] for row in rows}) if is_said_of_jobs else {}
+    for row in rows:
+        if "details" in row:
+            row["details"] = without_postings(row["details"])
+    return {
+        row["id"]: hashlib.sha256(
+            salts.get(row.get("job_id", 0), b"") + head + _to_json(row).encode()
+        ).digest()
+        for row in rows
+    }
 
 
 def _hash_predictions(
     session: Session, model_id: int | None, job_ids: Sequence[int]
 ) -> dict[int, bytes]:
     of_model = PredictionSet.model_id == model_id
-    sets = (
-        select(PredictionSet.job_id, Job.salt)
-        .join(Job, Job.id == PredictionSet.job_id)
-        .where(of_model, PredictionSet.job_id.in_(job_ids))
-    )
-    salts: dict[int, bytes] = dict(session.execute(sets).all())
+    sets = select(PredictionSet.job_id).where(of_model, PredictionSet.job_id.in_(job_ids))
+    salts = salts_of(session, session.scalars(sets).all())
     said = table_of(Prediction).c
     columns = (said.job_id, said.tag_id, said.score, said.probability, said.decision, said.review)
     query = select(*columns).where(said.model_id == model_id, said.job_id.in_(job_ids))
     rows = session.execute(query.order_by(said.job_id, said.tag_id)).all()
     job_of = np.array([row[0] for row in rows], np.int64)
-    cells = np.array([tuple(row[1:]) for row in rows], _CELL)
-    head = f"predictions of {model_id}".encode()
-    hashes = {}
-    for job_id, salt in salts.items():
-        low, high = np.searchsorted(job_of, [job_id, job_id + 1])
-        hashes[job_id] = hashlib.sha256(salt + head + cells[low:high].tobytes()).digest()
-    return hashes
+    cells = np.array([tuple(row[1:]) for row in rows], CELL)
+    bounds = {job_id: np.searchsorted(job_of, [job_id, job_id + 1]) for job_id in salts}
+    return {
+        job_id: hash_prediction_set(model_id, salts[job_id], cells[low:high])
+        for job_id, (low, high) in bounds.items()
+    }
 
 
 def _key(table: str, model_id: int | None) -> tuple[ColumnElement[int], ColumnElement[bool]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
@@ -9,10 +10,13 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.columns import Answer, Source
+from db.feed_values import FeedSuggestions
+from db.job_source import came_from, came_since
 from db.labels import all_tags, find_tags, iter_held, last_lines
 from db.registry import CHAMPION, aliased
 from db.schema import Job, ModelTag, Prediction, Tag, TagAlias
 from db.usefulness import Offer, answered, iter_offers, load_pool
+from tagger.feed_facts import Suggestion
 
 Reasons = Mapping[str, Sequence[tuple[str, float]]]
 Explain = Callable[[str, str], Reasons]
@@ -45,6 +49,10 @@ class Question:
     is_blind: bool = False
     """Without the model's suggestions."""
     explain: Explain | None = None
+    source: str | None = None
+    """Only postings from there; see `db.job_source`."""
+    since: datetime | None = None
+    """Only postings that came then or later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,15 @@ class Row:
     reasons: tuple[tuple[str, float], ...] = ()
     said: tuple[tuple[str, Answer], ...] = ()
     """Who said what so far, where that is shown."""
+    feed: Suggestion | None = None
+    """What the posting's feed says of the tag, where that is shown: never an answer by itself."""
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether the feed says something else than the model."""
+        if self.feed is None or self.suggestion is None:
+            return False
+        return self.feed.answer != (self.suggestion is Answer.YES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +109,9 @@ def asked_tags(session: Session, names: Iterable[str] | None) -> tuple[int, ...]
 def find_offers(session: Session, question: Question, *, seed: int) -> Iterator[Offer]:
     """The postings to label, in order. What is asked of the database is asked at once."""
     if question.mode is Mode.NEW:
-        return iter_offers(load_pool(session, question.tag_ids, seed=seed))
+        only = [] if question.source is None else [came_from(session, question.source)]
+        only += [] if question.since is None else [came_since(question.since)]
+        return iter_offers(load_pool(session, question.tag_ids, seed=seed, only=only))
     if question.mode is Mode.SECOND:
         found = _said_by_others_only(session, question)
         order = np.random.default_rng(seed).permutation(len(found))
@@ -134,6 +153,8 @@ def make_card(session: Session, offer: Offer, question: Question) -> Card | None
     ]
     # One drawn at random shows how good models are: not by their own suggestions.
     if not (question.is_blind or offer.is_random or question.mode is Mode.SECOND):
+        feed = FeedSuggestions(session).of(job.fields)
+        rows = [replace(row, feed=feed.get(row.tag_id)) for row in rows]
         rows = _suggested(session, job, rows, question.explain)
     return Card(offer, job.external_id, job.title, job.text, tuple(rows)) if rows else None
 
@@ -141,11 +162,12 @@ def make_card(session: Session, offer: Offer, question: Question) -> Card | None
 def first_answers(card: Card, question: Question) -> tuple[Answer | None, ...]:
     """What stands beside each tag before a key is pressed: what the model suggests.
 
-    Where people disagree or may be wrong it only advises: there an answer must be typed.
+    Where people disagree or may be wrong, or the feed says something else, it only advises: there
+    an answer must be typed.
     """
     if question.mode is not Mode.NEW:
         return (None,) * len(card.rows)
-    return tuple(row.suggestion for row in card.rows)
+    return tuple(None if row.is_contradicted else row.suggestion for row in card.rows)
 
 
 def _said_by_others_only(session: Session, question: Question) -> list[tuple[int, int]]:
@@ -207,7 +229,8 @@ def _source(question: Question, said: Sequence[tuple[str, Answer]]) -> Source:
 
 
 def _suggested(session: Session, job: Job, rows: list[Row], explain: Explain | None) -> list[Row]:
-    """Rows with what the live model says of them, the likeliest tags first."""
+    """Rows with what the live model says of them: those first of which the feed says something
+    else, then the likeliest tags."""
     model = aliased(session, CHAMPION)
     if model is None:
         return rows
@@ -238,7 +261,14 @@ def _suggested(session: Session, job: Job, rows: list[Row], explain: Explain | N
         else row
         for row in rows
     ]
-    return sorted(told, key=lambda row: (row.suggestion != Answer.YES, -(row.probability or 0)))
+    return sorted(
+        told,
+        key=lambda row: (
+            not row.is_contradicted,
+            row.suggestion != Answer.YES,
+            -(row.probability or 0),
+        ),
+    )
 
 
 def _reasons(

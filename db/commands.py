@@ -69,7 +69,9 @@ def opened(url: str | None, *, create: bool = False, checked: bool = True) -> "I
         path = engine.url.database
         is_file = engine.dialect.name == "sqlite" and path and path != ":memory:"
         if is_file and not create and not os.path.exists(path or ""):
-            raise StoreError(f"there is no database {path}; jobtool import makes one")
+            raise StoreError(
+                f"there is no database {path}; jobtool import or jobtool tags import makes one"
+            )
         if checked:
             (ready if create else refuse_other)(engine)
         yield engine
@@ -180,6 +182,8 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         yield "live model", f"{_told_model(live)}, since {since}: {live['live_by']}"
         if live["hardly_known_tags"]:
             yield "its tags", live["hardly_known_tags"]
+        if live["promise"]:
+            yield "without a person", told_promise(live["promise"])
         age = found["queue_age_s"]
         waits = "" if age is None else f", the oldest for {age:,.0f} s"
         yield "predicted", count("predicted")
@@ -205,6 +209,15 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         )
 
 
+def told_promise(promise: dict[str, Any]) -> str:
+    """For how many tags what is promised, as `db.promises.summary` has it."""
+    return (
+        f"{promise['promised_tags']:,} of {n_of(promise['tags'], 'tag')}, each at most "
+        f"{100 * promise['wrong_at_most']:.3g}% wrong with {100 * promise['confidence']:.3g}% "
+        "confidence: jobtool models promise"
+    )
+
+
 def _told_model(model: dict[str, Any]) -> str:
     from db.model_notes import NO_LABELS
 
@@ -222,20 +235,33 @@ def tag_database(
     as_json: bool,
 ) -> None:
     """Tag the jobs of a database and say what came of it: `jobtool tag --db`."""
+    from db.engine import reading
     from db.labelling import Settings
+    from db.live import champion
+    from db.model_notes import NO_LABELS, has_no_labels
+    from db.promises import summary
+    from db.schema import Model
     from db.workers import tag_database
 
     settings = Settings(store=store or Path(default_store(url)), **options)
     with opened(url) as engine:
         tagged = tag_database(engine, load, settings, n_workers=n_workers, show_progress=True)
-    told = tagged.to_json()
+        with reading(engine) as session:
+            promise = summary(session, champion(session)) if settings.promise else None
+            model = session.get(Model, tagged.model)
+            without_labels = model is not None and has_no_labels(model)
+    told = {**tagged.to_json(), "without_labels": without_labels}
+    told |= {"promise": promise} if promise else {}
     if as_json:
         print_json(told)
     else:
+        mark = f" ({NO_LABELS}, not calibrated)" if without_labels else ""
         typer.echo(
-            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model} "
+            f"Tagged {n_of(tagged.tagged, 'job')} with model {tagged.model}{mark} "
             f"in {tagged.seconds:.1f} s ({told['jobs_per_second']:,} jobs/s); {tagged.left:,} left"
         )
+        if promise:
+            typer.echo(f"Given without a person: {told_promise(promise)}")
     if tagged.is_stopped and not settings.watch:
         raise typer.Exit(130)
 

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, aliased
 
 from db.columns import Answer
 from db.errors import StoreError
+from db.feed_values import FeedSuggestions, contradicts, suggestions_of, sure_tags
 from db.labels import iter_held, not_held
+from db.promises import promised_column
 from db.registry import CHAMPION, find_model
 from db.registry import aliased as model_of
 from db.schema import Candidate, Event, Job, Label, Model, Prediction, PredictionSet, Tag
@@ -47,6 +49,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "probability": "number",
         "given": "flag",
         "review": "flag",
+        "feed": "text",
+        "promised": "flag",
         "predicted_at": "time",
     },
     "candidates": {"id": "text", "text": "text", "fields": "object"},
@@ -155,17 +159,22 @@ def _labels(session: Session) -> Iterator[Row]:
 
 
 def _predictions(session: Session, model: Model) -> Iterator[Row]:
+    promises, on, is_promised = promised_column(model.id)
     query = (
         select(
+            Prediction.job_id,
+            Prediction.tag_id,
             Job.external_id.label("job"),
             Tag.name.label("tag"),
             Prediction.probability,
             Prediction.decision.label("given"),
             Prediction.review,
+            is_promised.label("promised"),
             PredictionSet.predicted_at,
         )
         .join(Job, Job.id == Prediction.job_id)
         .join(Tag, Tag.id == Prediction.tag_id)
+        .outerjoin(promises, on)
         .join(
             PredictionSet,
             (PredictionSet.job_id == Prediction.job_id)
@@ -174,9 +183,23 @@ def _predictions(session: Session, model: Model) -> Iterator[Row]:
         .where(Prediction.model_id == model.id)
         .order_by(Prediction.job_id, Tag.position)
     )
-    folder = model.folder
-    for row in _streamed(session, query):
-        yield {"model": folder, **row._mapping}
+    folder, sure, values = model.folder, sure_tags(session, model), FeedSuggestions(session)
+    rows = _streamed(session, query)
+    while page := list(islice(rows, PAGE)):
+        said = suggestions_of(session, sorted({row.job_id for row in page}), values)
+        for row in page:
+            feed = said.get(row.job_id, {}).get(row.tag_id)
+            contradicted = row.tag_id in sure and contradicts(feed, row.given)
+            yield {
+                "job": row.job,
+                "model": folder,
+                "tag": row.tag,
+                "probability": row.probability,
+                "given": row.given,
+                "review": row.review or contradicted,
+                "feed": feed.told if feed else None,
+                "predicted_at": row.predicted_at,
+            }
 
 
 def _candidates(session: Session) -> Iterator[Row]:

@@ -8,7 +8,8 @@ than the best champion so far, the *anchor*.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, erf, log2, sqrt
+from math import ceil, log2, sqrt
+from statistics import NormalDist
 from typing import Any, ClassVar, Protocol
 
 from db.errors import StoreError
@@ -19,8 +20,10 @@ GAIN_PER_DOUBLING = 0.01
 """What twice as many labels are expected to bring, before anything is measured."""
 FIRST_LABELS = 8
 """What tags are called is worth about so many labelled jobs."""
-RISK = 0.1
-"""Largest probability of being worse by more than the margin."""
+RISK, FREE_ATTEMPTS, SPENDING = 0.1, 2, 1.5
+"""Largest probability of being worse by more than the margin, at the first attempts; at the k-th it
+is ``RISK * (FREE_ATTEMPTS / k) ** SPENDING``, so that years of retrains take a bounded risk in all
+(bench/gate.py). By then there are labels enough to tell."""
 F1_FACTOR = 2.0
 """Macro F1 hangs on thresholds and jumps more: it may fall by so many margins."""
 MIN_TAG_YES = 10
@@ -125,7 +128,7 @@ class Belief:
 
     def probability_below(self, value: float) -> float:
         """In [0, 1]."""
-        return 0.5 * (1 + erf((value - self.mean) / self.deviation / sqrt(2)))
+        return NormalDist(self.mean, self.deviation).cdf(value)
 
 
 def judge(
@@ -135,14 +138,15 @@ def judge(
     anchor: Comparison | None = None,
     n_before: int = 0,
     n_now: int = 0,
+    attempt: int = 1,
     versus: str = "the champion",
 ) -> Judgement:
     """Whether the challenger goes live.
 
-    It must be improbable (`RISK`) that its mean average precision is worse by more than the margin
-    than the champion's, on all tags and on those that both know; that no tag with enough examples
-    is shown to be lost; and that macro F1 is not far lower. The same must hold against the anchor,
-    so that many small losses do not add up.
+    Its mean average precision must be more likely higher than lower than the champion's, on all
+    tags and on those that both know, and hardly (`risk_at`) worse by more than the margin. No tag
+    with enough examples may be shown to be lost, nor macro F1 be far lower. The same must hold
+    against the anchor, so that many small losses do not add up.
 
     Parameters
     ----------
@@ -152,6 +156,8 @@ def judge(
         With the best champion so far; None where that is the champion itself.
     n_before, n_now
         Labelled jobs that the champion and the challenger have learned from.
+    attempt
+        How many challengers have been judged, this one included.
     versus
         What the challenger was compared with, for the reason.
 
@@ -169,9 +175,10 @@ def judge(
         return Judgement(True, "there is no champion yet")
     expected = GAIN_PER_DOUBLING * max(0.0, log2(max(n_now, 1) / max(n_before, FIRST_LABELS)))
     found = comparison.mean_average_precision
-    problems = _worse(comparison, margin, expected, versus)
+    risk = risk_at(attempt)
+    problems = _worse(comparison, margin, expected, risk, versus)
     if anchor is not None:
-        problems += _worse(anchor, margin, expected, "the best champion so far")
+        problems += _worse(anchor, margin, expected, risk, "the best champion so far")
     if not found.value != found.value:
         problems += [*_f1_problems(comparison, margin), *_tag_problems(comparison.tags, margin)]
     if comparison.dropped_tags:
@@ -183,31 +190,43 @@ def judge(
     return Judgement(True, f"not worse than {versus}: {told}", best)
 
 
-def _worse(comparison: Comparison, margin: Margin, expected: float, versus: str) -> list[str]:
-    problems = []
+def risk_at(attempt: int) -> float:
+    """Largest probability of being worse by more than the margin, at the k-th attempt.
+
+    References
+    ----------
+    Demets and Lan, Interim analysis: the alpha spending function approach, 1994.
+    """
+    return float(RISK * min(1.0, FREE_ATTEMPTS / max(attempt, 1)) ** SPENDING)
+
+
+def _worse(
+    comparison: Comparison, margin: Margin, expected: float, allowed: float, versus: str
+) -> list[str]:
     for found, which in (
         (comparison.mean_average_precision, "mean average precision"),
         (comparison.shared_average_precision, "mean average precision of the tags that both know"),
     ):
         belief = Belief.of(found, expected)
         risk = belief.probability_below(-margin.overall)
-        if risk > RISK:
-            more = _more_labels(comparison, found, margin)
-            problems.append(
+        if risk > allowed:
+            more = _more_labels(comparison, found, margin, allowed)
+            return [
                 f"the {which} may be worse than that of {versus} by more than {margin.overall:g}: "
-                f"probability {risk:.0%}, allowed {RISK:.0%}{more}"
-            )
-            break
-    return problems
+                f"probability {risk:.1%}, allowed {allowed:.1%}{more}"
+            ]
+        if belief.mean < 0:
+            return [f"the {which} is more likely to be lower than that of {versus} than higher"]
+    return []
 
 
-def _more_labels(comparison: Comparison, found: Difference, margin: Margin) -> str:
+def _more_labels(comparison: Comparison, found: Difference, margin: Margin, allowed: float) -> str:
     """How many more labelled jobs would decide, if they say the same."""
     ahead = found.value + margin.overall
     if not ahead > 0:  # nan, or it looks worse
         return ""
     spread = _spread(found)
-    wanted = comparison.n_jobs * (1.2816 * spread / ahead) ** 2  # the tenth percentile of a normal
+    wanted = comparison.n_jobs * (NormalDist().inv_cdf(1 - allowed) * spread / ahead) ** 2
     missing = ceil(wanted) - comparison.n_jobs
     return f"; about {missing:,} more labelled jobs would decide" if missing > 0 else ""
 

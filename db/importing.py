@@ -16,8 +16,8 @@ from db.bell import ring
 from db.bulk import insert_missing, table_of
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import now, take_turns, writing
-from db.errors import StoreError
-from db.labels import Batches, Said, chunks, find_tags, record
+from db.feed_values import recheck
+from db.labels import Batches, Said, check_name, chunks, find_tags, record
 from db.predictions import remove as remove_predictions
 from db.registry import CHAMPION, aliased
 from db.reposts import Posting, link, release
@@ -108,12 +108,6 @@ def import_jobs(
     return job.result
 
 
-def check_name(what: str, name: str) -> None:
-    """StoreError if a name is empty or too long."""
-    if not 0 < len(name.strip()) <= MAX_NAME:
-        raise StoreError(f"a {what} has 1 to {MAX_NAME} characters, got {name!r:.60}")
-
-
 class _Stored(NamedTuple):
     id: int
     external_id: str
@@ -169,6 +163,7 @@ class _JobImport:
         _change(session, list(changed.values()), [job["id"] for job in fresh])
         postings = [Posting(ids[name], new[name]["title"], new[name]["text"]) for name in new]
         postings += [Posting(job["id"], job["title"], job["text"]) for job in fresh]
+        recheck(session, [job["id"] for job in changed.values() if "fields" in job])
         n_reposts = link(session, postings)
         announce(session, [posting.id for posting in postings])
         return {

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import take_turns, writing
-from db.importing import check_name, job_ids
-from db.labels import Batches, Said, all_tags, chunks, find_tags, not_held, record
+from db.importing import job_ids
+from db.labels import Batches, Said, all_tags, check_name, chunks, find_tags, not_held, record
 from db.rows import LabelRow, Reject, Seen, batches, resumable, writable
 from db.schema import Label
 

@@ -12,10 +12,17 @@ from db.audit_log import Kind, note_ids
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now, take_turns
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, find_tags
+from db.labels import all_tags, check_name, find_tags
 from db.schema import Tag, TagAlias, TagFact, TagWord
-from db.tag_info import NO_FACT, Fact, as_store_error, infos_of, last_facts, word_lines
+from db.tag_info import (
+    NO_FACT,
+    Fact,
+    as_store_error,
+    facts_said_by,
+    infos_of,
+    last_facts,
+    word_lines,
+)
 from tagger.columns import fold
 from tagger.tag_info import TagInfo, check_distinct, name_key, some_problems
 
@@ -177,7 +184,7 @@ def _add_facts(
 ) -> None:
     ids = [tag.id for tag in tags]
     held = last_facts(session, ids)
-    own = last_facts(session, ids, said_by=said.said_by)
+    own = facts_said_by(session, ids, said.said_by)
     for info, tag in zip(infos, tags, strict=True):
         before, mine = held.get(tag.id, NO_FACT), own.get(tag.id, NO_FACT)
         is_told = info.description not in ("", mine.description)

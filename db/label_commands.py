@@ -14,6 +14,8 @@ from db.errors import StoreError
 from db.word_commands import WordOptions, label_words
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Engine
 
     from db.cards import Explain
@@ -57,6 +59,14 @@ def label(
     tag: Annotated[
         list[str] | None,
         typer.Option("--tag", metavar="TAG", help="Ask only about this tag; may be repeated."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only postings from this source (see jobtool drift)."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Only postings posted, or else imported, since then."),
     ] = None,
     second: Annotated[
         bool, typer.Option("--second", help="Postings that another person has labelled.")
@@ -103,9 +113,10 @@ def label(
     if not words and (limit or listed or as_json):
         raise typer.BadParameter("--limit, --list and --json need --words")
     if words:
-        if second or disputed or suspects or referee or blind:
+        if source or since or second or disputed or suspects or referee or blind:
             raise typer.BadParameter(
-                "with --words leave out --second, --disputed, --suspects, --referee and --blind"
+                "with --words leave out --source, --since, --second, --disputed, --suspects, "
+                "--referee and --blind"
             )
         if not (listed or as_json):
             check_terminal()
@@ -118,6 +129,8 @@ def label(
         )
         with opened(db) as engine:
             return label_words(engine, context.obj, options)
+    if (source or since) and (second or disputed or suspects):
+        raise typer.BadParameter("--source and --since go with new postings alone")
     if second + disputed + suspects > 1:
         raise typer.BadParameter("use one of --second, --disputed and --suspects at a time")
     check_terminal()
@@ -141,6 +154,8 @@ def label(
             is_blind=blind,
             explain=reader.explainer(folder) if folder and not blind else None,
             cells=[(one.job_id, one.tag_id) for one in found],
+            source=source,
+            since=_read_since(since),
         )
         if labelling.card is None:
             return typer.echo("There is nothing to label")
@@ -152,6 +167,16 @@ def label(
             advice = labelling_advice(session)
         if advice:
             typer.echo(advice)
+
+
+def _read_since(date: str | None) -> "datetime | None":
+    from tagger.columns import CellError
+    from tagger.times import read_time
+
+    try:
+        return None if date is None else read_time(date)
+    except CellError as error:
+        raise typer.BadParameter(f"--since: {error}") from None
 
 
 @app.command("suspects")

@@ -10,6 +10,7 @@ from db.answering import Layout, State
 from db.cards import Card, Mode, Row
 from db.columns import Answer
 from db.keyboard import drop_typed_ahead, keyboard
+from db.usefulness import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +71,10 @@ def draw(session: "LabelSession", lines: list[Text], layout: Layout) -> Renderab
     if card is None:
         told = state.message or "Nothing more to label."
         return Group(Text(_done(session), "dim"), Text(told), Text("z undo  q quit", "dim"))
-    why = "drawn at random, for a fair evaluation" if card.offer.is_random else _WHY[session.mode]
     head = Text(no_wrap=True, overflow="ellipsis")
-    head.append(shown(card.external_id), "bold").append(f"  {why}  {_done(session)}", "dim")
+    head.append(shown(card.external_id), "bold").append(
+        f"  {_reason_asked(session.mode, card.offer)}  {_done(session)}", "dim"
+    )
     body = lines[state.top_line : state.top_line + layout.n_lines]
     rest = len(lines) - state.top_line - len(body)
     more = f"\N{HORIZONTAL ELLIPSIS} {rest} more lines: space" if rest > 0 else ""
@@ -101,6 +103,15 @@ def text_lines(card: Card | None, clean: "Callable[[str], str]", width: int) -> 
     lines += [Text(line) for line in paragraphs if line]
     console = Console(width=width)
     return [wrapped for line in lines for wrapped in line.wrap(console, width)]
+
+
+def _reason_asked(mode: Mode, offer: Offer) -> str:
+    """Why a posting is asked about."""
+    if offer.is_random:
+        return "drawn at random, for a fair evaluation"
+    if mode is Mode.NEW and not offer.is_ranked:
+        return "in random order: no live model has tagged it"
+    return _WHY[mode]
 
 
 def _done(session: "LabelSession") -> str:
@@ -137,4 +148,13 @@ def _why(row: Row) -> str:
     lowered = [term for term, effect in row.reasons if effect < 0][:2]
     words = f"+ {', '.join(raised)}" if raised else ""
     words += f"  - {', '.join(lowered)}" if lowered else ""
-    return shown("  ".join(part for part in (said, words.strip()) if part))
+    return shown("  ".join(part for part in (said, _feed(row), words.strip()) if part))
+
+
+def _feed(row: Row) -> str:
+    """What the feed says, and that the model says something else."""
+    if row.feed is None:
+        return ""
+    answer = Answer.YES if row.feed.answer else Answer.NO
+    but = f", model {row.suggestion}" if row.is_contradicted else ""
+    return f"feed {answer}{but}: {row.feed.said}"

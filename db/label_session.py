@@ -5,6 +5,7 @@ Nothing here draws or reads keys, so that a session can be driven by any list of
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from secrets import randbits
 
 from sqlalchemy import Engine
@@ -39,6 +40,8 @@ def open_session(
     is_blind: bool = False,
     explain: Explain | None = None,
     cells: Sequence[tuple[int, int]] = (),
+    source: str | None = None,
+    since: datetime | None = None,
     seed: int | None = None,
 ) -> "LabelSession":
     """A session that asks about some tags, or all that are in use.
@@ -47,6 +50,8 @@ def open_session(
     ----------
     cells
         Job and tag of the labels to go through, with `Mode.SUSPECTS`.
+    source, since
+        With `Mode.NEW`: only postings from there, or that came then or later.
     seed
         Decides what is random. None: the clock does.
 
@@ -68,6 +73,8 @@ def open_session(
             is_referee=is_referee,
             is_blind=is_blind,
             explain=explain,
+            source=source,
+            since=since,
         )
         if mode is Mode.SUSPECTS:
             offers = offers_of(cells)

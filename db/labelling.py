@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
@@ -25,6 +25,7 @@ from db.engine import is_gone, reading, writing
 from db.errors import StoreError
 from db.live import LiveModel, Load, Predicted, champion, load_live
 from db.predictions import store
+from db.promises import Wanted, keep
 
 LEASE_S = 60.0
 N_JOBS, N_CHARS = 1024, 4 * 2**20
@@ -53,6 +54,8 @@ class Settings:
     """Wait for more jobs instead of ending."""
     limit: int | None = None
     """End after so many jobs. None: no limit."""
+    promise: Wanted | None = None
+    """What to promise of the tags that are given without a person. None: nothing new."""
 
 
 def label(
@@ -194,9 +197,16 @@ class _Worker:
         model = self._patiently(champion, to=reading)
         if self._live is None or self._live.id != model.id:
             _logger.info("model %d is live", model.id)
-            self._live = self._patiently(self._load_live, to=reading)
-            self._fill_up(self._live.id)
+            live = self._live = self._patiently(self._load_live, to=reading)
+            if self._settings.promise:
+                self._promise(live, self._settings.promise)
+            self._fill_up(live.id)
         return self._live
+
+    def _promise(self, live: LiveModel, wanted: Wanted) -> None:
+        found = live.predictor.promises(**asdict(wanted))
+        tag_ids = dict(zip(live.predictor.tags, live.tag_ids.tolist(), strict=True))
+        self._patiently(lambda session: keep(session, live.id, tag_ids, wanted, found))
 
     def _load_live(self, session: Session) -> LiveModel:
         model = champion(session)

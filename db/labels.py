@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, case, func, insert, or_,
 from sqlalchemy.orm import Session
 
 from db.audit_log import Kind, note, note_ids
+from db.bulk import table_of
 from db.columns import MAX_ID, MAX_NAME, Answer, LabelBatchState, Source
 from db.engine import now, take_turns
 from db.errors import StoreError
@@ -118,7 +119,9 @@ def record(session: Session, said: Sequence[Said], batches: Batches) -> int:
     """
     new = _new_lines(session, said, batches)
     if new:
-        added = session.scalars(insert(Label).returning(Label.id), new)
+        last = session.scalar(select(func.max(Label.id))) or 0
+        session.execute(insert(table_of(Label)), new)  # past the mapper, which takes as long again
+        added = session.scalars(select(Label.id).where(Label.id > last))
         note_ids(session, Kind.SAID, Label, added)
     return len(new)
 
@@ -305,6 +308,12 @@ def _held(
         for job_id, tag_id, labeller, answer, source in session.execute(columns):
             held[job_id, tag_id, labeller] = (answer, source)
     return held
+
+
+def check_name(what: str, name: str) -> None:
+    """StoreError if a name is empty or too long."""
+    if not 0 < len(name.strip()) <= MAX_NAME:
+        raise StoreError(f"a {what} has 1 to {MAX_NAME} characters, got {name!r:.60}")
 
 
 def chunks(items: Sequence[Any], size: int = _CHUNK) -> Iterator[list[Any]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import StoreError
 from db.labels import find_tags
+from db.promises import Promised
 from db.queue import Posting
 from db.registry import CHAMPION, aliased
 from db.schema import CodeVersion, Model, ModelTag
@@ -56,6 +57,9 @@ class Predictor(Protocol):
 
     def predict(self, postings: Sequence[Posting], /) -> Predicted:
         """All that is to be said of a batch of jobs, held in memory."""
+
+    def promises(self, *, wrong_at_most: float, confidence: float) -> Sequence[Promised]:
+        """Which tags it may give without a person; asked only where promises are wanted."""
 
 
 Load = Callable[[Path], Predictor]

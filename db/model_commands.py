@@ -65,7 +65,7 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
     """Show where a model comes from, its scores, and what the gate said of it."""
     from db.batches import held_of_run
     from db.engine import reading
-    from db.model_notes import NO_LABELS, NOT_CALIBRATED, tag_notes, tag_remarks
+    from db.model_notes import tag_notes, tag_remarks
     from db.registry import find_model, model_tags, verdict_on
     from db.schema import Model
     from db.verdicts import verdict_page
@@ -85,7 +85,10 @@ def show(model: Name, db: Database = None, as_json: AsJson = False) -> None:
     if as_json:
         return print_json({**facts, "remarks": remarks, "verdict": details})
     if facts.pop("without_labels"):
-        typer.echo(f"{NO_LABELS}: it {NOT_CALIBRATED}")
+        typer.echo(
+            "This model has learned no labels yet: it knows tags by name alone, and its scores are "
+            "not calibrated."
+        )
     for name, value in facts.items():
         if not isinstance(value, dict):
             told = told_time(value) if isinstance(value, datetime) else value
@@ -130,6 +133,42 @@ def diff(
             f"  {row['tag']:<30} given by both {row['both']:,}, only by {found['a']} "
             f"{row['only_a']:,}, only by {found['b']} {row['only_b']:,}"
         )
+
+
+@app.command()
+def promise(
+    context: typer.Context,
+    model: Name = "champion",
+    wrong_at_most: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="How many of the postings given a tag may lack it: 0.05 is 1 in 20.",
+        ),
+    ] = 0.05,
+    confidence: Annotated[
+        float, typer.Option(metavar="SHARE", help="How sure to be of that, for each tag.")
+    ] = 0.9,
+    db: Database = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which tags a model may give without a person, and what the others lack.
+
+    The promise is about each tag by itself: of the postings given the tag, at most --wrong-at-most
+    lack it, with at least --confidence. jobtool tag --db --wrong-at-most puts it to use.
+    """
+    from db.engine import reading
+    from db.live import check_folder
+    from db.registry import find_model
+
+    with opened(db) as engine, reading(engine) as session:
+        found = find_model(session, model)
+        folder = (store or Path(default_store(db or ""))) / found.folder
+        check_folder(found, folder)
+    context.obj.show_promises(
+        folder, wrong_at_most=wrong_at_most, confidence=confidence, as_json=as_json
+    )
 
 
 @app.command()

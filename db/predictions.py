@@ -11,11 +11,14 @@ from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import queue
-from db.audit_log import Kind, note_gone, note_ids
+from db.audit_log import Kind, note_gone, note_hashes
+from db.audit_rows import CELL, hash_prediction_set, salts_of
 from db.bulk import insert_arrays, table_of
 from db.engine import now
+from db.feed_values import suggestions_of, sure_tags
+from db.labels import chunks
 from db.live import LiveModel, Predicted
-from db.schema import JobCode, Prediction, PredictionSet, QueuedJob
+from db.schema import JobCode, Model, Prediction, PredictionSet, QueuedJob
 
 IdArray = npt.NDArray[np.int64]
 IdColumn = InstrumentedAttribute[int]
@@ -42,7 +45,7 @@ def store(session: Session, live: LiveModel, claimed: queue.Claim, predicted: Pr
         _insert_sets(session, live, job_ids[rows], predicted, rows)
         _insert_predictions(session, live, job_ids[rows], predicted, rows)
         _insert_codes(session, live, claimed.batch_id, job_ids, predicted, rows)
-        note_ids(session, Kind.TAGGED, PredictionSet, job_ids[rows].tolist(), model_id=live.id)
+        _log(session, live, job_ids[rows], predicted, rows)
     queue.finish(session, claimed.batch_id, locked)
     return len(rows)
 
@@ -68,13 +71,34 @@ def _insert_sets(
     session: Session, live: LiveModel, job_ids: IdArray, predicted: Predicted, rows: RowArray
 ) -> None:
     at = np.datetime64(now(session).replace(tzinfo=None), "us")
+    learned = live.learned
+    needs_review = np.asarray(predicted.reviews[rows][:, learned].any(axis=1))
+    needs_review |= _contradicted(session, live, job_ids, predicted.decisions[rows])
     sets = {
         "model_id": np.full(len(rows), live.id, np.int64),
         "job_id": job_ids,
-        "needs_review": np.asarray(predicted.reviews[rows][:, live.learned].any(axis=1)),
+        "needs_review": needs_review,
         "predicted_at": np.full(len(rows), at, "M8[us]"),
     }
     insert_arrays(session, table_of(PredictionSet), sets)
+
+
+def _contradicted(
+    session: Session, live: LiveModel, job_ids: IdArray, decisions: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Whether a job's feed says something else of a tag that the model has learned, shape (B,)."""
+    found = np.zeros(len(job_ids), bool)
+    said = suggestions_of(session, job_ids.tolist())
+    if not said:
+        return found
+    sure = sure_tags(session, session.get_one(Model, live.id))
+    column = {tag_id: at for at, tag_id in enumerate(live.tag_ids.tolist()) if tag_id in sure}
+    for row, job_id in enumerate(job_ids.tolist()):
+        found[row] = any(
+            tag_id in column and feed.answer != decisions[row, column[tag_id]]
+            for tag_id, feed in said.get(job_id, {}).items()
+        )
+    return found
 
 
 def _insert_predictions(
@@ -95,6 +119,29 @@ def _insert_predictions(
     }
     if n_tags:
         insert_arrays(session, table_of(Prediction), predictions)
+
+
+def _log(
+    session: Session, live: LiveModel, job_ids: IdArray, predicted: Predicted, rows: RowArray
+) -> None:
+    """Note the hashes of what is stored; reading it again would take as long as storing it."""
+    columns = np.flatnonzero(live.learned)
+    columns = columns[np.argsort(live.tag_ids[columns])]
+    of_rows = np.ix_(rows, columns)
+    cells = np.empty((len(rows), len(columns)), CELL)
+    cells["tag"] = live.tag_ids[columns]
+    cells["score"] = predicted.scores[of_rows]
+    cells["probability"] = predicted.probabilities[of_rows]
+    cells["decision"] = predicted.decisions[of_rows]
+    cells["review"] = predicted.reviews[of_rows]
+    salts: dict[int, bytes] = {}
+    for part in chunks(job_ids.tolist()):
+        salts |= salts_of(session, part)
+    hashes = {
+        job_id: hash_prediction_set(live.id, salts[job_id], said)
+        for job_id, said in zip(job_ids.tolist(), cells, strict=True)
+    }
+    note_hashes(session, Kind.TAGGED, PredictionSet, hashes, model_id=live.id)
 
 
 def _insert_codes(

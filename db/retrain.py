@@ -295,6 +295,8 @@ class _Work:
     champion_positions: Mapping[int, int]
     """Job -> its place among those that the champion learned from."""
     anchor_positions: Mapping[int, int]
+    n_judged: int
+    """Challengers that the gate has judged so far."""
     refresh: bool
     renamed: Mapping[str, str]
     """Old names of tags -> the ones they have now."""
@@ -325,6 +327,7 @@ def _prepare(session: Session, settings: Settings, label_id: int) -> _Work:
         anchor=anchor,
         champion_positions=learned_positions(session, champion) if champion else {},
         anchor_positions=learned_positions(session, anchor) if anchor else {},
+        n_judged=session.scalar(select(func.count(Verdict.id))) or 0,
         refresh=refresh,
         renamed=_renamed(session),
         began_at=now(session),
@@ -498,6 +501,7 @@ def _judgement(work: _Work, champion: Model | None, found: _Found, margin: Margi
         anchor=found.anchor,
         n_before=int(champion.metrics.get("n_labelled") or 0) if champion else 0,
         n_now=len(work.snapshot.training),
+        attempt=work.n_judged + 1,
         versus="the champion" if champion else "what tags are called",
     )
 

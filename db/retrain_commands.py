@@ -27,6 +27,13 @@ def retrain(
         float | None,
         typer.Option(min=0.01, metavar="HOURS", help="Only if the last one began so long ago."),
     ] = None,
+    when_drifted: Annotated[
+        bool,
+        typer.Option(
+            "--when-drifted",
+            help="Only if postings have drifted since the last one (see jobtool drift).",
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep looking whether one is due, until stopped.")
     ] = False,
@@ -51,20 +58,28 @@ def retrain(
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train a new model from the database; it goes live only if it is shown not to be worse.
+    """Train a new model from the database; it goes live unless it is likely to be worse.
 
     Without any label it learns what your tags are called and mean (jobtool tags import): a start
     for jobtool label, not calibrated.
 
-    With --after-labels, --after-jobs or --every nothing happens until one of them is reached or
-    your tags have changed, so the command can be run as often as you like, or with --watch be left
-    to itself.
+    New batches of labels that do not look like older ones are held (jobtool labels). Where the live
+    model has learned from exactly what there is, nothing is trained.
+
+    With --after-labels, --after-jobs, --every or --when-drifted nothing happens until one of them
+    is reached or your tags have changed, so the command can be run as often as you like, or with
+    --watch be left to itself.
     """
     from db.gate import Margin
     from db.retrain import Settings
     from db.schedule import Schedule, retrain_when_due
 
-    schedule = Schedule(after_labels=after_labels, after_jobs=after_jobs, every_hours=every)
+    schedule = Schedule(
+        after_labels=after_labels,
+        after_jobs=after_jobs,
+        every_hours=every,
+        when_drifted=when_drifted,
+    )
     if watch and not schedule.is_set:
         schedule = Schedule(after_labels=100)
     with opened(db) as engine:

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from types import FrameType
 
 from sqlalchemy import Engine
 
+from db.drift_answers import Unanswered, find_unanswered, mark_answered
 from db.engine import reading
 from db.errors import StoreError
 from db.retrain import RetrainReport, Settings, Tell, Unchanged, retrain
@@ -20,6 +22,8 @@ from db.trainer import Trainer
 
 LOOK_S = 30.0
 """Seconds between two looks whether a retrain is due."""
+DRIFT_LOOK_S = 3600.0
+"""Seconds between two looks for drift, which takes seconds itself."""
 WAIT_S = 600.0
 """Seconds after a retrain that failed."""
 
@@ -33,16 +37,26 @@ class Schedule:
     after_labels: int | None = None
     after_jobs: int | None = None
     every_hours: float | None = None
+    when_drifted: bool = False
 
     @property
     def is_set(self) -> bool:
         """Whether there is anything to wait for."""
-        return (self.after_labels, self.after_jobs, self.every_hours) != (None, None, None)
+        limits = (self.after_labels, self.after_jobs, self.every_hours)
+        return self.when_drifted or limits != (None, None, None)
 
-    def due(self, engine: Engine) -> str | None:
-        """Why a retrain is due; None if it is not."""
+    def due(self, engine: Engine, drifted: Unanswered | None = None) -> str | None:
+        """Why a retrain is due; None if it is not.
+
+        Parameters
+        ----------
+        drifted
+            What was found when drift was looked for.
+        """
         if not self.is_set:
             return "asked for"
+        if drifted and drifted.alarms:
+            return drifted.reason
         with reading(engine) as session:
             return reason_to_retrain(
                 session,
@@ -50,6 +64,13 @@ class Schedule:
                 new_jobs=self.after_jobs,
                 every=None if self.every_hours is None else timedelta(hours=self.every_hours),
             )
+
+    def look_for_drift(self, engine: Engine) -> Unanswered | None:
+        """What no retrain has answered yet; None if drift doesn't count."""
+        if not self.when_drifted:
+            return None
+        with reading(engine) as session:
+            return find_unanswered(session)
 
     def missing(self, engine: Engine) -> str:
         """How far it is to the next one, in words."""
@@ -62,8 +83,9 @@ class Schedule:
                 (n_jobs, "jobs", self.after_jobs),
             )
         ]
+        drift = ["no drift that is new"] if self.when_drifted else []
         hours = [f"or {self.every_hours:g} hours since the last began"] if self.every_hours else []
-        return ", ".join([*parts, *hours])
+        return ", ".join([*parts, *drift, *hours])
 
 
 def retrain_when_due(
@@ -88,19 +110,33 @@ def retrain_when_due(
     StoreError
         Without `watch`, if it fails. With it, failures are logged and tried again later.
     """
+
+    def retrain_if_due(drifted: Unanswered | None) -> RetrainReport | Unchanged | None:
+        reason = schedule.due(engine, drifted)
+        if reason is None:
+            return None
+        report = retrain(engine, store, trainer, settings, reason=reason, tell=tell)
+        if drifted:
+            mark_answered(engine, report.run_id, drifted.keys)
+        return report
+
     if not watch:
-        if reason := schedule.due(engine):
-            yield retrain(engine, store, trainer, settings, reason=reason, tell=tell)
+        if report := retrain_if_due(schedule.look_for_drift(engine)):
+            yield report
         return
+    next_drift = time.monotonic()
     with _stopping() as stop:
         while not stop.is_set():
-            wait_s = look_s
+            wait_s, drifted = look_s, None
             try:
-                if reason := schedule.due(engine):
-                    yield retrain(engine, store, trainer, settings, reason=reason, tell=tell)
+                if time.monotonic() >= next_drift:
+                    drifted = schedule.look_for_drift(engine)
+                    next_drift = time.monotonic() + DRIFT_LOOK_S
+                if report := retrain_if_due(drifted):
+                    yield report
             except StoreError as error:
                 logger.error("%s; next try in %.0f minutes", error, WAIT_S / 60)
-                wait_s = WAIT_S
+                wait_s, next_drift = WAIT_S, time.monotonic()
             stop.wait(wait_s)
 
 

@@ -162,6 +162,20 @@ class LabelBatch(Base):
     """Ids of the jobs whose labels fit the live model least, worst first."""
 
 
+class FeedValue(Base):
+    """What the team says that a value of a feed's field means: a tag, or none."""
+
+    __tablename__ = "feed_values"
+    name: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    """The field, as `tagger.feed_facts.plain` writes it."""
+    value: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    """The value, written likewise."""
+    tag_id: Mapped[int | None] = belongs("tags.id", index=True)
+    """None: the value means none of the tags, whatever they are called."""
+    said_by: Mapped[str] = mapped_column(String(MAX_NAME))
+    said_at: Mapped[datetime]
+
+
 class Label(Base):
     """One answer of one labeller about a tag on a job: a line of history, never changed.
 
@@ -314,6 +328,35 @@ class Prediction(Base):
     """Whether a person should look: so near to the threshold."""
 
 
+class Promise(Base):
+    """What is promised of a tag where a model gives it without a person: a line of history, never
+    changed. The last line of a (model, tag) holds; see `db.promises`.
+    """
+
+    __tablename__ = "promises"
+    __table_args__ = (
+        CheckConstraint("wrong_at_most > 0 AND wrong_at_most < 1", name="wrong_at_most"),
+        CheckConstraint("confidence > 0 AND confidence < 1", name="confidence"),
+        Index(None, "model_id", "tag_id"),
+    )
+    id: Mapped[int] = numbered()
+    model_id: Mapped[int] = belongs("models.id")
+    tag_id: Mapped[int] = belongs("tags.id", index=True)
+    wrong_at_most: Mapped[float]
+    """Share of the postings given the tag without a person that may lack it."""
+    confidence: Mapped[float]
+    """How sure that is, for this tag by itself."""
+    threshold: Mapped[float | None]
+    """Probability from which the tag is given without a person; None: nothing is promised."""
+    n_given: Mapped[int]
+    """Judged postings, reposts counted once, that reach the threshold."""
+    n_wrong: Mapped[int]
+    """Those of them that lack the tag."""
+    missing: Mapped[int]
+    """More judged postings given the tag that a promise takes at least; 0 where there is one."""
+    promised_at: Mapped[datetime]
+
+
 class JobCode(Base):
     """A job's code, float32, little endian."""
 
@@ -356,6 +399,8 @@ class Run(Base):
     """What training it again takes beside jobs and labels, see `db.rebuild`; None for one by an
     older jobtool, or one that failed."""
     error: Mapped[str | None] = mapped_column(LongText)
+    alarms: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Keys of the drift alarms that it answers; None if nobody asked it to look for drift."""
 
 
 class Verdict(Base):

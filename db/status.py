@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnExpressionArgument, distinct, exists, func, select
 from sqlalchemy.orm import Session
 
-from db import match_models
+from db import match_models, promises
 from db.advice import labelling_advice
 from db.columns import BatchState, LabelBatchState, RunState
 from db.engine import now
@@ -86,6 +86,7 @@ def _model(session: Session, model: Model | None) -> dict[str, Any] | None:
         "folder": model.folder,
         "without_labels": has_no_labels(model),
         "hardly_known_tags": tag_notes(session, model).short(),
+        "promise": promises.summary(session, model),
         "created_at": model.created_at.isoformat(),
         "live_since": last.promoted_at.isoformat() if last else None,
         "live_by": last.reason if last else None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from db.commands import AsJson, Database, n_of, opened, print_json, told_time
+from db.feed_commands import map_values
 from db.file_options import Columns, Encoding
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+app.command("map")(map_values)
 
 TagName = Annotated[str, typer.Argument(metavar="TAG", help="A tag, or another name of one.")]
 
@@ -81,11 +84,8 @@ def add(
     from db.tags import add_tags
 
     with opened(db) as engine, writing(engine) as session:
-        alike = add_tags(session, names)
+        add_tags(session, names)
     typer.echo(f"Added: {', '.join(names)}")
-    if alike:
-        there = ", ".join(alike)
-        typer.echo(f"Only capitals make another tag of what was there: {there}", err=True)
 
 
 @app.command()
@@ -190,10 +190,16 @@ def export(
     """Write what is known of the tags in use into a file that `jobtool tags import` reads."""
     from db.engine import reading
     from db.tag_info import tag_infos
+    from tagger.errors import DataError
+    from tagger.tag_info import check_distinct, without_mistakable_aliases
 
     files: TagFiles = context.obj.files
     with opened(db) as engine, reading(engine) as session:
-        infos = tag_infos(session)
+        infos = without_mistakable_aliases(tag_infos(session))
+    try:
+        check_distinct(infos)
+    except DataError as error:  # labels may have made such tags
+        typer.echo(f"jobtool tags import will refuse this file: {error}", err=True)
     if output is None:
         return typer.echo(files.tags_as_csv(infos), nl=False)
     files.write_tags(output, infos)

@@ -18,8 +18,7 @@ from db.audit_log import Kind, note
 from db.columns import MAX_NAME, WordVerdict
 from db.engine import now
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, chunks, find_tags
+from db.labels import all_tags, check_name, chunks, find_tags
 from db.schema import Tag, TagAlias, TagFact, TagWord
 from tagger.columns import fold
 from tagger.errors import DataError
@@ -100,20 +99,37 @@ Lines = dict[str, list[Line]]
 """Word without capitals -> its lines, oldest first."""
 
 
-def last_facts(
-    session: Session, ids: Sequence[int], *, said_by: str | None = None
-) -> dict[int, Fact]:
-    """Tag id -> its last line; with `said_by` the last one by them."""
+def last_facts(session: Session, ids: Sequence[int]) -> dict[int, Fact]:
+    """Tag id -> its last line."""
     found = {}
     for part in chunks(ids):
-        last = select(func.max(TagFact.id)).where(TagFact.tag_id.in_(part))
-        if said_by is not None:
-            last = last.where(TagFact.said_by == said_by)
-        last = last.group_by(TagFact.tag_id)
+        last = select(func.max(TagFact.id)).where(TagFact.tag_id.in_(part)).group_by(TagFact.tag_id)
         query = select(TagFact.tag_id, TagFact.description, TagFact.share)
         for tag_id, description, share in session.execute(query.where(TagFact.id.in_(last))):
             found[tag_id] = Fact(description, share)
     return found
+
+
+def facts_said_by(session: Session, ids: Sequence[int], said_by: str) -> dict[int, Fact]:
+    """Tag id -> the description and the share that one labeller said last.
+
+    A line holds both, so the one that differs from the line before is what its labeller said; the
+    other may be somebody else's, copied.
+    """
+    said: dict[int, Fact] = {}
+    before: dict[int, Fact] = {}
+    for part in chunks(ids):
+        query = select(TagFact.tag_id, TagFact.description, TagFact.share, TagFact.said_by)
+        in_order = query.where(TagFact.tag_id.in_(part)).order_by(TagFact.id)
+        for tag_id, description, share, labeller in session.execute(in_order):
+            old, before[tag_id] = before.get(tag_id, NO_FACT), Fact(description, share)
+            if labeller == said_by:
+                own = said.get(tag_id, NO_FACT)
+                said[tag_id] = Fact(
+                    own.description if description == old.description else description,
+                    own.share if share == old.share else share,
+                )
+    return said
 
 
 def word_lines(session: Session, ids: Sequence[int]) -> dict[int, Lines]:

@@ -17,6 +17,7 @@ from db.errors import StoreError
 from db.labels import all_tags, find_tags, iter_held
 from db.schema import Job, Label, Tag, TagAlias
 from db.tag_info import infos_of
+from tagger.tag_info import name_key
 
 
 class TagLine(NamedTuple):
@@ -81,24 +82,19 @@ def list_tags(session: Session) -> list[TagLine]:
     return lines
 
 
-def add_tags(session: Session, names: Sequence[str]) -> list[str]:
+def add_tags(session: Session, names: Sequence[str]) -> None:
     """New tags at the end of the list. Does not commit.
-
-    Returns
-    -------
-    Tags that were there and differ from a new one in capitals only: slips of the pen, perhaps.
 
     Raises
     ------
     StoreError
         If a name is taken, or can't be one.
     """
+    taken = _Taken(session)
     for name in names:
-        _check_free(session, name)
-    folded = {name.casefold() for name in names}
-    alike = [tag.name for tag in all_tags(session, retired=True) if tag.name.casefold() in folded]
+        taken.check_free(name)
+        taken.add(name, name)
     find_tags(session, names, create=True)
-    return alike
 
 
 def rename_tag(session: Session, old: str, new: str) -> None:
@@ -118,7 +114,7 @@ def rename_tag(session: Session, old: str, new: str) -> None:
     if alias is not None and alias.tag_id == tag.id:
         session.delete(alias)
         session.flush()
-    _check_free(session, new)
+    _Taken(session).check_free(new, of=tag.name)
     former, tag.name = tag.name, new
     session.flush()
     session.add(TagAlias(name=former, tag_id=tag.id))
@@ -128,7 +124,9 @@ def rename_tag(session: Session, old: str, new: str) -> None:
 def alias_tag(session: Session, name: str, alias: str) -> None:
     """Give a tag another name, for reading files; StoreError if it is taken. Does not commit."""
     tag = find_tags(session, [name])[name]
-    _check_free(session, alias)
+    _Taken(session).check_free(alias, of=tag.name)
+    if session.get(TagAlias, alias) or alias == tag.name:
+        raise StoreError(f"{alias!r:.60} is already a name of tag {tag.name!r:.60}")
     session.add(TagAlias(name=alias, tag_id=tag.id))
     session.flush()
 
@@ -170,14 +168,32 @@ def job_history(session: Session, name: str) -> list[HistoryLine]:
     ]
 
 
-def _check_free(session: Session, name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME:
-        raise StoreError(f"a tag has 1 to {MAX_NAME} characters, got {name!r:.60}")
-    if ";" in name:
-        raise StoreError(
-            f"{name!r:.60} holds a semicolon, which separates tags: name one at a time"
-        )
-    taken = session.scalar(select(Tag.name).where(Tag.name == name))
-    alias = session.get(TagAlias, name)
-    if taken or alias:
-        raise StoreError(f"{name!r:.60} is already the name of a tag, or another name of one")
+class _Taken:
+    """The names of all tags, whatever their capitals and spaces: a file can't tell those apart."""
+
+    def __init__(self, session: Session) -> None:
+        self._tags: dict[str, set[str]] = {}
+        names = {tag.id: tag.name for tag in all_tags(session, retired=True)}
+        for name in names.values():
+            self.add(name, name)
+        for alias, tag_id in session.execute(select(TagAlias.name, TagAlias.tag_id)):
+            self.add(alias, names[tag_id])
+
+    def add(self, name: str, tag: str) -> None:
+        """Note a name of a tag."""
+        self._tags.setdefault(name_key(name), set()).add(tag)
+
+    def check_free(self, name: str, *, of: str | None = None) -> None:
+        """StoreError if another tag than `of` has the name, or if it can't be one."""
+        if not name.strip() or len(name) > MAX_NAME:
+            raise StoreError(f"a tag has 1 to {MAX_NAME} characters, got {name!r:.60}")
+        if ";" in name:
+            raise StoreError(
+                f"{name!r:.60} holds a semicolon, which separates tags: name one at a time"
+            )
+        others = sorted(self._tags.get(name_key(name), set()) - {of})
+        if others:
+            raise StoreError(
+                f"{name!r:.60} is already a name of tag {others[0]!r:.60}, or differs from one in "
+                "capitals or spaces only: use another"
+            )

@@ -14,8 +14,7 @@ from db.columns import WordVerdict
 from db.commands import n_of
 from db.engine import reading, take_turns, writing
 from db.errors import StoreError
-from db.importing import check_name
-from db.labels import all_tags, chunks
+from db.labels import all_tags, check_name, chunks
 from db.schema import Job, TagWord
 from db.snapshot import LabelledJob, known_labels, read_labelled
 from db.tag_info import judged_words, say_word, undo_word
@@ -151,19 +150,23 @@ class WordSession:
 
     def _next(self) -> None:
         self._place += 1
-        while self.card is not None and not self._is_open(self.card):
+        while self.card is not None:
+            with reading(self._engine) as session:
+                if _is_open(session, self.card):
+                    return
             self._place += 1
-
-    def _is_open(self, card: OfferedWord) -> bool:
-        with reading(self._engine) as session:
-            return fold(card.word) not in {fold(word) for word in judged_words(session, card.tag)}
 
     def _judge(self, card: OfferedWord, verdict: WordVerdict) -> None:
         with writing(self._engine) as session:
             take_turns(session)
-            line = say_word(session, card.tag, card.word, verdict, self._labeller)
-            line_id = line.id if line else None  # None: somebody has just said the same
-        self._turned.append(_Turned(self._place, line_id, verdict))
+            line = None
+            if _is_open(session, card):
+                line = say_word(session, card.tag, card.word, verdict, self._labeller)
+            line_id = line.id if line else None
+        if line_id is None:
+            self.message = f"somebody else has just judged {card.word!r:.60}: passed over"
+        else:
+            self._turned.append(_Turned(self._place, line_id, verdict))
         self._next()
 
     def _undo(self) -> None:
@@ -176,9 +179,18 @@ class WordSession:
                 take_turns(session)
                 line = session.get(TagWord, last.line_id)
                 if line is not None:
-                    undo_word(session, line, self._labeller)
+                    try:
+                        undo_word(session, line, self._labeller)
+                    except StoreError:  # it stands for ever: the next undo is of what came before
+                        self._turned.pop()
+                        raise
         self._turned.pop()
         self._place, self.message = last.place, "taken back"
+
+
+def _is_open(session: Session, card: OfferedWord) -> bool:
+    """Whether nobody has judged the word."""
+    return fold(card.word) not in {fold(word) for word in judged_words(session, card.tag)}
 
 
 def counts_of(word: OfferedWord) -> tuple[str, str]:

@@ -5,7 +5,7 @@ Letters for axes: N jobs, H columns of a row, T tags.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,15 +44,6 @@ class Sample(NamedTuple):
 def plain_texts(jobs: Iterable[Job]) -> list[str]:
     """Title and text of each job as one string."""
     return [f"{job.title}\n{job.text}" for job in jobs]
-
-
-class Baseline(Protocol):
-    """What the learned baselines have in common."""
-
-    name: str
-
-    def fit(self, sample: Sample, Y: LabelArray, unlabelled: Counted) -> Self: ...
-    def predict_proba(self, sample: Sample) -> FloatArray: ...
 
 
 class MaskedLogistic:

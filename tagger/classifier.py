@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 
@@ -34,6 +33,8 @@ TEACHING = np.array([0.4, 0.3, 0.3, 0.5])
 """Weights of wide paths and names where they teach the network about unlabelled jobs."""
 SOFT_WEIGHT, MOST_SOFT = 0.3, 200.0
 """What an unlabelled job counts beside a labelled one, and what all of them may count together."""
+FEW_IN_FOLD = 5
+"""Jobs of a fold at which its mean logit counts by half."""
 SHARE_STRENGTH = 5.0
 """Examples that the expected share of a tag is worth beside its own."""
 
@@ -83,6 +84,8 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         trained, the weights of the stack (chosen on other jobs, but by what paths that learned
         from this one say of those), and what the final model says of unlabelled jobs, which the
         thresholds of tags with few examples look at.
+    groups_ : shape (N,)
+        Equal for labelled jobs that repeat each other.
 
     References
     ----------
@@ -136,26 +139,32 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             raise DataError("the plain chain knows no names: it takes labelled jobs")
         stated = np.full(n_tags, np.nan) if stated_share is None else stated_share
         self.share_ = expected_share(Y, stated, cautious_share)
-        folds = self._folds(labelled.rows, config)
+        self.groups_ = (
+            duplicate_groups(labelled.rows, seed=self.seed) if len(Y) else np.zeros(0, int)
+        )
+        folds = self._folds(self.groups_, config)
         numbers = range(int(folds.max()) + 1) if folds is not None else ()
         self.wide_ = WideClassifier(config.wide_config)
         wide = np.zeros((len(Y), n_tags, len(PATHS)), np.float32)
-        teachers = []
-        for fold in (*numbers, -1):
+        n_fits = len(numbers) + 1
+        teachers = np.zeros((n_fits if config.wide else 0, len(own.codes), n_tags), np.float32)
+        for place, fold in enumerate((*numbers, -1)):
             train = np.ones(len(Y), bool) if folds is None else folds != fold
             fitted = self.wide_ if fold < 0 else WideClassifier(config.wide_config)
             if config.wide:
                 fitted.fit(labelled.rows[train], labelled.terms[train], Y[train])
                 wide[~train] = fitted.logits(labelled.rows[~train], labelled.terms[~train])
-                teachers.append(self._teach(fitted, own))
+                teachers[place] = self._teach(fitted, own)
+            del fitted  # or that of a fold would lie beside the next one
         soft = None
         if config.wide and len(own.codes):
             weight = min(SOFT_WEIGHT, MOST_SOFT / len(own.codes))
-            soft = SoftLabels(own.codes.astype(np.float32), np.stack(teachers), weight)
+            soft = SoftLabels(own.codes.astype(np.float32), teachers, weight)
         self.deep_ = DeepClassifier(config.deep_config, seed=self.seed)
         self.deep_.fit(
             labelled.codes.astype(np.float32), Y, folds, soft=soft, show_progress=show_progress
         )
+        del soft, teachers
         self.history_ = self.deep_.history_
         self.has_wide_, self.is_cross_fitted_ = config.wide, folds is not None
         self._used = np.array([config.wide] * len(TEACHING) + [True])
@@ -165,21 +174,24 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             self.oof_proba_ = np.broadcast_to(self.share_, Y.shape).astype(float)
             self.oof_decided_ = np.zeros(Y.shape, bool)
             return self
-        paths = np.concatenate(
-            [wide, labelled.names[:, :, None], self.deep_.held_out_logits_[:, :, None]], axis=2
-        )
+        fitted_paths = [wide, self.deep_.held_out_logits_[:, :, None]]
+        wide, deep = (centred_by_fold(logits, folds) for logits in fitted_paths)
+        paths = np.concatenate([wide, labelled.names[:, :, None], deep], axis=2)
         self.stack_ = self._stack(paths, Y)
         oof_logits = self.stack_.logits(paths[:, :, self._used])
         others = self.decision_function(own) if len(own.codes) else np.zeros((0, n_tags))
+        named = self._named(np.concatenate([labelled.names, own.names]))
         self.decisions_: Decisions = fit_decisions(
-            Y, oof_logits, others=others, review_share=config.review_share
+            Y, oof_logits, others=others, named=named, review_share=config.review_share
         )
         self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
         for fold in numbers:  # no label judges itself
             out = folds == fold
             stack = self._stack(paths[~out], Y[~out])
             learned = stack.logits(paths[~out][:, :, self._used])
-            decisions = fit_decisions(Y[~out], learned, others=others, review_share=0.0)
+            decisions = fit_decisions(
+                Y[~out], learned, others=others, named=named, review_share=0.0
+            )
             self.oof_proba_[out] = expit(stack.logits(paths[out][:, :, self._used]))
             self.oof_decided_[out] = decisions.decide(self.oof_proba_[out])
         return self
@@ -206,13 +218,11 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         weights[:, self._used] = self.stack_.weights
         return weights
 
-    def _folds(self, rows: sparse.csr_array, config: TagConfig) -> npt.NDArray[np.intp] | None:
+    def _folds(
+        self, groups: npt.NDArray[np.intp], config: TagConfig
+    ) -> npt.NDArray[np.intp] | None:
         """Folds of the labelled jobs, repeats together; None where there is nothing to hold out."""
-        self.groups_ = np.zeros(0, np.intp)
-        if not rows.shape[0]:
-            return None
-        groups = self.groups_ = duplicate_groups(rows, seed=self.seed)
-        n_groups = int(groups.max()) + 1
+        n_groups = int(groups.max(initial=-1)) + 1
         n_folds = config.n_folds if n_groups < config.many else config.n_folds_of_many
         if n_groups < 2:
             return None
@@ -240,7 +250,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         prior = PRIOR[self._used]
         logits = self.paths(features) @ prior
         weights = np.tile(prior, (len(self.share_), 1))
-        return Stack(weights, offset_to_share(logits, self.share_), prior)
+        return Stack(weights, offset_to_share(logits, self.share_))
 
     def _decide_unlearned(
         self, features: JobFeatures, stated: FloatArray, cautious: FloatArray | None
@@ -248,8 +258,32 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         config = self.config or TagConfig()
         share = self.share_ if cautious is None else np.where(np.isnan(stated), cautious, stated)
         self.decisions_ = unlabelled_decisions(
-            self.predict_proba(features), share, review_share=config.review_share
+            self.decision_function(features),
+            share,
+            named=self._named(features.names),
+            review_share=config.review_share,
         )
+
+    def _named(self, names: FloatArray) -> npt.NDArray[np.bool_]:
+        """Tags whose names tell jobs (B, T) apart, and are listened to: shape (T,)."""
+        if not (self.has_wide_ and len(names)):
+            return np.zeros(len(self.share_), bool)
+        return np.asarray(np.ptp(names, axis=0) > 0)
+
+
+def centred_by_fold(logits: FloatArray, folds: npt.NDArray[np.intp]) -> FloatArray:
+    """Held-out logits with the means of all folds brought together, shape (N, T, P).
+
+    A fold's model has seen fewer examples of a tag the more of them are held out, and so gives
+    them lower logits than other folds' models would: pooled as they are, the logits of a rare tag
+    rank backwards. A fold of few jobs is moved less, for its own mean is chance.
+    """
+    centred, overall = logits.copy(), logits.mean(axis=0)
+    for fold in np.unique(folds):
+        own = folds == fold
+        weight = own.sum() / (own.sum() + FEW_IN_FOLD)
+        centred[own] -= weight * (logits[own].mean(axis=0) - overall)
+    return centred
 
 
 def expected_share(Y: LabelArray, stated: FloatArray, cautious: FloatArray | None) -> FloatArray:
@@ -279,13 +313,17 @@ def offset_to_share(logits: FloatArray, share: FloatArray) -> FloatArray:
     return np.asarray((low + high) / 2)
 
 
-def tag_remarks(Y: LabelArray, tags: tuple[str, ...]) -> dict[str, str]:
-    """What a user must know of tags with few examples; empty for the others."""
+def tag_remarks(Y: LabelArray, tags: tuple[str, ...], *, by_name: bool = True) -> dict[str, str]:
+    """What a user must know of tags with few examples; empty for the others.
+
+    `by_name` says whether names are listened to: in the plain chain they are not.
+    """
+    known = "known by its name alone, not calibrated" if by_name else "not learned, never given"
     remarks = {}
     for tag, n_yes, n_no in zip(tags, *known_counts(Y), strict=True):
         if not n_yes:
             what = "no example with it yet" if n_no else "no labels yet"
-            remarks[tag] = f"{what}: known by its name alone, not calibrated"
+            remarks[tag] = f"{what}: {known}"
         elif n_yes < FEW_EXAMPLES:
             examples = "1 example" if n_yes == 1 else f"{n_yes} examples"
             remarks[tag] = f"{examples}, under {FEW_EXAMPLES}: scores and threshold are rough"

@@ -32,7 +32,9 @@ def read_tags_file(
         )
     left = {name: theirs for name, theirs in (columns or {}).items() if name not in ours} or None
     of_tags = {name.removeprefix("tags."): theirs for name, theirs in ours.items()} or None
-    infos = () if path is None else read_tags(path, columns=of_tags, encoding=encoding)
+    infos = (
+        () if path is None else read_tags(path, columns=of_tags, encoding=encoding, prefix="tags.")
+    )
     return left, infos
 
 

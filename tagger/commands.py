@@ -3,6 +3,7 @@
 What is slow to import is imported inside the commands, so that `--help` answers at once.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -140,6 +141,7 @@ def train(
         raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
     if not labelled and not unlabelled:
         raise typer.BadParameter("without labelled jobs, give postings with --unlabelled FILE")
+    _check_plain_chain(plain_chain, tags)
     labelled = labelled or []
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
@@ -170,6 +172,8 @@ def tag_source(
     output: Path | None,
     title: str,
     explain: bool,
+    wrong_at_most: float | None,
+    confidence: float,
     columns: dict[str, str] | None,
     encoding: str,
     rejects: Path | None,
@@ -181,6 +185,7 @@ def tag_source(
 
     with one_thread():
         from tagger.model import TagModel
+        from tagger.promise_commands import thresholds
         from tagger.tagging import check_apart, is_table, iter_rows, tag_file, tag_jobs
 
     if source is None or not is_table(source):
@@ -190,22 +195,28 @@ def tag_source(
             )
         job = _read_posting(source, title, encoding)
         loaded = TagModel.load(model)
-        tagged = next(tag_jobs(loaded, [job], explain=explain))
+        promised = thresholds(loaded, model, wrong_at_most, confidence)
+        tagged = next(tag_jobs(loaded, [job], explain=explain, promised=promised))
         if as_json:
-            return typer.echo(tagged.to_line(), nl=False)
-        return display.print_posting(tagged, loaded)
+            known = {**tagged.to_json(), "without_labels": loaded.without_labels}
+            return typer.echo(json.dumps(known, ensure_ascii=False))
+        return display.print_posting(tagged, loaded, promised)
     if title:
         raise typer.BadParameter("--title is for one posting; jobs in a file have their own")
     if output:
         rejects = rejects or _rejects_beside(output)
         check_apart(rejects, output)
     loaded = TagModel.load(model)
+    promised = thresholds(loaded, model, wrong_at_most, confidence)
+    if loaded.without_labels:
+        _tell(display.NO_LABELS)
     with collected(rejects, source) as rejected, interrupts.terminable():
         options: dict[str, Any] = {
             "rejects": rejected,
             "columns": columns,
             "encoding": encoding,
             "explain": explain,
+            "promised": promised,
             "n_workers": n_workers or usable_cores(),
             "show_progress": True,
         }
@@ -217,7 +228,12 @@ def tag_source(
         n_jobs = tag_file(loaded, source, output, **options)
         if as_json:
             return display.print_json(
-                {"output": str(output), "jobs": n_jobs, "rejected": rejected.count}
+                {
+                    "output": str(output),
+                    "jobs": n_jobs,
+                    "rejected": rejected.count,
+                    "without_labels": loaded.without_labels,
+                }
             )
         typer.echo(f"Tagged {display.n_of(n_jobs, 'job')}: {output}")
 
@@ -246,12 +262,14 @@ def evaluate(
     """Say how good the tags are, beside simpler methods.
 
     With --model: of that model on jobs it was not trained on. Without: of training on these jobs,
-    by cross-validation; repeated postings stay in one fold. With --report rejected rows go to
+    by cross-validation; repeated postings stay in one fold. Unlabelled postings that look like the
+    labelled ones make the intervals narrower; with --model, too. With --report rejected rows go to
     FILE.html.rejects.jsonl, unless --rejects names another file; otherwise they are counted and
     the first ones shown.
     """
-    if model and (unlabelled or plain_chain or tags):
-        raise typer.BadParameter("--unlabelled, --tags and --plain-chain are for cross-validation")
+    if model and (plain_chain or tags):
+        raise typer.BadParameter("--tags and --plain-chain are for cross-validation")
+    _check_plain_chain(plain_chain, tags)
     columns, infos = read_tags_file(tags, parse_columns(column), encoding)
     if report:
         from tagger.tagging import check_apart
@@ -266,7 +284,7 @@ def evaluate(
         files: dict[str, Any] = {"rejects": rejected, "columns": columns, "encoding": encoding}
         if model:
             _tell("Use jobs that the model was not trained on: it looks better on those it was.")
-            evaluation = evaluate_files(labelled, model, **files)
+            evaluation = evaluate_files(labelled, model, unlabelled=unlabelled or (), **files)
         else:
             evaluation = cross_validate_files(
                 labelled,
@@ -319,6 +337,14 @@ def demo(
 
 
 # ---- what the commands share
+
+
+def _check_plain_chain(plain_chain: bool, tags: Path | None) -> None:
+    if plain_chain and tags:
+        raise typer.BadParameter(
+            "--plain-chain tags from the code alone and takes nothing from the file of --tags: "
+            "leave out one of the two"
+        )
 
 
 @contextmanager

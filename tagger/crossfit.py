@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.errors import DataError
+from tagger.features import count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts
-from tagger.tagger import JobTagger, count_all
+from tagger.tagger import JobTagger
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -11,18 +11,20 @@ import numpy as np
 from tagger.errors import DataError
 from tagger.evaluate import cross_validate
 from tagger.evaluation import Evaluation
+from tagger.features import count_all, join_counted
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
 from tagger.model import TagModel
 from tagger.report import write_report
 from tagger.tagged import TaggedJob, TagWriter
-from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted
+from tagger.tagger import JobTagger, TaggerConfig
 from tagger.tagging import tag_jobs
 
 N_FOLDS = 4
 """Each labelled job is measured by a model that has learned from the other three quarters."""
 
-DAY_ZERO = "jobtool, day zero (no labels)"
-"""The same postings without anybody's labels: what the tags are called, and nothing else."""
+DAY_ZERO = "jobtool, day zero (all texts, no labels)"
+"""What the tags are called, and the texts of all postings, those it is asked about too, as a team
+has them on its first day; nobody's labels."""
 
 _MODEL, _LOGS, _TAGS, _REPORT = "model", "model.logs", "tags.jsonl", "report.html"
 _MARK = ".jobtool-demo"  # tells a folder of ours from one that has files of these names

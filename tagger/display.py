@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from tagger.demo import Demo
     from tagger.evaluation import Evaluation
-    from tagger.model import Reason, TagModel
+    from tagger.model import FloatArray, Reason, TagModel
     from tagger.tagged import TaggedJob
     from tagger.training import TrainingReport
 
@@ -21,6 +21,9 @@ N_SHOWN = 10
 N_REASONS = 4
 N_MISTAKES = 6
 NOTHING = "\N{EN DASH}"  # stands where a number is not defined
+NO_LABELS = (
+    "No labels yet: the model knows tags by their names and words alone; nothing is calibrated."
+)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -31,7 +34,7 @@ def print_training(report: "TrainingReport") -> None:
     typer.echo(f"{_trained(report.to_json())} in {report.seconds:.0f} s.\n")
     _print_tags(report.tags)
     typer.echo(
-        f"{_metrics(report.metrics, len(report.tags))}\n\n"
+        f"{_metrics(report.metrics, len(report.tags), report.n_labelled)}\n\n"
         f"Model:           {report.model}\n"
         f"Learning curves: {report.logs}\n"
         f"Next:            jobtool tag --model {report.model} POSTING.txt"
@@ -44,12 +47,15 @@ def print_model(facts: Mapping[str, Any], tags: Sequence[Mapping[str, Any]]) -> 
         f"{facts['version']} on {facts['created']}, seed {facts['seed']}\n{_trained(facts)}.\n"
     )
     _print_tags(tags)
-    typer.echo(_metrics(facts["metrics"], len(tags)))
+    typer.echo(_metrics(facts["metrics"], len(tags), facts["n_labelled"]))
 
 
-def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
+def print_posting(
+    tagged: "TaggedJob", model: "TagModel", promised: "FloatArray | None" = None
+) -> None:
     """All tags that are given or in doubt, and the next best up to `N_SHOWN`."""
-    thresholds = dict(zip(model.tags, model.thresholds.tolist(), strict=True))
+    limits = model.thresholds if promised is None else promised
+    thresholds = dict(zip(model.tags, limits.tolist(), strict=True))
     ranked = sorted(tagged.scores, key=lambda tag: -tagged.scores[tag])
     told = {*tagged.tags, *tagged.review}
     shown = [tag for place, tag in enumerate(ranked) if tag in told or place < N_SHOWN]
@@ -69,6 +75,8 @@ def print_posting(tagged: "TaggedJob", model: "TagModel") -> None:
     if len(shown) < len(ranked):
         rest = tagged.scores[next(tag for tag in ranked if tag not in shown)]
         typer.echo(f"{n_of(len(ranked) - len(shown), 'more tag')}, at most {rest:.3f}")
+    if model.without_labels:
+        typer.echo(NO_LABELS)
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
@@ -97,7 +105,7 @@ def print_demo(demo: "Demo") -> None:
     typer.echo(
         f"\nTrained on {demo.n_labelled} postings with tags and {demo.n_unlabelled} without. "
         "Scores of models that\nlearned from three quarters of them, on the quarter left out, "
-        "beside simpler methods:\n"
+        "beside simpler methods.\nDay zero has read the texts of all of them, but no label:\n"
     )
     _print_scores(demo.evaluation)
     typer.echo(
@@ -199,6 +207,31 @@ def _print_scores(evaluation: "Evaluation") -> None:
     ]
     names = ("method", "mean AP", "95%", "macro F1", "micro F1")
     print_table(names, rows, right=(1, 3, 4))
+    if evaluation.narrow_rows:
+        _print_narrow(evaluation)
+
+
+def _print_narrow(evaluation: "Evaluation") -> None:
+    """Our intervals beside those that unlabelled jobs make narrower."""
+    shown = {
+        "mean_average_precision": "mean AP",
+        "macro_f1": "macro F1",
+        "micro_f1": "micro F1",
+    }
+    rows = [
+        (
+            shown[row["score"]],
+            *(
+                f"{_score(row[low], 3)}{NOTHING}{_score(row[high], 3)}"
+                for low, high in (("bootstrap_low", "bootstrap_high"), ("low", "high"))
+            ),
+            _score(row["width_ratio"]),
+        )
+        for row in evaluation.narrow_rows
+    ]
+    n = evaluation.narrow_rows[0]["unlabelled"]
+    typer.echo(f"\n95% intervals of {evaluation.name}, and with {n_of(n, 'unlabelled job')}:")
+    print_table(("score", "bootstrap", "with unlabelled", "width"), rows, right=(3,))
 
 
 def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:
@@ -226,11 +259,13 @@ def _trained(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _metrics(metrics: Mapping[str, Any], n_tags: int) -> str:
+def _metrics(metrics: Mapping[str, Any], n_tags: int, n_labelled: int) -> str:
+    if not n_labelled:
+        return f"{NO_LABELS}\nLabel some jobs and train again."
     if metrics["mean_average_precision"] is None:
         return (
-            "No labels yet: tags are ranked by their names and words alone. Nothing here is\n"
-            "calibrated or measured; label some jobs and train again."
+            "No tag can be measured yet: that takes different jobs, some with the tag and some\n"
+            "without it. Label more jobs and train again."
         )
     scored = metrics["n_scored_tags"]
     covers = "" if scored == n_tags else f" (means over {scored} of {n_of(n_tags, 'tag')})"
@@ -250,7 +285,7 @@ def _paths(metrics: Mapping[str, Any]) -> str:
 
 
 def _verdict(tagged: "TaggedJob", tag: str, threshold: float) -> str:
-    if threshold != threshold:
+    if threshold != threshold and tag not in tagged.review:
         return "never given"
     said = ["given"] if tag in tagged.tags else []
     return ", ".join([*said, "in doubt"] if tag in tagged.review else said)

@@ -3,13 +3,17 @@
 Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.stats import rankdata
 
 from tagger.logistic import fit_logistic
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating[Any]]
 
 _N_FOLDS = 3
 _LEFT_OUT = 0.25
@@ -37,6 +41,32 @@ def in_domain(labelled: sparse.csr_array, unlabelled: sparse.csr_array) -> BoolA
     n, n_others = labelled.shape[0], unlabelled.shape[0]
     if not n or not n_others:
         return np.ones(n_others, bool)
+    scores = _home_scores(labelled, unlabelled)
+    return np.asarray(scores[n:] >= np.quantile(scores[:n], _LEFT_OUT), bool)
+
+
+def difference(labelled: sparse.csr_array, unlabelled: sparse.csr_array) -> tuple[float, float]:
+    """How well unlabelled jobs are told from labelled ones by a classifier that has seen neither.
+
+    Parameters
+    ----------
+    labelled, unlabelled : shape (N, H), (U, H)
+        Without repeats; at least one of each.
+
+    Returns
+    -------
+    Area under the ROC curve, 0.5 where they can't be told apart; and how many standard errors of
+    the Mann-Whitney test it lies above that.
+    """
+    n, n_others = labelled.shape[0], unlabelled.shape[0]
+    ranks = rankdata(_home_scores(labelled, unlabelled))
+    auc = (float(ranks[:n].sum()) - n * (n + 1) / 2) / (n * n_others)
+    return auc, (auc - 0.5) / float(np.sqrt((n + n_others + 1) / (12 * n * n_others)))
+
+
+def _home_scores(labelled: sparse.csr_array, unlabelled: sparse.csr_array) -> FloatArray:
+    """How much each job looks like a labelled one to classifiers that have not seen it, N + U."""
+    n, n_others = labelled.shape[0], unlabelled.shape[0]
     X = sparse.csr_array(sparse.vstack([labelled, unlabelled], format="csr"))
     is_own = np.arange(n + n_others) < n
     n_folds = min(_N_FOLDS, n)
@@ -53,5 +83,4 @@ def in_domain(labelled: sparse.csr_array, unlabelled: sparse.csr_array) -> BoolA
         inverse_l2=_INVERSE_L2,
         n_iterations=10,
     )
-    scores = (np.asarray(X @ coefficients) + intercepts)[np.arange(len(fold)), fold]
-    return np.asarray(scores[n:] >= np.quantile(scores[:n], _LEFT_OUT), bool)
+    return np.asarray((np.asarray(X @ coefficients) + intercepts)[np.arange(len(fold)), fold])

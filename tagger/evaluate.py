@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tagger.alike import find_alike
 from tagger.baselines import (
     LEARNED,
     NAMES_ALONE,
@@ -20,14 +21,14 @@ from tagger.baselines import (
 from tagger.classifier import tag_remarks
 from tagger.errors import DataError
 from tagger.evaluation import Evaluation
-from tagger.features import Counted, RowStatistics
+from tagger.features import Counted, RowStatistics, count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts, named_tags
 from tagger.model import TagModel
 from tagger.splits import duplicate_groups, group_folds
 from tagger.storage import jobtool_version
 from tagger.tag_info import TagInfo
-from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagger import JobTagger, TaggerConfig
 from tagger.thresholds import cross_fitted_decisions
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -79,22 +80,34 @@ def cross_validate(
     )
     groups = groups_of(sample.counted, seed=seed)
     folds = checked_folds(groups, n_folds, seed=seed)
+    alike = find_alike(sample.counted, groups, more, seed=seed)
+    others = group_folds(alike.groups, n_folds, seed=seed)  # each is asked about without it, too
+    asked_others = np.zeros((len(others), len(names))), np.zeros((len(others), len(names)), bool)
 
     proba, decisions, review = np.zeros(Y.shape), np.zeros(Y.shape, bool), np.zeros(Y.shape, bool)
     theirs = {name: np.zeros(Y.shape) for name in (NAMES_ALONE, *(peer.name for peer in LEARNED))}
     models: list[TagModel] = []
+    by_name = (config or TaggerConfig()).tags.wide
     for fold in range(n_folds):
         train, test = folds != fold, folds == fold
+        kept = np.ones(len(more.measures), bool)
+        kept[alike.chosen[others == fold]] = False
+        taught = more.take(kept) if not kept.all() else more
         tagger = JobTagger(config, seed=seed).fit_counted(
-            sample.counted.take(train), Y[train], infos, more, show_progress=show_progress
+            sample.counted.take(train), Y[train], infos, taught, show_progress=show_progress
         )
         model, asked = tagger.model_, sample.counted.take(test)
         said = model.predict_counted(asked)
         proba[test], decisions[test] = said.probabilities, said.decisions
         review[test] = said.reviews
+        if not kept.all():
+            said = model.predict_counted(more.take(~kept), codes=False)
+            # `more` is in its own order, and so are the jobs of a fold
+            for part, found in zip(asked_others, (said.probabilities, said.decisions), strict=True):
+                part[others == fold] = found
         theirs[NAMES_ALONE][test] = names_alone(model.names, asked)
         for baseline in LEARNED:
-            fitted = baseline(seed=seed).fit(sample.take(train), Y[train], more)
+            fitted = baseline(seed=seed).fit(sample.take(train), Y[train], taught)
             theirs[baseline.name][test] = fitted.predict_proba(sample.take(test))
         if not models:
             codes = model.encoder(model.row_weights.weigh(sample.counted))
@@ -109,17 +122,20 @@ def cross_validate(
         review=review,
         bands=_mean_known([model.bands for model in models]),
         groups=groups,
+        unlabelled=asked_others if len(others) else None,
+        unlabelled_groups=alike.groups if len(others) else None,
         baselines={
             **simple_baselines(*known_counts(Y), len(Y)),
             **{name: (P, cross_fitted_decisions(Y, P, folds)[0]) for name, P in theirs.items()},
         },
         codes=codes,
         histories=histories,
-        remarks=_fold_remarks(tag_remarks(Y, names), names, models),
+        remarks=_fold_remarks(tag_remarks(Y, names, by_name=by_name), names, models),
         info={
             "how": f"{n_folds}-fold cross-validation; repeated postings stay in one fold",
             "labelled jobs": f"{len(own):,}, {_n_repeats(groups):,} of them repeats of another",
             "unlabelled jobs": f"{len(more.measures):,}",
+            "intervals narrowed by": alike.note,
             "thresholds": "of each fold's model; the table shows their means",
             "codes and learning curves": "of the first fold's model",
             "seed": str(seed),
@@ -129,8 +145,12 @@ def cross_validate(
     )
 
 
-def evaluate_model(model: TagModel, labelled: Sequence[Job]) -> Evaluation:
+def evaluate_model(
+    model: TagModel, labelled: Sequence[Job], unlabelled: Iterable[Job] = ()
+) -> Evaluation:
     """Evaluate a saved model on jobs it was not trained on.
+
+    Unlabelled jobs, which it was not trained on either, narrow the intervals.
 
     The baselines know what the model's folder says of its training data: how frequent each tag was.
 
@@ -148,6 +168,9 @@ def evaluate_model(model: TagModel, labelled: Sequence[Job]) -> Evaluation:
     groups = groups_of(counted)
     data = model.meta["data"]
     counts = [np.array([data[kind][tag] for tag in model.tags]) for kind in ("yes", "no")]
+    more = count_all(unlabelled)
+    alike = find_alike(counted, groups, more)
+    asked = model.predict_counted(more.take(alike.chosen), codes=False)
     theirs = names_alone(model.names, counted)
     folds = group_folds(groups, min(5, int(groups.max()) + 1))
     return Evaluation(
@@ -159,6 +182,8 @@ def evaluate_model(model: TagModel, labelled: Sequence[Job]) -> Evaluation:
         review=said.reviews,
         bands=model.bands,
         groups=groups,
+        unlabelled=(asked.probabilities, asked.decisions) if len(alike.chosen) else None,
+        unlabelled_groups=alike.groups if len(alike.chosen) else None,
         baselines={
             **simple_baselines(counts[0], counts[1], len(own)),
             NAMES_ALONE: (theirs, cross_fitted_decisions(Y, theirs, folds)[0]),
@@ -168,6 +193,7 @@ def evaluate_model(model: TagModel, labelled: Sequence[Job]) -> Evaluation:
         info={
             "how": "a saved model on jobs held out by whoever chose the file",
             "labelled jobs": f"{len(own):,}, {_n_repeats(groups):,} of them repeats of another",
+            "intervals narrowed by": alike.note,
             "model trained on": f"{data['labelled']:,} labelled and {data['unlabelled']:,} other "
             f"jobs, {model.meta['created']}, version {model.meta['version']}",
             "version": jobtool_version(),

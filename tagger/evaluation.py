@@ -15,8 +15,11 @@ from tagger import metrics
 from tagger.bootstrap import Intervals, Resampled, paired_bootstrap, resample
 from tagger.errors import DataError
 from tagger.metrics import BoolArray, FloatArray, LabelArray, plain
+from tagger.ppi import PpiInterval, linear_scores, ppi_interval
 
 Row = dict[str, Any]
+
+SCORES = ("mean_average_precision", "macro_f1", "micro_f1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +50,11 @@ class Evaluation:
     """Shape (T, 2): lowest and highest probability left to a person; nan for no band."""
     groups: npt.NDArray[np.generic] | None = None
     """Shape (N,): equal for jobs that repeat each other; None where every job is alone."""
+    unlabelled: tuple[FloatArray, BoolArray] | None = None
+    """Probabilities and decisions of U unlabelled jobs that the model was not trained on and that
+    are drawn like the labelled ones, shape (U, T) each: they narrow the intervals."""
+    unlabelled_groups: npt.NDArray[np.generic] | None = None
+    """Shape (U,): equal for jobs that repeat each other."""
     baselines: Mapping[str, tuple[FloatArray, BoolArray]] = field(default_factory=dict)
     """Name -> (proba, decisions) on the same jobs, in the order to show."""
     codes: FloatArray | None = None
@@ -89,6 +97,43 @@ class Evaluation:
     def intervals(self) -> Intervals:
         """95% intervals of our own scores."""
         return self._resampled.intervals()
+
+    @cached_property
+    def narrow_intervals(self) -> dict[str, PpiInterval]:
+        """Score -> its 95% interval with the help of unlabelled jobs; empty without any."""
+        if self.unlabelled is None:
+            return {}
+        scores = linear_scores(self.Y, self.proba, self.decisions, self.unlabelled)
+        return {
+            name: ppi_interval(
+                getattr(scores, name),
+                groups=self.groups,
+                unlabelled_groups=self.unlabelled_groups,
+            )
+            for name in SCORES
+        }
+
+    @cached_property
+    def narrow_rows(self) -> list[Row]:
+        """The same beside the bootstrap's, as plain values."""
+        rows = []
+        for name, found in self.narrow_intervals.items():
+            plainly = getattr(self.intervals, name)
+            width = plainly.high - plainly.low
+            rows.append(
+                {
+                    "score": name,
+                    "bootstrap_low": plain(plainly.low),
+                    "bootstrap_high": plain(plainly.high),
+                    "value": plain(found.value),
+                    "low": plain(found.low),
+                    "high": plain(found.high),
+                    "trust": plain(found.trust),
+                    "width_ratio": plain((found.high - found.low) / width) if width else None,
+                    "unlabelled": 0 if self.unlabelled is None else len(self.unlabelled[0]),
+                }
+            )
+        return rows
 
     @cached_property
     def score_rows(self) -> list[Row]:
@@ -181,6 +226,7 @@ class Evaluation:
                 name: plain(getattr(self.summary, name)) for name in self.summary.__slots__
             },
             "scores": self.score_rows,
+            "narrow_intervals": self.narrow_rows,
             "tags": self.tag_rows,
             "thresholds": self.threshold_rows,
             "calibration_error": self.calibration_error,
@@ -215,7 +261,7 @@ def _remark(s: metrics.TagScores) -> str:
 
 def _bounds(i: Intervals) -> Row:
     row: Row = {}
-    for name in ("mean_average_precision", "macro_f1", "micro_f1"):
+    for name in SCORES:
         interval = getattr(i, name)
         row[name] = plain(interval.value)
         row[f"{name}_low"], row[f"{name}_high"] = plain(interval.low), plain(interval.high)

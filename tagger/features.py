@@ -86,20 +86,10 @@ class JobText:
         return cls(tokenize(title), tokenize(text), f"{title}\n{text}")
 
 
-def bucket_of(term: str) -> int:
-    """Column of a term in a row, in [0, N_TERMS)."""
-    return int(_buckets(term_hash(term)))
-
-
-def _buckets(hashes: npt.ArrayLike) -> Ints:
-    """Columns of hashed terms; a hash has a sign."""
-    return np.asarray(np.abs(np.asarray(hashes, np.int64)) % N_TERMS)
-
-
 def buckets_of(columns: Ints) -> Ints:
     """Buckets of the columns of counted terms, in [0, N_TERMS)."""
     signed = (columns.astype(np.int64) ^ 0x80000000) - 0x80000000  # 32 bits: unsigned to signed
-    return _buckets(signed)
+    return np.asarray(np.abs(signed) % N_TERMS)
 
 
 def batches(jobs: Iterable[Job], size: int = BATCH) -> Iterator[list[Job]]:
@@ -141,6 +131,27 @@ def _in_buckets(terms: Rows) -> Rows:
     rows = rows.copy()
     rows.sum_duplicates()
     return rows
+
+
+def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
+    """Count any number of jobs in batches; their texts are not kept."""
+    from tqdm import tqdm  # one posting needs none
+
+    parts = []
+    with tqdm(desc="reading", unit="job", disable=None if show_progress else True) as bar:
+        for batch in batches(jobs):
+            parts.append(count(batch))
+            bar.update(len(batch))
+    return join_counted(parts or [count([])])
+
+
+def join_counted(parts: Sequence[Counted]) -> Counted:
+    """Counted jobs one after the other."""
+    terms, title_terms = (
+        sparse.csr_array(sparse.vstack(kind, format="csr"))
+        for kind in ([part.terms for part in parts], [part.title_terms for part in parts])
+    )
+    return Counted(terms, title_terms, np.concatenate([part.measures for part in parts]))
 
 
 def count(jobs: Sequence[Job]) -> Counted:

@@ -22,7 +22,7 @@ class HeldOut:
     decided: npt.NDArray[np.bool_]
     """Shape (N, T): whether the tag is given, by thresholds of the other folds."""
     label: npt.NDArray[np.int8]
-    """Shape (N, T): 1 yes, 0 no, -1 unknown."""
+    """Shape (N, T): 1 yes, 0 no, -1 unknown; all unknown where nothing could be held out."""
     group: npt.NDArray[np.int32]
     """Shape (N,): jobs of equal value repeat each other and were held out together."""
 

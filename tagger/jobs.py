@@ -42,8 +42,10 @@ from tagger.columns import (
     some,
     tag_name,
 )
+from tagger.errors import DataError
 from tagger.rejects import Reject, Rejects
 from tagger.tables import Found, id_or_none, iter_table, named, split_table
+from tagger.tag_info import TagInfo, TagNames
 from tagger.times import read_time
 
 __all__ = ["COLUMNS", "Job", "Reject", "Rejects", "iter_jobs", "read_labelled", "tag_name"]
@@ -60,6 +62,12 @@ class Job:
     """The tags that apply; None if the job is unlabelled."""
     not_tags: Tags = None
     """The tags that don't apply. None: every tag not in `tags`; else the others are unknown."""
+    fields: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The columns that are none of ours, where they were asked for; see `tagger.feed_facts`."""
+
+
+MAX_FIELD = 2000
+"""Longer strings in other columns are not kept: they are texts, and hold memory."""
 
 
 def iter_jobs(
@@ -70,6 +78,7 @@ def iter_jobs(
     encoding: str = "utf-8",
     unique: bool = True,
     labels: bool = True,
+    fields: bool = False,
 ) -> Iterator[Job]:
     """Read jobs one by one; memory stays flat.
 
@@ -85,6 +94,8 @@ def iter_jobs(
         Reject a row whose id came before. Remembers a 64-bit hash and a line number per job.
     labels
         False leaves the columns about tags unread, so that nothing in them rejects a row.
+    fields
+        Keep the columns that are none of ours, too.
 
     Raises
     ------
@@ -93,13 +104,28 @@ def iter_jobs(
         when the first job is asked for, or later if the file turns out to be damaged.
     """
     first_line: dict[int, int] = {}
-    records = iter_records(path, rejects=rejects, columns=columns, encoding=encoding, labels=labels)
-    for line, job, *_ in records:
+    records = iter_records(
+        path,
+        rejects=rejects,
+        columns=columns,
+        encoding=encoding,
+        labels=labels,
+        keep_others=fields,
+    )
+    for line, job, _, _, others in records:
         first = first_line.setdefault(hash(job.id), line) if unique else line
         if first == line:
-            yield job
+            yield replace(job, fields=_short(others)) if others else job
         else:
             rejects.add(path, line, job.id, f"duplicate id {job.id!r:.60}, first on line {first}")
+
+
+def _short(others: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: cell
+        for name, cell in others.items()
+        if not (isinstance(cell, str) and len(cell) > MAX_FIELD)
+    }
 
 
 def read_labelled(
@@ -108,7 +134,7 @@ def read_labelled(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
-    tags: Sequence[str] | None = None,
+    tags: Sequence[TagInfo] | None = None,
 ) -> list[Job]:
     """Read all jobs of some files, each once, with all that was said of its tags.
 
@@ -122,7 +148,8 @@ def read_labelled(
         As in `iter_jobs`. Rows without an id are told apart by file and row number, those with
         a column `tag` by title and text.
     tags
-        The tags that count; others are reported and dropped. None: all tags of the files.
+        The tags that count, by their names and other names of them; others are reported and
+        dropped. None: all tags of the files.
 
     Returns
     -------
@@ -130,7 +157,8 @@ def read_labelled(
     """
     paths = list(paths)
     prefixes = _id_prefixes(paths)
-    known = None if tags is None else frozenset(map(tag_name, tags))
+    known = None if tags is None else frozenset(tag.name for tag in tags)
+    names = TagNames(tags or ())
     gathered: dict[str, _Gathered] = {}
     ids_by_text: dict[tuple[str, str], str] = {}
     for path in paths:
@@ -141,7 +169,9 @@ def read_labelled(
             if implicit == "tag":
                 job = replace(job, id=ids_by_text.setdefault((job.title, job.text), job.id))
             if known is not None:
-                job = _keep_known(job, known, path, line, rejects)
+                job, problems = _by_own_names(job, names, known)
+                for problem in problems:
+                    rejects.add(path, line, job.id, problem)
             whole = gathered.setdefault(job.id, _Gathered(job, path, line))
             whole.add(job, path, line, rejects)
     all_tags = known or frozenset().union(*(whole.yes | whole.no for whole in gathered.values()))
@@ -176,6 +206,7 @@ def iter_records(
     encoding: str = "utf-8",
     labels: bool = True,
     all_columns: bool = False,
+    keep_others: bool = False,
 ) -> Iterator[Record]:
     """Read rows one by one as they are, the same id perhaps more than once.
 
@@ -185,6 +216,8 @@ def iter_records(
         As in `iter_jobs`.
     all_columns
         Read `posted_at` and the columns that are none of ours too.
+    keep_others
+        Read the columns that are none of ours too.
     """
     wanted = _wanted(columns, labels=labels, all_columns=all_columns)
     rows = iter_table(
@@ -194,7 +227,7 @@ def iter_records(
         must=columns or (),
         rejects=rejects,
         encoding=encoding,
-        keep_others=all_columns,
+        keep_others=all_columns or keep_others,
     )
     return _to_records(rows, partial(rejects.add, path), labels=labels)
 
@@ -315,12 +348,21 @@ class _Gathered:
         )
 
 
-def _keep_known(job: Job, known: frozenset[str], path: Path, line: int, rejects: Rejects) -> Job:
-    for tag in sorted({*(job.tags or ()), *(job.not_tags or ())} - known):
-        reason = f"unknown tag {tag!r:.60}; known: {some(sorted(known))}"
-        rejects.add(path, line, job.id, reason)
+def _by_own_names(job: Job, names: TagNames, known: Iterable[str]) -> tuple[Job, list[str]]:
+    """A job with the tags' own names, without tags that are not known; and what those are."""
+    own: dict[str, str | None] = {}
+    problems = []
+    for tag in sorted({*(job.tags or ()), *(job.not_tags or ())}):
+        try:
+            own[tag] = names.find(tag)
+        except DataError as error:
+            own[tag] = None
+            problems.append(str(error))
+        else:
+            if own[tag] is None:
+                problems.append(f"unknown tag {tag!r:.60}; known: {some(sorted(known))}")
     yes, no = (
-        None if tags is None else tuple(tag for tag in tags if tag in known)
+        None if tags is None else tuple(dict.fromkeys(filter(None, (own[tag] for tag in tags))))
         for tags in (job.tags, job.not_tags)
     )
-    return replace(job, tags=yes, not_tags=no)
+    return replace(job, tags=yes, not_tags=no), problems

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tagger.errors import DataError
 from tagger.jobs import Job
-from tagger.tag_info import TagInfo, plain_tags
+from tagger.tag_info import TagInfo, TagNames, plain_tags
 
 YES, NO, UNKNOWN = 1, 0, -1
 
@@ -27,17 +27,26 @@ def named_tags(
     jobs: Sequence[Job], infos: Sequence[TagInfo]
 ) -> tuple[tuple[TagInfo, ...], list[Job]]:
     """The tags that are described, then those that only labels name; and the jobs with the tags'
-    own names where they have other names of them."""
-    called = {alias: info.name for info in infos for alias in info.aliases}
-    called |= {info.name: info.name for info in infos}
+    own names where they have other names of them.
+
+    Capitals and spaces don't tell a label's tag from a described one.
+
+    Raises
+    ------
+    DataError
+        If a label could mean two of the described tags.
+    """
+    names = TagNames(infos)
+    called = {tag: names.find(tag) or tag for tag in tag_list(jobs)}
 
     def own_names(said: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if said is None else tuple(dict.fromkeys(called.get(tag, tag) for tag in said))
+        return None if said is None else tuple(dict.fromkeys(called[tag] for tag in said))
 
     renamed = [
         replace(job, tags=own_names(job.tags), not_tags=own_names(job.not_tags)) for job in jobs
     ]
-    others = [tag for tag in tag_list(renamed) if tag not in called]
+    described = {info.name for info in infos}
+    others = [tag for tag in tag_list(renamed) if tag not in described]
     return (*infos, *plain_tags(others)), renamed
 
 

@@ -3,6 +3,7 @@
 Letters for axes: N jobs, V columns, T tags.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ FloatArray = npt.NDArray[np.float32]
 Rows = sparse.csr_array | FloatArray
 
 _CHUNK = 12_000_000
-"""Coefficients worked on at once; with more, tags take turns, so that memory stays bounded."""
+"""Coefficients, or logits, worked on at once; with more, tags take turns, so that memory stays
+bounded."""
 _LINE_STEPS = 6
 """Newton steps along a direction; logistic loss is smooth enough that more change nothing."""
 _HALVINGS = 30
@@ -73,9 +75,7 @@ def fit_logistic(
     coefficients = np.zeros((n_columns, n_tags), np.float32)
     intercepts = np.zeros(n_tags, np.float32)
     transposed = X.T.tocsr() if sparse.issparse(X) else X.T
-    size = max(_CHUNK // max(n_columns, 1), 1)
-    for first in range(0, n_tags, size):
-        part = slice(first, first + size)
+    for part in tag_blocks(X, n_tags):
         coefficients[:, part], intercepts[part] = _fit(
             X,
             transposed,
@@ -86,6 +86,13 @@ def fit_logistic(
             tolerance,
         )
     return coefficients, intercepts
+
+
+def tag_blocks(X: Rows, n_tags: int) -> Iterator[slice]:
+    """Tags that are fitted at once on rows X (N, V), one block after the other."""
+    size = max(_CHUNK // max(*X.shape, 1), 1)
+    for first in range(0, n_tags, size):
+        yield slice(first, min(first + size, n_tags))
 
 
 def _fit(

@@ -29,7 +29,9 @@ from tagger.hashing import term_hash
 from tagger.held_out import HeldOut
 from tagger.jobs import Job
 from tagger.names import NameEvidence
+from tagger.promises import Judged, Promises, make_promises
 from tagger.storage import load_arrays, load_meta, save_folder
+from tagger.tag_info import TagInfo
 from tagger.text import terms
 from tagger.thresholds import Decisions
 from tagger.vocabulary import Vocabulary
@@ -70,18 +72,32 @@ class Predictions(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """The stacked paths, folded into one sparse product with the rows and one with exact terms."""
+    """The stacked paths, folded into one sparse product with the rows and one with exact terms.
+
+    Columns whose coefficients are all 0 share the last row of them: without labels, that is all of
+    them.
+    """
 
     rows: npt.NDArray[np.float32]
-    """Shape (H, T)."""
+    """Shape (number of columns of a row that are used + 1, T)."""
     terms: npt.NDArray[np.float32]
-    """Shape (V, T)."""
+    """Shape (number of exact terms that are used + 1, T)."""
     names: FloatArray
     """Shape (T,): weight of the names' evidence."""
     code: FloatArray
     """Shape (T,): weight of the network on the code."""
     intercept: FloatArray
     """Shape (T,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Which row of the mixture's coefficients each column has."""
+
+    rows: npt.NDArray[np.int32]
+    """Shape (H,): of `Mixture.rows`."""
+    terms: npt.NDArray[np.int32]
+    """Shape (V,): of `Mixture.terms`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +116,7 @@ class TagModel:
     encoder: Encoder
     deep: DeepTagger
     mixture: Mixture
+    places: Places
     thresholds: FloatArray
     """Shape (T,); nan for a tag that is never given."""
     bands: FloatArray
@@ -123,6 +140,7 @@ class TagModel:
                 encoder=Encoder(arrays["encoder"]),
                 deep=DeepTagger(arrays["deep"]),
                 mixture=Mixture(**arrays["mixture"]),
+                places=Places(**arrays["places"]),
                 thresholds=decisions["threshold"],
                 bands=decisions["band"],
                 held_out=HeldOut(**arrays["held_out"]),
@@ -148,6 +166,16 @@ class TagModel:
         """Tag -> what must be known of it."""
         return dict(self.meta.get("remarks", {}))
 
+    @property
+    def infos(self) -> tuple[TagInfo, ...]:
+        """What was said of each tag when it was trained, in column order."""
+        return tuple(TagInfo.from_json(said) for said in self.meta["tag_info"])
+
+    @property
+    def without_labels(self) -> bool:
+        """Whether it has learned from no labelled job: it knows tags by their names alone."""
+        return not self.meta["data"]["labelled"]
+
     def rows(self, jobs: Iterable[Job]) -> Rows:
         """Rows, shape (N, H)."""
         return self.row_weights.rows(jobs)
@@ -172,6 +200,22 @@ class TagModel:
     def review(self, proba: FloatArray) -> BoolArray:
         """Which tags a person should look at, shape (N, T)."""
         return self._decisions.review(proba)
+
+    def promises(self, *, wrong_at_most: float, confidence: float) -> Promises:
+        """Which tags may be given without a person, and from which probability on.
+
+        Raises
+        ------
+        DataError
+            As `make_promises`.
+        """
+        return make_promises(
+            Judged(self.held_out.probability, self.held_out.label, self.held_out.group),
+            self.tags,
+            self.thresholds,
+            wrong_at_most=wrong_at_most,
+            confidence=confidence,
+        )
 
     def predict(self, jobs: Iterable[Job]) -> list[tuple[str, ...]]:
         """Tags given to each job, in column order."""
@@ -225,11 +269,12 @@ class TagModel:
         self, counted: Counted, *, codes: bool = False
     ) -> tuple[FloatArray, npt.NDArray[np.float32], BoolArray]:
         """Calibrated logits (N, T); codes, if asked for or needed; whether the words are known."""
-        mixture = self.mixture
+        mixture, places = self.mixture, self.places
         rows = self.row_weights.weigh(counted)
-        logits = np.asarray(rows @ mixture.rows, np.float64) + mixture.intercept
         terms, is_familiar = self.vocabulary.rows_and_familiar(counted)
-        logits += np.asarray(terms @ mixture.terms)
+        logits = np.tile(mixture.intercept, (rows.shape[0], 1))
+        logits += weighed(rows, places.rows, mixture.rows)
+        logits += weighed(terms, places.terms, mixture.terms)
         if mixture.names.any():
             logits += mixture.names * self.names.scores(counted)
         needed = mixture.code.any()
@@ -237,6 +282,37 @@ class TagModel:
         if needed:
             logits += mixture.code * self.deep(coded)
         return logits, coded, is_familiar
+
+
+def weighed(
+    rows: Rows, place: npt.NDArray[np.int32], coefficients: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32] | float:
+    """Sparse rows times coefficients as `Mixture` has them, shape (N, T); 0 where all are 0."""
+    if len(coefficients) == 1:
+        return 0.0
+    if len(coefficients) == rows.shape[1] + 1:  # all are used, in their order
+        return np.asarray(rows @ coefficients[:-1])
+    shape = (rows.shape[0], len(coefficients))
+    used = sparse.csr_array((rows.data, place[rows.indices], rows.indptr), shape=shape)
+    return np.asarray(used @ coefficients)
+
+
+def used_rows(
+    coefficients: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Coefficients without those that are 0 for all tags, and which row each column has.
+
+    Examples
+    --------
+    >>> rows, place = used_rows(np.array([[0, 0], [1, 2], [0, 0]], np.float32))
+    >>> rows.tolist(), place.tolist()
+    ([[1.0, 2.0], [0.0, 0.0]], [1, 0, 1])
+    """
+    used = np.flatnonzero(coefficients.any(axis=1))
+    place = np.full(len(coefficients), len(used), np.int32)
+    place[used] = np.arange(len(used))
+    nothing = np.zeros((1, coefficients.shape[1]), np.float32)
+    return np.concatenate([coefficients[used], nothing]), place
 
 
 def _strongest(effects: FloatArray, shown: Sequence[str], n_terms: int) -> list[Reason]:

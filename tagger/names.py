@@ -15,7 +15,7 @@ from scipy import sparse
 
 from tagger.features import N_HASHES, Counted, Rows
 from tagger.hashing import term_hash
-from tagger.tag_info import TagInfo
+from tagger.tag_info import TagInfo, name_key
 from tagger.text import clean, term_of, terms, tokenize
 from tagger.vocabulary import Ints, TermCounts, look_up
 
@@ -27,7 +27,7 @@ IN_TITLE = 2.0
 """What a term of the name adds when it stands in the title."""
 OF_DESCRIPTION = 0.2
 """Weight of a term that only the tag's description has, beside 1 for its names and words."""
-MOST_GIVEN = 0.1
+CAUTIOUS_SHARE = 0.1
 """Without labels and without an expected share, a tag is given to at most this share of jobs."""
 
 _SIGNS = re.compile(r"[-_/:&()\[\]|,;]+")
@@ -76,7 +76,7 @@ def terms_of_name(name: str, is_known: IsKnown = _nothing) -> tuple[str, ...]:
     >>> terms_of_name("Customer Service/Support")
     ('custom', 'servic', 'custom servic', 'support', 'servic support')
     """
-    words = clean(split_name(name, is_known))
+    words = split_name(clean(name), is_known)  # cleaned first: splitting would break markup
     return tuple(dict.fromkeys(term for term, _ in terms(tokenize(words))))
 
 
@@ -97,21 +97,32 @@ def telling_terms(name: str, is_known: IsKnown = _nothing) -> tuple[str, ...]:
     return tuple(term for term in found if term not in numbers | letters) or found
 
 
-def without_shared_prefix(names: Sequence[str]) -> list[str]:
-    """Names without what several of them begin with up to a colon, which tells them not apart.
+def without_shared_prefix(infos: Sequence[TagInfo]) -> list[tuple[str, ...]]:
+    """Names and aliases of each tag, without a prefix up to a colon that those of another tag have.
+
+    What several tags are called tells them not apart. Capitals in a prefix don't matter.
 
     Examples
     --------
-    >>> without_shared_prefix(["tech:go", "tech:rust", "region:emea"])
-    ['go', 'rust', 'region:emea']
+    >>> names = [("tech:go", ("Tech:golang",)), ("tech:rust", ()), ("region:emea", ())]
+    >>> without_shared_prefix([TagInfo(name=name, aliases=others) for name, others in names])
+    [('go', 'golang'), ('rust',), ('region:emea',)]
     """
-    heads = Counter(name.partition(":")[0] for name in names if ":" in name)
+    called = [(info.name, *info.aliases) for info in infos]
+    n_tags = Counter(prefix for names in called for prefix in {_prefix(name) for name in names})
     return [
-        name.partition(":")[2]
-        if ":" in name and heads[name.partition(":")[0]] > 1 and name.partition(":")[2].strip()
-        else name
-        for name in names
+        tuple(
+            name.partition(":")[2] if _prefix(name) and n_tags[_prefix(name)] > 1 else name
+            for name in names
+        )
+        for names in called
     ]
+
+
+def _prefix(name: str) -> str:
+    """What stands before a colon, if something stands behind it."""
+    before, _, rest = name.partition(":")
+    return name_key(before) if rest.strip() else ""
 
 
 class _Evidence(NamedTuple):
@@ -247,14 +258,16 @@ def _moments(found: NameEvidence, own: Counted) -> tuple[npt.NDArray[Any], npt.N
 
 
 def cautious_share(infos: Sequence[TagInfo], own: Counted) -> npt.NDArray[np.float64]:
-    """Share of jobs that say a tag's whole name, or one of its words; at most MOST_GIVEN.
+    """Share of jobs with all words of a tag's name, of an alias or of a word; at most
+    `CAUTIOUS_SHARE`.
 
-    What a tag without any label and without an expected share is given to. Shape (T,).
+    What a tag without any label and without an expected share is given to. Shape (T,). The words
+    may stand apart: few postings say a name such as "part-time job" as it is written.
     """
     is_known = _known_among(np.unique(own.terms.indices))
     phrases = [
-        [_hashes(phrase, is_known) for phrase in (name, *info.aliases, *info.words)]
-        for name, info in zip(without_shared_prefix([i.name for i in infos]), infos, strict=True)
+        [_hashes(phrase, is_known) for phrase in (*names, *info.words)]
+        for names, info in zip(without_shared_prefix(infos), infos, strict=True)
     ]
     all_terms = np.unique([term for of_tag in phrases for phrase in of_tag for term in phrase])
     there = look_up(own.terms, all_terms.astype(np.int64)).tocsc()
@@ -268,7 +281,7 @@ def cautious_share(infos: Sequence[TagInfo], own: Counted) -> npt.NDArray[np.flo
             n_said = np.bincount(np.concatenate(with_term), minlength=n_jobs)
             says |= n_said == len(columns)
         shares[tag] = says.mean() if n_jobs else 0
-    return np.minimum(shares, MOST_GIVEN)
+    return np.minimum(shares, CAUTIOUS_SHARE)
 
 
 def _known_among(hashes: npt.NDArray[Any]) -> IsKnown:
@@ -290,18 +303,17 @@ def _hashes(phrase: str, is_known: IsKnown) -> list[int]:
 
 def _evidence(infos: Sequence[TagInfo], is_known: IsKnown) -> _Evidence:
     found = _Evidence([], [], [])
-    names = without_shared_prefix([info.name for info in infos])
 
     def telling(phrases: Iterable[str]) -> list[str]:
         return [term for phrase in phrases for term in telling_terms(phrase, is_known)]
 
-    for tag, (name, info) in enumerate(zip(names, infos, strict=True)):
+    for tag, (names, info) in enumerate(zip(without_shared_prefix(infos), infos, strict=True)):
         weights: dict[str, float] = {}
         for term in telling([info.description]):
             weights[term] = OF_DESCRIPTION
         for term in telling(info.against):
             weights[term] = -1.0
-        for term in telling([name, *info.aliases, *info.words]):
+        for term in telling([*names, *info.words]):
             weights[term] = 1.0
         found.terms.extend(weights)
         found.tags.extend([tag] * len(weights))

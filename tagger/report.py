@@ -34,6 +34,7 @@ def _context(e: Evaluation) -> Row:
         "info": e.info,
         "summary": e.summary,
         "scores": e.score_rows,
+        "narrow": e.narrow_rows,
         "tags": e.tag_rows,
         "thresholds": e.threshold_rows,
         "has_bands": e.bands is not None,

@@ -32,8 +32,6 @@ class Stack:
     """Shape (T, P), at least `floor`: a path's ranking is never turned round."""
     intercept: FloatArray
     """Shape (T,)."""
-    pooled: FloatArray
-    """Shape (P,): what the tags have in common."""
 
     def logits(self, paths: FloatArray) -> FloatArray:
         """Calibrated logits, (N, T, P) -> (N, T)."""
@@ -77,17 +75,36 @@ def fit_stack(
     def solve(
         tags: npt.NDArray[np.intp], around: FloatArray, precision: float, *, shared: bool
     ) -> tuple[FloatArray, FloatArray]:
-        F = np.ascontiguousarray(paths[:, tags].transpose(1, 0, 2), dtype=np.float64)  # (T, N, P)
-        known, yes = (Y[:, tags] != UNKNOWN).T.astype(float), (Y[:, tags] == YES).T.astype(float)
-        return _solve(F, known, yes, base[tags], around, precision, shared=shared)
+        weights, intercept = np.zeros((len(tags), len(floor))), np.zeros(len(tags))
+        held = np.zeros(weights.shape, bool)
+        open_ = np.arange(len(tags))
+        for _ in range(len(floor) + 1):  # each time at least one more weight is held at its floor
+            some = tags[open_]
+            labels = Y[:, some].T
+            weights[open_], intercept[open_] = _solve(
+                np.ascontiguousarray(paths[:, some].transpose(1, 0, 2), dtype=np.float64),
+                (labels != UNKNOWN).astype(float),
+                (labels == YES).astype(float),
+                base[some],
+                around,
+                precision,
+                np.where(held[open_], floor, np.nan),
+                shared=shared,
+            )
+            below = weights < floor
+            if not below.any():
+                break
+            held |= below
+            open_ = np.flatnonzero(below.any(axis=1))
+        return weights, intercept
 
     some = np.unique(np.linspace(0, n_tags - 1, min(n_tags, _MAX_POOLED)).astype(np.intp))
-    pooled = np.maximum(solve(some, prior, POOLED_PRECISION, shared=True)[0][0], floor)
+    pooled = solve(some, prior, POOLED_PRECISION, shared=True)[0][0]
     weights, intercept = np.zeros((n_tags, len(prior))), np.zeros(n_tags)
     for first in range(0, n_tags, _AT_ONCE):
         tags = np.arange(first, min(first + _AT_ONCE, n_tags))
         weights[tags], intercept[tags] = solve(tags, pooled, TAG_PRECISION, shared=False)
-    return Stack(np.maximum(weights, floor), intercept, pooled)
+    return Stack(weights, intercept)
 
 
 def _solve(
@@ -97,15 +114,19 @@ def _solve(
     base: FloatArray,
     prior: FloatArray,
     precision: float,
+    held_at: FloatArray,
     *,
     shared: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Most probable weights (T, P), equal for all tags if `shared`, and intercepts (T,).
 
-    Damped Newton steps; the intercept of each tag is eliminated from the system of its weights.
+    Weights with a number in `held_at`, shape (T, P), have that value; where it is nan they are
+    free. Damped Newton steps; the intercept of each tag is eliminated from the system of its
+    weights.
     """
     n_tags, _, n_paths = F.shape
-    weights = np.tile(prior, (n_tags, 1)).astype(float)
+    free = np.isnan(held_at)
+    weights = np.where(free, prior, held_at)
     start = base - np.einsum("tnp,tp->tn", F, weights).mean(axis=1) if F.shape[1] else base
     intercept = start.copy()
 
@@ -117,7 +138,8 @@ def _solve(
         return np.asarray(np.atleast_1d(fit.sum() + penalty[0]) if shared else fit + penalty)
 
     current = loss(weights, intercept)
-    ridge = precision * np.eye(n_paths)
+    unit = np.eye(n_paths)
+    both_free = free[:, :, None] & free[:, None, :]
     for _ in range(_MAX_STEPS):
         p = expit(np.einsum("tnp,tp->tn", F, weights) + intercept[:, None])
         error, curvature = known * (p - yes), known * p * (1 - p)
@@ -128,12 +150,11 @@ def _solve(
         hessian = (F * curvature[:, :, None]).transpose(0, 2, 1) @ F
         hessian -= mixed[:, :, None] * mixed[:, None, :] / own[:, None, None]
         gradient = of_weights - mixed * (of_intercept / own)[:, None]
-        pull = precision * (weights - prior)
         if shared:
-            step = np.linalg.solve(hessian.sum(axis=0) + ridge, gradient.sum(axis=0) + pull[0])
-            step = np.tile(step, (n_tags, 1))
-        else:
-            step = np.linalg.solve(hessian + ridge, (gradient + pull)[:, :, None])[:, :, 0]
+            hessian, gradient = hessian.sum(axis=0), gradient.sum(axis=0)
+        hessian = np.where(both_free, hessian + precision * unit, unit)
+        gradient = np.where(free, gradient + precision * (weights - prior), 0)
+        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         of_own = (of_intercept - (mixed * step).sum(axis=1)) / own
         length = np.ones(n_tags)
         for _ in range(30):  # halved where a whole step would climb

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tagger.errors import ModelError
 
-FORMAT = 2
+FORMAT = 3
 META = "meta.json"
 
 Arrays = Mapping[str, npt.NDArray[Any]]

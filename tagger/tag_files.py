@@ -17,7 +17,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -48,7 +49,11 @@ class _Row(NamedTuple):
 
 
 def read_tags(
-    path: Path, *, columns: Mapping[str, str] | None = None, encoding: str = "utf-8"
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    prefix: str = "",
 ) -> tuple[TagInfo, ...]:
     """Read what a file says of a team's tags.
 
@@ -59,6 +64,8 @@ def read_tags(
         .yaml, or .parquet.
     columns
         Our column name to the file's: ``{"tag": "preferredLabel"}``.
+    prefix
+        What --column wants before our name, for errors.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def read_tags(
             f"a tags file has no column {unknown[0]!r} of ours; they are {', '.join(COLUMNS)}"
         )
     must = {"tag", *(columns or ())}
-    rows = _rows(path, encoding, wanted, must)
+    rows = _rows(path, encoding, wanted, must, prefix)
     found: list[TagInfo] = []
     problems: list[str] = []
     for place, cells in rows:
@@ -95,21 +102,24 @@ def read_tags(
     return tuple(found)
 
 
-def _rows(path: Path, encoding: str, wanted: Mapping[str, str], must: set[str]) -> Sequence[_Row]:
+def _rows(
+    path: Path, encoding: str, wanted: Mapping[str, str], must: set[str], prefix: str
+) -> Sequence[_Row]:
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     if path.suffix.lower() in _DOCUMENTS:
         rows = _document(path, encoding, wanted)
     elif kind in _TABLES:
         rows, header = _table(path, encoding)
         if header is not None:
-            check_header(path, header, wanted, must)
+            check_header(path, header, wanted, must, prefix=prefix)
             return rows
     else:
         ends = ", ".join((*_TABLES, *_DOCUMENTS))
         raise DataError(f"{path}: unknown kind of file; the name must end in {ends}")
     names = dict.fromkeys(name for row in rows for name in row.cells)  # a row may leave some out
     if rows:
-        check_found(path, names, wanted, must - match_columns(names, wanted).keys())
+        missing = must - match_columns(names, wanted).keys()
+        check_found(path, names, wanted, missing, prefix=prefix)
     return rows
 
 
@@ -168,13 +178,31 @@ def _by_tag(content: Mapping[Any, Any], wanted: Mapping[str, str]) -> list[dict[
 
 
 def _json(path: Path, text: str) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for name, n in Counter(name for name, _ in pairs).items():
+            if n > 1:
+                raise _Twice(name)
+        return dict(pairs)
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=once)
+    except _Twice as twice:
+        raise DataError(f"{path}: {twice}") from None
     except (ValueError, RecursionError) as error:
+        lines = filter(str.strip, text.splitlines())
         try:  # one object a line
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line, object_pairs_hook=once) for line in lines]
+        except _Twice as twice:
+            raise DataError(f"{path}: {twice}") from None
         except (ValueError, RecursionError):
             raise DataError(f"{path} is not JSON: {error}") from error
+
+
+class _Twice(Exception):
+    """An object names something twice; all but the last would be lost."""
+
+    def __init__(self, name: object, where: str = "") -> None:
+        super().__init__(f"{str(name)!r:.60} is there twice in one object{where}: keep one")
 
 
 def _yaml(path: Path, text: str) -> Any:
@@ -185,13 +213,26 @@ def _yaml(path: Path, text: str) -> Any:
         from yaml import CSafeLoader as Loader  # ten times as fast
     except ImportError:
         from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
+    class Once(Loader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                name = self.construct_object(key, deep=True)
+                if isinstance(name, Hashable) and name in seen:
+                    raise _Twice(name, f", again on line {key.start_mark.line + 1}")
+                seen.add(name if isinstance(name, Hashable) else None)
+            return super().construct_mapping(node, deep)
+
     try:
         for event in yaml.parse(text, Loader=Loader):
             if isinstance(event, yaml.AliasEvent):
                 raise DataError(
                     f"{path} refers to another part of itself (*{event.anchor}): write it out there"
                 )
-        return yaml.load(text, Loader=Loader)
+        return yaml.load(text, Loader=Once)
+    except _Twice as twice:
+        raise DataError(f"{path}: {twice}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, DataError):
             raise

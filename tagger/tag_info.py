@@ -6,7 +6,7 @@ See `tagger.tag_files` for reading it.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tagger.columns import fold, is_null, tag_name
@@ -14,7 +14,7 @@ from tagger.errors import DataError
 
 MAX_DESCRIPTION = 10_000
 """Longest description, in characters: a description is a sentence or two, not a document."""
-MAX_TERMS = 1_000
+MAX_WORDS_OF_TAG = 1_000
 """Most aliases, and most words, of one tag."""
 _N_SHOWN = 5
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
@@ -57,9 +57,10 @@ class TagInfo:
                 "write 0.05 or 5%"
             )
         for kind, terms in (("aliases", self.aliases), ("words", self.words + self.against)):
-            if len(terms) > MAX_TERMS:
+            if len(terms) > MAX_WORDS_OF_TAG:
                 raise DataError(
-                    f"tag {self.name!r:.60} has {len(terms):,} {kind}; at most {MAX_TERMS:,} count"
+                    f"tag {self.name!r:.60} has {len(terms):,} {kind}; "
+                    f"at most {MAX_WORDS_OF_TAG:,} count"
                 )
         for word in self.words + self.against:
             if word.startswith("-"):
@@ -127,6 +128,54 @@ def check_distinct(tags: Sequence[TagInfo]) -> None:
                 )
     if problems:
         raise DataError(some_problems(problems))
+
+
+def without_mistakable_aliases(tags: Sequence[TagInfo]) -> tuple[TagInfo, ...]:
+    """The tags without aliases that could mean another tag, as `check_distinct` wants them.
+
+    Examples
+    --------
+    >>> tags = [TagInfo(name="remote"), TagInfo(name="home", aliases=("Remote", "telework"))]
+    >>> without_mistakable_aliases(tags)[1].aliases
+    ('telework',)
+    """
+    tag_called = {name_key(tag.name): tag.name for tag in tags}
+    return tuple(
+        replace(
+            tag,
+            aliases=tuple(
+                alias
+                for alias in tag.aliases
+                if tag_called.setdefault(name_key(alias), tag.name) == tag.name
+            ),
+        )
+        for tag in tags
+    )
+
+
+class TagNames:
+    """Which tag a name stands for: the exact one first, else one but for capitals and spaces."""
+
+    def __init__(self, tags: Iterable[TagInfo]) -> None:
+        self._exact: dict[str, str] = {}
+        self._alike: dict[str, set[str]] = {}
+        for tag in tags:
+            for name in (tag.name, *tag.aliases):
+                self._alike.setdefault(name_key(name), set()).add(tag.name)
+                if name == tag.name or name not in self._exact:  # a name is stronger than an alias
+                    self._exact[name] = tag.name
+
+    def find(self, name: str) -> str | None:
+        """The tag's own name, None if there is no such tag; DataError if it could mean two."""
+        if name in self._exact:
+            return self._exact[name]
+        alike = sorted(self._alike.get(name_key(name), ()))
+        if len(alike) > 1:
+            raise DataError(
+                f"tag {name!r:.60} could mean {alike[0]!r:.60} or {alike[1]!r:.60}: write it as "
+                "it is written there"
+            )
+        return alike[0] if alike else None
 
 
 def _twice(first: str, second: str) -> str:

@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tagger.feed_facts import Suggestion
 from tagger.interrupts import held
 from tagger.model import Reason
 from tagger.writing import PartWriter, joined, writing
@@ -19,22 +20,29 @@ class TaggedJob:
 
     id: str
     tags: tuple[str, ...]
-    """Given: probability at or above the tag's threshold."""
+    """Given: probability at or above the tag's threshold; the promised one, if promises were asked
+    for."""
     review: tuple[str, ...]
-    """Probability so near to the threshold that a person should look."""
+    """Probability so near to the threshold that a person should look; or given, but not promised
+    where promises were asked for."""
     scores: dict[str, float]
     """Tag -> calibrated probability, in [0, 1], rounded to 6 digits."""
     reasons: dict[str, list[Reason]] | None = None
     """Tag -> the terms that raised or lowered it, strongest first; None if not asked for."""
+    feed: dict[str, Suggestion] = field(default_factory=dict)
+    """Tag -> what other columns of the file say of it. Where it is not what a sure model says, the
+    tag is also under `review`."""
 
     def to_json(self) -> dict[str, Any]:
-        """As one object of plain values; `reasons` only if there are any."""
+        """As one object of plain values; `feed` and `reasons` only if there are any."""
         row: dict[str, Any] = {
             "id": self.id,
             "tags": list(self.tags),
             "review": list(self.review),
             "scores": self.scores,
         }
+        if self.feed:
+            row["feed"] = {tag: one.told for tag, one in self.feed.items()}
         if self.reasons is not None:
             row["reasons"] = {tag: [list(r) for r in found] for tag, found in self.reasons.items()}
         return row
@@ -59,6 +67,7 @@ def _csv_lines(rows: Iterable[Sequence[object]]) -> str:
 
 def _csv_cells(tagged: TaggedJob) -> list[object]:
     cells = [tagged.id, joined(tagged.tags), joined(tagged.review), *tagged.scores.values()]
+    cells.append(" | ".join(f"{tag}: {one.told}" for tag, one in tagged.feed.items()))
     if tagged.reasons is not None:
         shown = [tag for tag in tagged.reasons if tag in (*tagged.tags, *tagged.review)]
         cells.append(" | ".join(f"{tag}: {signed(tagged.reasons[tag])}" for tag in shown))
@@ -80,7 +89,7 @@ class TagWriter(PartWriter):
     """Writes tagged jobs as JSON lines or CSV, whole or not at all; a context manager.
 
     JSON lines hold what `TaggedJob.to_json` gives. CSV has the columns id, tags, review (names
-    separated by semicolons), ``score:TAG`` for each tag, and with `explain` the column reasons.
+    separated by semicolons), ``score:TAG`` for each tag, feed, and with `explain` reasons.
 
     Parameters
     ----------
@@ -99,7 +108,7 @@ class TagWriter(PartWriter):
         if self.kind == ".csv":
             scores = [f"score:{tag}" for tag in self._tags]
             reasons = ["reasons"] if self._explain else []
-            self.stream.write(_csv_lines([["id", "tags", "review", *scores, *reasons]]))
+            self.stream.write(_csv_lines([["id", "tags", "review", *scores, "feed", *reasons]]))
 
     def write(self, tagged: TaggedJob) -> None:
         """Write one row."""

@@ -11,28 +11,28 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from tqdm import tqdm
 
 from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import STACKED, TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError, ModelError
-from tagger.features import Counted, RowStatistics, RowWeights, batches, count
+from tagger.features import Counted, RowStatistics, RowWeights, count_all, join_counted
 from tagger.held_out import HeldOut
 from tagger.job_features import Featurizer
 from tagger.jobs import Job
-from tagger.labels import encode_labels, known_counts, named_tags
+from tagger.labels import UNKNOWN, encode_labels, known_counts, named_tags
 from tagger.metrics import summary
-from tagger.model import Reason, TagModel
+from tagger.model import Reason, TagModel, used_rows
 from tagger.names import NameEvidence, cautious_share, learn_names
 from tagger.storage import jobtool_version
 from tagger.tag_info import TagInfo
 from tagger.training_jobs import TrainingJobs
 from tagger.vocabulary import TermCounts, Vocabulary, learn_vocabulary
 from tagger.wide import WideConfig
+
+__all__ = ["JobTagger", "TaggerConfig", "count_all", "join_counted"]
 
 FloatArray = npt.NDArray[np.floating[Any]]
 LabelArray = npt.NDArray[np.int8]
@@ -213,8 +213,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         infos = tuple(tag if isinstance(tag, TagInfo) else TagInfo(name=tag) for tag in tags)
         counts = TermCounts.of(data.labelled, data.unlabelled)
         own = join_counted([data.labelled, data.own])
-        vocabulary = learn_vocabulary(data.labelled, Y, counts, own, kept=kept)
         names = learn_names(infos, counts, own)
+        of_names = (names.hashes, names.title_hashes)
+        vocabulary = learn_vocabulary(data.labelled, counts, own, of_names=of_names, kept=kept)
         featurize = Featurizer(data.weights, vocabulary, names, self.autoencoder_.encode)
         self.classifier_ = TagClassifier(config.tags, seed=self.seed).fit(
             featurize(data.labelled),
@@ -292,21 +293,22 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
         share = classifier.weights()  # (T, paths)
-        rows = np.zeros((len(self.autoencoder_.order_), n_tags), np.float32)
+        rows, row_places = used_rows(np.zeros((len(self.autoencoder_.order_), n_tags), np.float32))
         terms = np.zeros((vocabulary.n_columns, n_tags), np.float32)
         intercept = classifier.stack_.intercept.copy()
         if classifier.has_wide_:
-            wide = classifier.wide_
-            used = wide.row_coef_.any(axis=1)  # few jobs leave most of 32,768 columns alone
-            rows[used] = wide.row_coef_[used] * share[:, 0]
+            wide, of_path = classifier.wide_, share.astype(np.float32)
+            rows, row_places = used_rows(wide.row_coef_)
+            rows *= of_path[:, 0]
             for path, coef in enumerate(wide.term_coef_, start=1):
-                terms += (coef * share[:, path]).astype(np.float32)
+                terms += coef * of_path[:, path]
             intercept += (wide.intercept_.T * share[:, : len(wide.intercept_)]).sum(axis=1)
+        terms, term_places = used_rows(terms)
         decisions = classifier.decisions_
         held_out = HeldOut(
             probability=classifier.oof_proba_.astype(np.float32),
             decided=classifier.oof_decided_,
-            label=Y,
+            label=Y if classifier.is_cross_fitted_ else np.full_like(Y, UNKNOWN),
             group=classifier.groups_.astype(np.int32),
         )
         return {
@@ -323,6 +325,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "code": share[:, STACKED.index("code")],
                 "intercept": intercept,
             },
+            "places": {"rows": row_places, "terms": term_places},
             "decisions": {"threshold": decisions.threshold, "band": decisions.band},
             "held_out": held_out.to_arrays(),
         }
@@ -346,7 +349,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "no": dict(zip(self.tags_, n_no.tolist(), strict=True)),
             },
             "metrics": _metrics(Y, classifier),
-            "remarks": tag_remarks(Y, self.tags_),
+            "remarks": tag_remarks(Y, self.tags_, by_name=config.tags.wide),
         }
 
 
@@ -361,25 +364,6 @@ def _metrics(Y: LabelArray, classifier: TagClassifier) -> dict[str, Any]:
         metrics["n_scored_tags"] = scores.n_scored_tags
     weights = dict(zip(STACKED, classifier.weights().mean(axis=0).round(4).tolist(), strict=True))
     return metrics | {"path_weights": weights}
-
-
-def count_all(jobs: Iterable[Job], *, show_progress: bool = False) -> Counted:
-    """Count any number of jobs in batches; their texts are not kept."""
-    parts = []
-    with tqdm(desc="reading", unit="job", disable=None if show_progress else True) as bar:
-        for batch in batches(jobs):
-            parts.append(count(batch))
-            bar.update(len(batch))
-    return join_counted(parts or [count([])])
-
-
-def join_counted(parts: Sequence[Counted]) -> Counted:
-    """Counted jobs one after the other."""
-    terms, title_terms = (
-        sparse.csr_array(sparse.vstack(kind, format="csr"))
-        for kind in ([part.terms for part in parts], [part.title_terms for part in parts])
-    )
-    return Counted(terms, title_terms, np.concatenate([part.measures for part in parts]))
 
 
 def _rounded(score: float) -> float | None:

@@ -10,12 +10,16 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from tagger.errors import DataError, JobtoolError
 from tagger.features import BATCH, count
+from tagger.feed_facts import Suggester
 from tagger.files import MAX_CHARS, TEXT_KINDS
 from tagger.jobs import Job, Rejects, iter_jobs
 from tagger.metrics import plain
-from tagger.model import TagModel
+from tagger.model import FloatArray, TagModel
+from tagger.tag_info import TagInfo
 from tagger.tagged import TaggedJob, TagWriter, as_rows
 
 Batches = Iterator[list[Job]]
@@ -41,19 +45,69 @@ _NO_TEXT = {
 # ---- jobs to tags
 
 
-def tag_jobs(model: TagModel, jobs: Iterable[Job], *, explain: bool = False) -> Iterator[TaggedJob]:
-    """Tag jobs in batches, order kept; memory stays flat however many there are."""
+def tag_jobs(
+    model: TagModel,
+    jobs: Iterable[Job],
+    *,
+    explain: bool = False,
+    feed: Suggester | None = None,
+    promised: FloatArray | None = None,
+) -> Iterator[TaggedJob]:
+    """Tag jobs in batches, order kept; memory stays flat however many there are.
+
+    A tag of which a job's other fields say something else than the model, if the model is sure, is
+    left to a person.
+
+    Parameters
+    ----------
+    feed
+        What such fields suggest; it can be used again and again.
+    promised : shape (T,)
+        Thresholds by `tagger.promises`: below them (or where one is nan) a tag that the model
+        gives is left to a person. None: all that it gives is given.
+    """
+    feed = feed or feed_of(model)
+    learned = _learned(model)
     for batch in _batches(jobs):
         said = model.predict_counted(count(batch), codes=False)
-        cells = (said.probabilities, said.decisions, said.reviews)
+        decided, reviews = said.decisions, said.reviews
+        if promised is not None:
+            by_itself = decided & (said.probabilities >= promised)
+            decided, reviews = by_itself, (decided | reviews) & ~by_itself
+        cells = (said.probabilities, decided, reviews)
         for job, row, yes, unsure in zip(batch, *cells, strict=True):
+            suggested = feed.suggest(job.fields)
+            given = _chosen(model.tags, yes)
+            contradicted = {
+                tag
+                for tag, one in suggested.items()
+                if tag in learned and one.answer != (tag in given)
+            }
+            review = {*_chosen(model.tags, unsure), *contradicted}
             yield TaggedJob(
                 id=job.id,
-                tags=_chosen(model.tags, yes),
-                review=_chosen(model.tags, unsure),
+                tags=given,
+                review=tuple(tag for tag in model.tags if tag in review),
+                feed=suggested,
                 scores=dict(zip(model.tags, (round(float(p), 6) for p in row), strict=True)),
                 reasons=model.explain(job) if explain else None,
             )
+
+
+def feed_of(model: TagModel) -> Suggester:
+    """What fields of feeds suggest of a model's tags."""
+    told = model.meta.get("tag_info") or [{"tag": tag} for tag in model.tags]
+    return Suggester(TagInfo.from_json(one) for one in told)
+
+
+def _learned(model: TagModel) -> set[str]:
+    """Tags that a model has learned from labels, so that it can be sure of them."""
+    n_yes = model.meta["data"]["yes"]
+    return {
+        tag
+        for tag, threshold in zip(model.tags, model.thresholds, strict=True)
+        if n_yes.get(tag) and not np.isnan(threshold)
+    }
 
 
 def _batches(jobs: Iterable[Job]) -> Batches:
@@ -178,6 +232,7 @@ def tag_file(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> int:
@@ -188,6 +243,8 @@ def tag_file(
 
     Parameters
     ----------
+    promised
+        As in `tag_jobs`.
     n_workers
         Number of processes that tag; the output is the same with any number. A short file is
         tagged in this process.
@@ -209,6 +266,7 @@ def tag_file(
             columns=columns,
             encoding=encoding,
             explain=explain,
+            promised=promised,
             n_workers=n_workers,
             show_progress=show_progress,
         )
@@ -227,6 +285,7 @@ def iter_rows(
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     explain: bool = False,
+    promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> Generator[Rows, None, None]:
@@ -239,8 +298,10 @@ def iter_rows(
     class Bar(tqdm):  # type: ignore[type-arg]
         monitor_interval = 0  # no thread that redraws it: workers are forked where there is none
 
-    jobs = iter_jobs(source, rejects=rejects, columns=columns, encoding=encoding, labels=False)
-    work = _Work(model, kind, explain)
+    jobs = iter_jobs(
+        source, rejects=rejects, columns=columns, encoding=encoding, labels=False, fields=True
+    )
+    work = _Work(model, kind, explain, feed_of(model), promised)
     tagged = _tag_batches(work, _batches(jobs), n_workers, is_stream=not source.is_file())
     bar = Bar(desc="tagging", unit="job", disable=None if show_progress else True)
     with bar, closing(tagged):
@@ -249,22 +310,29 @@ def iter_rows(
             bar.update(rows.n_jobs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Work:
     """What is done to each batch, here or in a worker process."""
 
     model: TagModel
     kind: str
     explain: bool
+    feed: Suggester
+    promised: FloatArray | None
 
     def __call__(self, batch: Sequence[Job]) -> Rows:
-        tagged = tag_jobs(self.model, batch, explain=self.explain)
+        tagged = self._tag(batch)
         return Rows(len(batch), as_rows(tagged, self.kind))
 
     def one_by_one(self, batches: Iterable[Sequence[Job]]) -> Iterator[Rows]:
         """The same in parts of one job, so that little is lost when this is stopped."""
-        for tagged in tag_jobs(self.model, chain.from_iterable(batches), explain=self.explain):
+        for tagged in self._tag(chain.from_iterable(batches)):
             yield Rows(1, as_rows([tagged], self.kind))
+
+    def _tag(self, jobs: Iterable[Job]) -> Iterator[TaggedJob]:
+        return tag_jobs(
+            self.model, jobs, explain=self.explain, feed=self.feed, promised=self.promised
+        )
 
 
 def _tag_batches(

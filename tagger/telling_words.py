@@ -29,13 +29,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from tagger.features import Counted, Rows, batches, count
+from tagger.features import Rows, count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels, known_counts
-from tagger.names import MOST_GIVEN, learn_names, terms_of_name
+from tagger.names import CAUTIOUS_SHARE, learn_names, terms_of_name
 from tagger.tag_info import TagInfo
 from tagger.text import clean, terms, tokenize
-from tagger.vocabulary import MAX_TERMS, MIN_JOBS, TermCounts, log_odds
+from tagger.vocabulary import MAX_VOCABULARY, MIN_JOBS, TermCounts, log_odds
 from tagger.written import find_written
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -189,26 +189,20 @@ def _groups(
 
 def _name_scores(jobs: Sequence[Job], infos: Sequence[TagInfo]) -> FloatArray:
     """How well each posting fits what each tag is called, shape (N, number of `infos`)."""
-    parts = [count(batch) for batch in batches(jobs)]
-    together = Counted(
-        sparse.csr_array(sparse.vstack([part.terms for part in parts], format="csr")),
-        sparse.csr_array(sparse.vstack([part.title_terms for part in parts], format="csr")),
-        np.concatenate([part.measures for part in parts]),
-    )
-    evidence = learn_names(infos, TermCounts.of(*parts), together)
-    return np.concatenate([evidence.scores(part) for part in parts])
+    counted = count_all(jobs)
+    return learn_names(infos, TermCounts.of(counted), counted).scores(counted)
 
 
 def _best_and_rest(scores: FloatArray, share: float | None) -> LabelArray:
     """1 for the best postings, 0 for those that are not above average, else -1.
 
-    The best are as many as the tag is expected on, or else `MOST_GIVEN`; but `MIN_LABELLED` or
+    The best are as many as the tag is expected on, or else `CAUTIOUS_SHARE`; but `MIN_LABELLED` or
     more, if so many are above average.
     """
     groups = np.full(len(scores), -1, np.int8)
     if len(scores):
         average = scores.mean() + 1e-6
-        n_best = max(MIN_LABELLED, round(min(share or MOST_GIVEN, 0.5) * len(scores)))
+        n_best = max(MIN_LABELLED, round(min(share or CAUTIOUS_SHARE, 0.5) * len(scores)))
         best = np.argsort(-scores, kind="stable")[:n_best]
         groups[best[scores[best] > average]] = 1
         groups[scores <= average] = 0
@@ -224,7 +218,7 @@ class _Counted(NamedTuple):
     there: Rows
     """Shape (N, V), 1 where a posting has a term."""
     terms: list[str]
-    """V terms, those that `MIN_JOBS` postings have and no more than `MAX_TERMS`."""
+    """V terms, those that `MIN_JOBS` postings have and no more than `MAX_VOCABULARY`."""
 
 
 class _Ranked(NamedTuple):
@@ -252,7 +246,7 @@ def _count(jobs: Sequence[Job]) -> _Counted:
     shape = (len(jobs), len(column))
     everything = sparse.csr_array((np.ones(len(cells), np.float32), cells, starts), shape=shape)
     n_with = np.bincount(cells, minlength=len(column))
-    chosen = np.argsort(-n_with, kind="stable")[:MAX_TERMS]
+    chosen = np.argsort(-n_with, kind="stable")[:MAX_VOCABULARY]
     chosen = chosen[n_with[chosen] >= MIN_JOBS]
     names = list(column)
     return _Counted(sparse.csr_array(everything[:, chosen]), [names[c] for c in chosen.tolist()])

@@ -19,9 +19,12 @@ BoolArray = npt.NDArray[np.bool_]
 FEW_EXAMPLES = 20
 """A tag with fewer yes is learned, with a warning: its scores and threshold are rough."""
 
-MOST_GIVEN = 2
+MOST_TIMES_EXPECTED = 2
 """A tag is given to at most this many times the jobs that have it: where the model knows little,
 the best F1 would be that of giving the tag to every job."""
+
+MIN_SPREAD = 1e-3
+"""Logits of a tag that differ by less tell no jobs apart: what differs is rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +51,7 @@ def fit_decisions(
     logits: FloatArray,
     *,
     others: FloatArray | None = None,
+    named: BoolArray | None = None,
     review_share: float = 0.1,
 ) -> Decisions:
     """Choose thresholds and bands on jobs whose labels the paths have not seen.
@@ -59,47 +63,68 @@ def fit_decisions(
     others : shape (U, T)
         The same of unlabelled jobs. A tag with few examples has its threshold chosen by the F1
         that its probabilities promise on these, too.
+    named : shape (T,)
+        Tags of whose names or words some job says anything; by default all. A tag that is not
+        among them and has no yes is never given: nothing is known of it.
     review_share
         Share of the jobs that a person should look at: see `review_bands`.
     """
     n_tags = Y.shape[1]
     threshold = np.full(n_tags, np.nan)
-    proba = expit(logits)
-    unlabelled = np.zeros((0, n_tags)) if others is None else expit(others)
+    unlabelled = np.zeros((0, n_tags)) if others is None else others
+    named = np.ones(n_tags, bool) if named is None else named
     for tag in range(n_tags):
         known = Y[:, tag] != UNKNOWN
-        yes, p = Y[known, tag] == YES, proba[known, tag]
+        yes, z = Y[known, tag] == YES, logits[known, tag]
+        if not (yes.any() or named[tag]):
+            continue
         # Few examples make a jagged F1: their labels are drawn towards what the model expects.
         trust = yes.sum() / (yes.sum() + FEW_EXAMPLES)
-        expected = trust * yes + (1 - trust) * p
+        expected = trust * yes + (1 - trust) * expit(z)
         if yes.sum() < FEW_EXAMPLES:
-            expected = np.concatenate([expected, unlabelled[:, tag]])
-            p = np.concatenate([p, unlabelled[:, tag]])
-        if len(p):
-            most = max(round(MOST_GIVEN * float(expected.sum())), 1)
+            expected = np.concatenate([expected, expit(unlabelled[:, tag])])
+            z = np.concatenate([z, unlabelled[:, tag]])
+        if len(z):
+            most = max(round(MOST_TIMES_EXPECTED * float(expected.sum())), 1)
+            told_apart = np.ptp(z) >= MIN_SPREAD
+            p = expit(z if told_apart else np.full(len(z), z.max()))
             threshold[tag] = f1_threshold(expected, p, most=most)
-    band = review_bands(proba, threshold, share=review_share)
+    band = review_bands(expit(logits), threshold, share=review_share)
     return Decisions(threshold, band)
 
 
 def unlabelled_decisions(
-    proba: FloatArray, share: FloatArray, *, review_share: float = 0.1
+    logits: FloatArray,
+    share: FloatArray,
+    *,
+    named: BoolArray | None = None,
+    review_share: float = 0.1,
 ) -> Decisions:
     """Thresholds without any label: each tag is given to its share of the jobs, the likeliest.
 
     Parameters
     ----------
-    proba : shape (U, T)
+    logits : shape (U, T)
         Of unlabelled jobs.
     share : shape (T,)
-        In [0, 1]; rounded to whole jobs. With 0 the tag is never given.
+        In [0, 1]; rounded to whole jobs. With 0 the tag is never given. Where jobs that can't be
+        told apart are too many, none of them gets the tag.
+    named : shape (T,)
+        Tags of whose names or words some job says anything; by default all. Others are never given.
     """
-    threshold = np.full(proba.shape[1], np.nan)
-    for tag, given in enumerate(np.round(share * len(proba)).astype(int)):
+    proba = expit(logits)
+    threshold = np.full(logits.shape[1], np.nan)
+    n_given = np.round(share * len(logits)).astype(int)
+    for tag in np.flatnonzero(n_given) if named is None else np.flatnonzero(n_given * named):
         ranked = np.sort(proba[:, tag])[::-1]
-        if given and ranked[given - 1] > ranked[-1]:  # jobs are told apart
-            below = ranked[ranked < ranked[given - 1]][0]
-            threshold[tag] = (ranked[given - 1] + below) / 2
+        if np.ptp(logits[:, tag]) < MIN_SPREAD:
+            continue
+        above = ranked[: n_given[tag]]
+        if n_given[tag] < len(ranked):
+            above = above[above > ranked[n_given[tag]]]
+        lowest = above[-1] if len(above) else 1.0
+        below = ranked[len(above)] if len(above) < len(ranked) else 0.0
+        threshold[tag] = (lowest + below) / 2
     return Decisions(threshold, review_bands(proba, threshold, share=review_share))
 
 

@@ -119,19 +119,22 @@ def evaluate_files(
     labelled: Sequence[Path],
     model: Path,
     *,
+    unlabelled: Sequence[Path] = (),
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
 ) -> Evaluation:
     """Evaluate a saved model on files of jobs it was not trained on.
 
-    Tags that the model does not know are rejected.
+    Tags may have the other names that the model was trained with; those that it does not know are
+    rejected.
     """
     loaded = TagModel.load(model)
     jobs = read_labelled(
-        labelled, rejects=rejects, columns=columns, encoding=encoding, tags=loaded.tags
+        labelled, rejects=rejects, columns=columns, encoding=encoding, tags=loaded.infos
     )
-    return evaluate_model(loaded, jobs)
+    others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
+    return evaluate_model(loaded, jobs, others)
 
 
 def cross_validate_files(

@@ -1,4 +1,4 @@
-"""Exact terms beside the hash buckets: those that tell tags apart, each a column of its own.
+"""Exact terms beside the hash buckets, each a column of its own.
 
 A bucket is shared by several terms, so a tag that hangs on one rare word ("kafka") hears other
 words with it. Letters for axes: B, N jobs, V columns of the vocabulary, T tags.
@@ -16,12 +16,13 @@ from tagger.features import TITLE_WEIGHT, Counted, Rows, unit_rows
 Ints = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
-MAX_TERMS = 50_000
+MAX_VOCABULARY = 50_000
 """Exact terms of a model, terms of titles included."""
 MIN_JOBS = 2
 """Labelled jobs with a term before it counts: what occurs once is as likely an accident."""
 MAX_FAMILIAR = 20_000
 """Most frequent terms of the training jobs, by which a posting in another language is noticed."""
+_TAGS_AT_ONCE = 32  # so that memory stays bounded
 UNFAMILIAR = 0.2
 """A posting with less than this times the usual share of familiar terms is left to a person."""
 
@@ -42,13 +43,16 @@ class DocumentCounts(NamedTuple):
         hashes, n_with = np.unique(found.astype(np.int64), return_counts=True)
         return cls(hashes, n_with, sum(part.shape[0] for part in parts))
 
+    def of_terms(self, hashes: Ints) -> Ints:
+        """Jobs with each of some terms, shape of `hashes`."""
+        if not len(self.hashes):
+            return np.zeros(len(hashes), np.int64)
+        place = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        return np.where(self.hashes[place] == hashes, self.n_with[place], 0)
+
     def idf(self, hashes: Ints) -> FloatArray:
         """ln((1 + n) / (1 + n with the term)) + 1 of some terms, as scikit-learn has it."""
-        place = np.searchsorted(self.hashes, hashes).clip(max=max(len(self.hashes) - 1, 0))
-        n_with = np.zeros(len(hashes), np.int64)
-        if len(self.hashes):
-            n_with = np.where(self.hashes[place] == hashes, self.n_with[place], 0)
-        return (np.log((1 + self.n_jobs) / (1 + n_with)) + 1).astype(np.float32)
+        return (np.log((1 + self.n_jobs) / (1 + self.of_terms(hashes))) + 1).astype(np.float32)
 
 
 class TermCounts(NamedTuple):
@@ -150,41 +154,45 @@ def _familiar_share(terms: Rows, familiar: Ints) -> npt.NDArray[np.float64]:
 
 def learn_vocabulary(
     labelled: Counted,
-    Y: npt.NDArray[np.int8],
     everyone: TermCounts,
     own: Counted,
     *,
+    of_names: tuple[Ints, Ints] | None = None,
     kept: Vocabulary | None = None,
 ) -> Vocabulary:
-    """Choose the terms that tell tags apart.
+    """Choose the terms that get a column.
+
+    What labels say plays no part: the folds of the cross-fitting share one vocabulary, and terms
+    chosen by all labels would tell each fold something of its own.
 
     Parameters
     ----------
-    labelled, Y : N jobs, shape (N, T)
-        Terms of at least MIN_JOBS of these are candidates; if there are more than MAX_TERMS, those
-        that tell some tag best.
+    labelled
+        Terms of at least MIN_JOBS of these are candidates. If there are more than MAX_VOCABULARY,
+        those that most of these jobs have are taken; of equals, those that are rarer in `everyone`.
     everyone
         All training jobs: how rare a term is.
     own
         The jobs of the team: which terms are familiar.
+    of_names
+        Hashes of terms, and of terms of titles, that are taken before all other candidates: those
+        of the tags' names and words.
     kept
         Terms of an earlier vocabulary are candidates, too, whatever the labelled jobs say.
     """
-    text, title = (
-        of_labelled.hashes[of_labelled.n_with >= MIN_JOBS]
-        for of_labelled in TermCounts.of(labelled)
-    )
+    counts = TermCounts.of(labelled)
+    text, title = (part.hashes[part.n_with >= MIN_JOBS] for part in counts)
     if kept is not None:
         text, title = np.union1d(text, kept.hashes), np.union1d(title, kept.title_hashes)
-    if len(text) + len(title) > MAX_TERMS:
-        columns = sparse.hstack(
-            [look_up(labelled.terms, text), look_up(labelled.title_terms, title)], format="csr"
+    if len(text) + len(title) > MAX_VOCABULARY:
+        n_labelled, n_all = (
+            np.concatenate([of.text.of_terms(text), of.title.of_terms(title)])
+            for of in (counts, everyone)
         )
-        told = np.zeros(len(text) + len(title), np.float32)
-        for tag in range(0, Y.shape[1], 32):
-            found = log_odds(sparse.csr_array(columns), Y[:, tag : tag + 32])[1]
-            told = np.maximum(told, found.max(axis=1))
-        best = np.sort(np.argsort(-told, kind="stable")[:MAX_TERMS])
+        is_named = np.zeros(len(n_all), bool)
+        if of_names is not None:
+            is_named = np.concatenate([np.isin(text, of_names[0]), np.isin(title, of_names[1])])
+        best = np.sort(np.lexsort((n_all, -n_labelled, ~is_named))[:MAX_VOCABULARY])
         text, title = text[best[best < len(text)]], title[best[best >= len(text)] - len(text)]
     frequent = DocumentCounts.of(own.terms)
     repeated = frequent.n_with >= min(MIN_JOBS, max(frequent.n_jobs, 1))
@@ -219,12 +227,19 @@ def log_odds(columns: Rows, Y: npt.NDArray[np.int8]) -> tuple[FloatArray, FloatA
     """
     there = sparse.csr_array(columns, copy=True)
     there.data = (there.data > 0).astype(np.float32)
-    with_yes = np.asarray(there.T @ (Y == 1).astype(np.float32))
-    with_no = np.asarray(there.T @ (Y == 0).astype(np.float32))
-    p, q = with_yes + 1, with_no + 1
-    ratio = np.abs(np.log(p / p.sum(axis=0)) - np.log(q / q.sum(axis=0)))
-    n_yes, n_no = (Y == 1).sum(axis=0), (Y == 0).sum(axis=0)
-    a, b = with_yes + 0.5, n_yes - with_yes + 0.5
-    c, d = with_no + 0.5, n_no - with_no + 0.5
-    strength = np.abs(np.log(a / b) - np.log(c / d)) / np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    return ratio.astype(np.float32), strength.astype(np.float32)
+    transposed = there.T.tocsr()
+    shape = (columns.shape[1], Y.shape[1])
+    ratio, strength = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for first in range(0, Y.shape[1] if len(ratio) else 0, _TAGS_AT_ONCE):
+        tags = slice(first, first + _TAGS_AT_ONCE)
+        yes, no = ((Y[:, tags] == label).astype(np.float32) for label in (1, 0))
+        with_yes, with_no = np.asarray(transposed @ yes), np.asarray(transposed @ no)
+        p, q = with_yes + 1, with_no + 1
+        sums = p.sum(axis=0, dtype=np.float64) / q.sum(axis=0, dtype=np.float64)
+        ratio[:, tags] = np.abs(np.log(p) - np.log(q) - np.log(sums).astype(np.float32))
+        half = np.float32(0.5)
+        a, b = with_yes + half, yes.sum(axis=0) - with_yes + half
+        c, d = with_no + half, no.sum(axis=0) - with_no + half
+        error = np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        strength[:, tags] = np.abs(np.log(a / b) - np.log(c / d)) / error
+    return ratio, strength

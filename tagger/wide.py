@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from tagger.errors import DataError
 from tagger.labels import UNKNOWN, YES
-from tagger.logistic import fit_logistic
+from tagger.logistic import fit_logistic, tag_blocks
 from tagger.vocabulary import log_odds
 
 FloatArray = npt.NDArray[np.float32]
@@ -84,14 +84,17 @@ class WideClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self.row_coef_: FloatArray = np.zeros((rows.shape[1], Y.shape[1]), np.float32)
         seen = sparse.csr_array(rows[:, used])
         self.row_coef_[used], intercept = fit_logistic(seen, targets, known, **options)
-        self.term_coef_: list[FloatArray] = []
-        intercepts = [intercept]
-        for told in log_odds(terms, Y):
-            scale = column_scale(told, config.evenness)
-            coef, intercept = fit_logistic(terms, targets, known, scale=scale, **options)
-            self.term_coef_.append(coef)
-            intercepts.append(intercept)
-        self.intercept_: FloatArray = np.stack(intercepts)
+        shape = (terms.shape[1], Y.shape[1])
+        self.term_coef_: list[FloatArray] = [np.zeros(shape, np.float32) for _ in PATHS[1:]]
+        self.intercept_: FloatArray = np.zeros((len(PATHS), Y.shape[1]), np.float32)
+        self.intercept_[0] = intercept
+        for tags in tag_blocks(terms, Y.shape[1]):  # scales of all tags at once would be too many
+            of_tags = targets[:, tags], known[:, tags]
+            for path, strength in enumerate(log_odds(terms, Y[:, tags])):
+                scale = column_scale(strength, config.evenness)
+                coef, intercept = fit_logistic(terms, *of_tags, scale=scale, **options)
+                self.term_coef_[path][:, tags] = coef
+                self.intercept_[path + 1, tags] = intercept
         return self
 
     def logits(self, rows: sparse.csr_array, terms: sparse.csr_array) -> FloatArray:
@@ -100,10 +103,10 @@ class WideClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return np.asarray(np.stack(found, axis=-1) + self.intercept_.T)
 
 
-def column_scale(told: FloatArray, evenness: float) -> FloatArray:
+def column_scale(strength: FloatArray, evenness: float) -> FloatArray:
     """Scales of columns, (V, T), of root mean square 1 per tag, from how much each tells."""
-    if not len(told):
-        return told
-    scale = (1 - evenness) * told + evenness * told.mean(axis=0)
+    if not len(strength):
+        return strength
+    scale = (1 - evenness) * strength + evenness * strength.mean(axis=0)
     size = np.sqrt(np.mean(scale**2, axis=0))
     return np.asarray(np.where(size > 0, scale / np.maximum(size, 1e-12), 1), np.float32)

@@ -153,6 +153,7 @@ def test_ours_and_the_peers_stand_in_one_table(results: dict[str, dict[str, Any]
     assert methods["throughput"][0] == {"jobtool", "TF-IDF + one-vs-rest"}
     assert {"jobtool", "TruncatedSVD-100", "GloVe means"} <= methods["resumes"][0]
     assert {"jobtool ncf", "search", "popularity"} <= methods["resumes"][-1]
+    assert all({"jobtool", "empirical precision"} <= found for found in methods["promises"][:5])
     assert methods["pos"] == [{"tagger.pos", "NLTK, same weights"}]
 
 

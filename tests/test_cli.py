@@ -13,19 +13,9 @@ from typer.testing import CliRunner, Result
 import cli
 
 COMMANDS = (
-    *("tag", "export", "import", "train", "evaluate", "info", "demo", "status", "db", "retrain"),
-    *(
-        "models",
-        "label",
-        "suspects",
-        "labels",
-        "audit",
-        "agreement",
-        "history",
-        "tags",
-        "forget",
-        "match",
-    ),
+    *("tag", "export", "import", "train", "evaluate", "info", "demo", "promise", "status", "db"),
+    *("retrain", "drift", "models", "label", "suspects", "labels", "audit", "agreement"),
+    *("history", "tags", "forget", "match"),
 )
 SLOW = {"alembic", "keras", "matplotlib", "nltk", "pyarrow", "sklearn", "sqlalchemy", "tensorflow"}
 NURSE = "Night nurse wanted, three nights a week, $38/hr. BSN required."
@@ -91,6 +81,15 @@ def test_wrong_use_is_exit_code_2() -> None:
     assert jobtool("train", "x.csv", "--column", "text").exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_plain_chain_takes_no_tags_file(jobs: Path, command: str) -> None:
+    tags = jobs.with_name("tags.csv")
+    tags.write_text("tag,words\ncook,kitchen\n")
+    done = jobtool(command, jobs, "--tags", tags, "--plain-chain")
+    assert done.exit_code == 2
+    assert "takes nothing from the file of --tags" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("option", ["--output", "--report"])
 @pytest.mark.parametrize("place", [".", "/", "", "folder"])
 def test_a_folder_in_the_place_of_a_file_is_wrong_use(
@@ -122,7 +121,26 @@ def test_a_file_and_standard_input_give_the_same_json(tiny_model: Path, tmp_path
     assert of_file.pop("id") == str(tmp_path / "nurse.txt")
     assert of_stdin.pop("id") == "standard input"
     assert of_file == of_stdin
-    assert of_file.keys() == {"tags", "review", "scores"}
+    assert of_file.keys() == {"tags", "review", "scores", "without_labels"}
+    assert of_file["without_labels"] is False
+
+
+def test_a_model_without_labels_says_so_whatever_it_tags(
+    tiny_model: Path, jobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tagger.display import NO_LABELS
+    from tagger.model import TagModel
+
+    monkeypatch.setattr(TagModel, "without_labels", True)
+    assert NO_LABELS in jobtool("tag", "-m", tiny_model, stdin=NURSE).stdout
+    one = json.loads(jobtool("tag", "-m", tiny_model, "--json", stdin=NURSE).stdout)
+    assert one["without_labels"] is True
+    printed = jobtool("tag", "-m", tiny_model, jobs)
+    assert printed.stderr.startswith(f"{NO_LABELS}\n")
+    assert [json.loads(line)["id"] for line in printed.stdout.splitlines()] == ["j0", "j1", "j2"]
+    done = jobtool("tag", "-m", tiny_model, jobs, "-o", tmp_path / "tags.jsonl", "--json")
+    assert NO_LABELS in done.stderr
+    assert json.loads(done.stdout)["without_labels"] is True
 
 
 def test_a_title_counts(tiny_model: Path) -> None:
@@ -246,7 +264,8 @@ def test_rows_are_those_of_one_posting_alone(tiny_model: Path, jobs: Path) -> No
     alone = jobtool(
         "tag", "-m", tiny_model, "--json", "--title", "Cook", "--explain", stdin="Cook number 1"
     )
-    assert {**json.loads(lines[1]), "id": "standard input"} == json.loads(alone.stdout)
+    other = {"id": "standard input", "without_labels": False}
+    assert {**json.loads(lines[1]), **other} == json.loads(alone.stdout)
 
 
 def test_other_column_names_are_named(tiny_model: Path, tmp_path: Path) -> None:
@@ -343,6 +362,25 @@ def test_evaluate_prints_json(tiny_model: Path, some_jobs: Path) -> None:
     told = json.loads(jobtool("evaluate", some_jobs, "--model", tiny_model, "--json").stdout)
     assert told["summary"]["mean_average_precision"] > 0.3
     assert len(told["tags"]) == 16
+
+
+def test_a_model_is_evaluated_on_the_other_names_of_its_tags(
+    some_jobs: Path, tmp_path: Path, tiny_tagger: object
+) -> None:
+    from tagger.model import TagModel
+
+    known = tiny_tagger.model_
+    infos = [
+        {**said, "aliases": ["nursing"]} if said["tag"] == "care" else said
+        for said in known.meta["tag_info"]
+    ]
+    TagModel.of(known.arrays, {**known.meta, "tag_info": infos}).save(tmp_path / "model")
+    rows = ({"text": f"ward {n}", "tags": ["nursing", "Remote"] if n % 2 else []} for n in range(4))
+    jobs = write_jobs(tmp_path / "new.jsonl", *rows)
+    done = jobtool("evaluate", jobs, "--model", tmp_path / "model", "--json")
+    assert done.exit_code == 0, done.stderr
+    support = {row["tag"]: row["support"] for row in json.loads(done.stdout)["tags"]}
+    assert (support["care"], support["remote"]) == (2, 2)
 
 
 def test_a_tag_that_the_model_does_not_know_is_rejected(

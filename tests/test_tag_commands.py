@@ -67,6 +67,18 @@ def test_what_is_exported_can_be_imported(name: str, monkeypatch: pytest.MonkeyP
     assert known() == before
 
 
+def test_an_export_that_no_import_takes_says_so():
+    Path("jobs.csv").write_text("id,text,tags\n1,Work from home,remote\n2,At home,Remote\n")
+    assert jobtool("import", "jobs", "jobs.csv").exit_code == 0
+    done = jobtool("tags", "export", "out.csv")
+    assert done.exit_code == 0
+    assert "jobtool tags import will refuse this file: tags 'R" in done.stderr
+    assert jobtool("tags", "import", "out.csv").exit_code == 1
+    tags("rename", "Remote", "remote-first")
+    assert not jobtool("tags", "export", "out.csv").stderr
+    assert jobtool("tags", "import", "out.csv").exit_code == 0
+
+
 def test_without_a_file_the_export_is_csv_that_no_spreadsheet_runs():
     tags("import", "tags.csv")
     told = tags("export")
@@ -135,7 +147,7 @@ def test_a_tag_of_which_nothing_was_said_has_no_history():
             ("set", "night", "--remove-word", "x"),
             "tag 'night' has no word 'x'; its words are: rota, day",
         ),
-        (("set", "night", "--alias", "telework"), "'telework' is already the name of a tag"),
+        (("set", "night", "--alias", "telework"), "'telework' is already a name of tag 'remote'"),
         (("history", "nosuch"), "unknown tag 'nosuch'"),
     ],
 )

@@ -9,6 +9,7 @@ from db.columns import WordVerdict
 from db.engine import reading, writing
 from db.errors import StoreError
 from db.importing_tags import StoredTags, store_tag_infos
+from db.labels import find_tags
 from db.schema import Tag, TagFact, TagWord
 from db.tag_info import say_fact, say_word, tag_info, tag_infos
 from db.tags import add_tags, alias_tag, rename_tag, retire_tag
@@ -87,6 +88,20 @@ def test_an_old_file_does_not_undo_what_people_said_since(engine: Engine):
     )
 
 
+@pytest.mark.parametrize("by_anna", [{"description": "At home"}, {"share": 0.1}])
+def test_a_field_that_an_import_only_copied_is_not_taken_for_what_it_said(engine: Engine, by_anna):
+    stored(engine, REMOTE)
+    said = {"description": "Work from home", "share": 0.05}
+    with writing(engine) as session:
+        say_fact(session, "remote", **said | by_anna, said_by="anna")
+    new = {"share": 0.2} if "description" in by_anna else {"description": "Anywhere"}
+    file = replace(REMOTE, **new)
+    assert stored(engine, file).changed == ("remote",)
+    assert known(engine) == (replace(REMOTE, **by_anna, **new),)
+    assert stored(engine, file) == stored(engine, file) == StoredTags((), (), 1)
+    assert known(engine) == (replace(REMOTE, **by_anna, **new),)
+
+
 def test_a_new_file_says_something_new(engine: Engine):
     stored(engine, REMOTE)
     with writing(engine) as session:
@@ -115,7 +130,7 @@ def test_a_renamed_tag_is_found_by_its_old_name(engine: Engine):
 
 def test_a_name_that_could_mean_two_tags_is_refused(engine: Engine):
     with writing(engine) as session:
-        add_tags(session, ["remote", "Remote"])
+        find_tags(session, ["remote", "Remote"], create=True)  # as labels make them
     assert stored(engine, TagInfo(name="Remote", share=0.5)).changed == ("Remote",)
     with pytest.raises(StoreError, match="'REMOTE' could mean tag 'remote' or 'Remote'"):
         stored(engine, TagInfo(name="REMOTE"))

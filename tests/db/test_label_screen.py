@@ -1,6 +1,7 @@
 """What a labeller sees, on screens of any size."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -41,6 +42,12 @@ def test_the_screen_shows_posting_tag_answer_and_keys():
     assert [line.strip() for line in seen[1:3]] == ["A title", "Work from home"]
     assert any(line.split()[:3] == [">", "yes", "remote"] for line in seen)
     assert KEYS in [line.strip() for line in seen]
+
+
+def test_the_screen_says_when_the_order_is_random():
+    unranked = replace(card(), offer=Offer(1, is_ranked=False))
+    seen = picture(unranked, State((None,)))
+    assert seen[0].startswith("job-1  in random order: no live model has tagged it")
 
 
 @pytest.mark.parametrize("height", [1, 5, 8, 24, 60])

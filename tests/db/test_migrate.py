@@ -22,9 +22,10 @@ def test_every_constraint_has_a_name(engine: Engine):
 
 def test_a_database_of_the_version_before_keeps_its_rows(engine: Engine):
     with engine.begin() as connection:
-        for table in ("tag_facts", "tag_words", "audit_entries"):
+        made_later = ("feed_values", "tag_facts", "tag_words", "audit_entries", "label_batches")
+        for table in (*made_later, "promises"):
             connection.execute(text(f"DROP TABLE {table}"))
-        added = ("model_tags.n_yes", "model_tags.remark", "runs.tags_hash")
+        added = ("model_tags.n_yes", "model_tags.remark", "runs.tags_hash", "runs.alarms")
         for column in (*added, "jobs.salt", "runs.inputs"):
             table, name = column.split(".")
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))

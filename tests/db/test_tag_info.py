@@ -18,7 +18,7 @@ from db.tag_info import (
     word_history,
 )
 from db.tags import alias_tag, list_tags, rename_tag, retire_tag
-from tagger.tag_info import MAX_TERMS, TagInfo
+from tagger.tag_info import MAX_WORDS_OF_TAG, TagInfo
 from tests.db.made_up import add_tags
 
 FOR, AGAINST, REJECTED = WordVerdict
@@ -184,7 +184,7 @@ def test_more_words_than_count_are_refused(engine: Engine):
     with writing(engine) as session:
         first = say_word(session, "remote", "w0", FOR, "anna")
         values = {"tag_id": first.tag_id, "verdict": FOR, "said_by": "anna"}
-        for n in range(1, MAX_TERMS):
+        for n in range(1, MAX_WORDS_OF_TAG):
             session.add(TagWord(word=f"w{n}", said_at=first.said_at, **values))
     with pytest.raises(StoreError, match="1,001 words; at most 1,000 count"):
         said(engine, "one more", AGAINST)

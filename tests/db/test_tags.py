@@ -10,7 +10,9 @@ from db.engine import reading, writing
 from db.errors import StoreError
 from db.labels import Batches, Said, all_tags, find_tags, record
 from db.schema import Tag
+from db.tag_info import tag_infos
 from db.tags import add_tags, alias_tag, job_history, list_tags, rename_tag, retire_tag
+from tagger.tag_info import check_distinct
 from tests.db.made_up import NO, UNSURE, YES, held, say, three_jobs
 
 
@@ -55,7 +57,10 @@ def test_a_name_is_given_once(engine: Engine, taken):
         lambda session: alias_tag(session, "remote", taken),
         lambda session: add_tags(session, [taken]),
     ):
-        with pytest.raises(StoreError, match=f"'{taken}' is already"), writing(engine) as session:
+        with (
+            pytest.raises(StoreError, match=f"'{taken}' is already a name"),
+            writing(engine) as session,
+        ):
             use(session)
 
 
@@ -109,10 +114,27 @@ def test_a_semicolon_in_a_name_is_refused(engine: Engine):
         add_tags(session, ["night; remote"])
 
 
-def test_tags_that_differ_in_capitals_only_are_named(engine: Engine):
+def test_names_that_differ_in_capitals_or_spaces_only_are_refused(engine: Engine):
     with writing(engine) as session:
-        assert add_tags(session, ["remote"]) == []
-        assert add_tags(session, ["Remote", "night"]) == ["remote"]
+        add_tags(session, ["remote", "night shift"])
+        alias_tag(session, "remote", "Home Office")
+        alias_tag(session, "remote", "REMOTE")  # of the same tag: nothing to be mistaken
+        rename_tag(session, "remote", "Remote")
+    for use in (
+        lambda session: add_tags(session, ["REMOTE"]),
+        lambda session: add_tags(session, ["home  office"]),
+        lambda session: add_tags(session, ["new", "New"]),
+        lambda session: rename_tag(session, "night shift", "home office"),
+        lambda session: alias_tag(session, "night shift", "remote "),
+        lambda session: alias_tag(session, "Remote", "Night  Shift"),
+    ):
+        with (
+            pytest.raises(StoreError, match="is already a name of tag"),
+            writing(engine) as session,
+        ):
+            use(session)
+    with reading(engine) as session:
+        check_distinct(tag_infos(session))
 
 
 def test_history_is_in_the_order_of_time_not_of_import(engine: Engine):

@@ -90,13 +90,31 @@ def test_a_word_that_another_has_judged_meanwhile_is_passed_over(engine: Engine)
 
 
 @pytest.mark.usefixtures("tags")
-def test_what_another_has_said_since_is_not_undone(engine: Engine):
-    judging = typed(engine, "f")
+def test_a_verdict_that_another_has_given_while_the_word_was_shown_is_kept(engine: Engine):
+    judging = WordSession(engine, WORDS, "anna")
     with writing(engine) as session:
-        say_word(session, "remote", "home", AGAINST, "ben")
+        say_word(session, "remote", "Home", REJECTED, "ben")
+    judging.press("f")
+    assert judged(engine, "remote") == {"Home": REJECTED}
+    assert "somebody else has just judged 'home'" in judging.message
+    assert judging.card == WORDS[1]
+    judging.press("z")
+    assert judging.message == "nothing to undo"
+    assert judging.summary() == "no word accepted"
+
+
+@pytest.mark.usefixtures("tags")
+def test_what_another_has_said_since_is_not_undone_but_what_was_said_before_is(engine: Engine):
+    judging = typed(engine, "ff")
+    with writing(engine) as session:
+        say_word(session, "night", "late", AGAINST, "ben")
     judging.press("z")
     assert "can't be undone" in judging.message
-    assert judged(engine, "remote") == {"home": AGAINST}
+    assert judging.card == WORDS[2]
+    assert judged(engine, "night") == {"late": AGAINST}
+    judging.press("z")
+    assert (judging.message, judging.card) == ("taken back", WORDS[0])
+    assert judged(engine, "remote") == {}
 
 
 @pytest.mark.usefixtures("tags")

@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Engine, func, insert, select
 
 from db import labelling
+from db.audit import audit
 from db.columns import BatchState
 from db.engine import open_engine, reading, writing
 from db.labelling import Settings, label
@@ -34,13 +35,27 @@ class Lengths(NamedTuple):
     codes: np.ndarray
 
 
+class Promised(NamedTuple):
+    """What `ByLength` promises of a tag."""
+
+    tag: str
+    threshold: float | None
+    n_given: int
+    n_wrong: int
+    missing: int
+
+
 class ByLength:
-    """Tags postings by the length of their text, slowly if told to."""
+    """Tags postings by the length of their text, slowly if told to. Promises "long" alone."""
 
     tags = TAGS
 
     def __init__(self, folder: Path, seconds: float = 0.0) -> None:
         self.folder, self.seconds = folder, seconds
+
+    def promises(self, *, wrong_at_most: float, confidence: float) -> list[Promised]:
+        long = Promised("long", 1 - wrong_at_most, 60, 0, 0)
+        return [long, *(Promised(tag, None, 10, 1, 67) for tag in TAGS[1:])]
 
     def predict(self, postings: Sequence[Posting], /) -> Lengths:
         time.sleep(self.seconds)
@@ -106,13 +121,18 @@ def count(engine: Engine, rows: type, *where: object) -> int:
 
 
 def check_complete(engine: Engine, model_id: int) -> None:
-    """Every job has one set of this model, with every tag and one code; nothing is left over."""
+    """Every job has one set of this model, with every tag and one code; nothing is left over.
+
+    And all of it is in the log.
+    """
     n_jobs = count(engine, Job)
     assert count(engine, PredictionSet, PredictionSet.model_id == model_id) == n_jobs
     assert count(engine, Prediction, Prediction.model_id == model_id) == n_jobs * len(TAGS)
     assert count(engine, JobCode) == n_jobs
     assert count(engine, QueuedJob) == 0
     assert count(engine, Batch, Batch.state == BatchState.LEASED) == 0
+    report = audit(engine)
+    assert report.ok, report
 
 
 # ---- worker processes that can be killed

@@ -1,5 +1,6 @@
 """Wide paths, names, the deep path, and what is made of all of them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import expit
 
 import tagger.classifier
 import tagger.deep
+import tagger.logistic
 from tagger.classifier import (
     FLOOR,
     PRIOR,
@@ -24,6 +26,7 @@ from tagger.classifier import (
 from tagger.deep import DeepConfig
 from tagger.errors import DataError
 from tagger.job_features import JobFeatures
+from tagger.splits import duplicate_groups
 from tagger.stacking import Stack, fit_stack
 from tagger.thresholds import Decisions, fit_decisions
 from tagger.wide import PATHS, WideClassifier, WideConfig, column_scale
@@ -122,6 +125,22 @@ def test_no_exact_term_leaves_the_row_alone_to_tell(data: Data) -> None:
     assert not np.ptp(logits[:, :, 1:], axis=0).any()
 
 
+def test_scales_are_made_for_some_tags_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    terms = sparse.random_array((40, 3000), density=0.05, format="csr", rng=rng, dtype=np.float32)
+    Y = (rng.random((40, 300)) < 0.3).astype(np.int8)
+    whole = WideClassifier().fit(terms[:, :9], terms, Y)
+    monkeypatch.setattr(tagger.logistic, "_CHUNK", 30_000)
+    tracemalloc.start()
+    parts = WideClassifier().fit(terms[:, :9], terms, Y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * sum(coef.nbytes for coef in parts.term_coef_)
+    for a, b in zip(parts.term_coef_, whole.term_coef_, strict=True):
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999  # blocks end when all are done
+    np.testing.assert_allclose(parts.intercept_, whole.intercept_, atol=0.05)
+
+
 def test_a_term_that_tells_nothing_is_held_back_and_scales_have_size_1() -> None:
     told = np.array([[0.0, 1.0], [3.0, 1.0], [1.0, 1.0]], np.float32)
     scale = column_scale(told, 0.2)
@@ -158,11 +177,11 @@ def test_no_labels_of_a_fold_reach_its_own_probabilities(
     monkeypatch.setattr(
         tagger.classifier,
         "fit_stack",
-        lambda paths, Y, *, prior, **_: Stack(np.tile(prior, (3, 1)), np.zeros(3), prior),
+        lambda paths, Y, *, prior, **_: Stack(np.tile(prior, (3, 1)), np.zeros(3)),
     )
     features, Y = data
     own = make_data(40, seed=5)[0] if with_own else None
-    first = TagClassifier(config)._folds(features.rows, config) == 0
+    first = TagClassifier(config)._folds(duplicate_groups(features.rows), config) == 0
     one, two = (
         TagClassifier(config).fit(features, labels, own) for labels in (Y, swapped(data, first))
     )
@@ -182,7 +201,7 @@ def test_the_stack_of_a_fold_is_not_fitted_on_the_labels_of_that_fold(
 
     monkeypatch.setattr(tagger.classifier, "fit_stack", listening)
     features, Y = data
-    folds = TagClassifier(QUICK)._folds(features.rows, QUICK)
+    folds = TagClassifier(QUICK)._folds(duplicate_groups(features.rows), QUICK)
     TagClassifier(QUICK).fit(features, Y)
     expected = [Y, *(Y[folds != fold] for fold in range(3))]
     assert all((one == other).all() for one, other in zip(asked, expected, strict=True))
@@ -205,7 +224,7 @@ def test_scores_of_training_use_decisions_of_the_other_folds(
 def test_repeated_postings_are_held_out_together(data: Data) -> None:
     features, _ = data
     twice = features.take(np.repeat(np.arange(60), 2))
-    folds = TagClassifier(QUICK)._folds(twice.rows, QUICK)
+    folds = TagClassifier(QUICK)._folds(duplicate_groups(twice.rows), QUICK)
     assert (folds[::2] == folds[1::2]).all()
 
 
@@ -291,6 +310,23 @@ def test_without_labels_names_rank_and_the_stated_share_decides(data: Data) -> N
     assert (fitted.weights() == PRIOR).all()
 
 
+@pytest.mark.parametrize("n_labelled", [0, 60])
+def test_a_tag_that_has_neither_an_example_nor_a_name_in_any_posting_is_never_given(
+    data: Data, n_labelled: int
+) -> None:
+    features, Y = data
+    features.names[:, 2], Y[:, 2] = 0, 0
+    own = make_data(80, seed=3)[0]
+    own.names[:, 2] = 0
+    fitted = TagClassifier(CONFIG).fit(
+        features.take(np.arange(n_labelled)),
+        Y[:n_labelled],
+        own,
+        stated_share=np.full(3, 0.2),
+    )
+    assert np.isnan(fitted.decisions_.threshold).tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize("n", [1, 4])
 def test_postings_that_are_all_alike_teach_what_they_can(data: Data, n: int) -> None:
     features, Y = data
@@ -371,6 +407,15 @@ def test_an_offset_gives_a_tag_its_share(logits: list[float], share: float) -> N
 def test_few_labels_are_told_in_a_remark(n_yes: int, n_no: int, remark: str | None) -> None:
     Y = np.array([[1]] * n_yes + [[0]] * n_no + [[-1]], np.int8)
     assert tag_remarks(Y, ("a",)).get("a") == remark
+
+
+def test_the_plain_chain_knows_no_tag_by_its_name(data: Data) -> None:
+    features, Y = data
+    Y[:, 2] = 0
+    fitted = TagClassifier(replace(QUICK, wide=False)).fit(features, Y, make_data(30, seed=3)[0])
+    assert np.isnan(fitted.decisions_.threshold).tolist() == [False, False, True]
+    remark = "no example with it yet: not learned, never given"
+    assert tag_remarks(Y, ("a", "b", "c"), by_name=False) == {"c": remark}
 
 
 def test_different_numbers_of_jobs_are_an_error(data: Data) -> None:

@@ -7,11 +7,12 @@ from random import Random
 import numpy as np
 import pytest
 
+from tagger.features import count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.tag_info import TagInfo
-from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagger import JobTagger, TaggerConfig
 
 pytestmark = [
     pytest.mark.usefixtures("eager"),
@@ -193,6 +194,19 @@ def test_two_tags_whose_names_have_the_same_terms_get_the_same_without_labels(
     proba = tagger.predict_proba(unlabelled)
     np.testing.assert_allclose(proba[:, 0], proba[:, 1], atol=1e-6)
     assert np.ptp(proba[:, 0]) > 0.1
+
+
+def test_what_no_label_has_taught_takes_no_place_in_a_model(
+    tiny_config: TaggerConfig, unlabelled: list[Job], tmp_path: Path
+) -> None:
+    infos = [TagInfo(name=f"kind {i}", words=("nurse",)) for i in range(2000)]
+    tagger = JobTagger(tiny_config).fit([], unlabelled, tags=infos)
+    tagger.save(tmp_path / "model")
+    assert (tmp_path / "model/mixture.npz").stat().st_size < 100_000
+    assert sum(path.stat().st_size for path in (tmp_path / "model").iterdir()) < 5_000_000
+    loaded = TagModel.load(tmp_path / "model").predict_proba(unlabelled)
+    np.testing.assert_array_equal(loaded, tagger.predict_proba(unlabelled))
+    assert np.ptp(loaded[:, 0]) > 0.1
 
 
 def test_thousands_of_tags_with_few_postings_are_learned(tiny_config: TaggerConfig) -> None:

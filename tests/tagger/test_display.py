@@ -8,10 +8,43 @@ import numpy as np
 import pytest
 
 from tagger.demo import Demo
-from tagger.display import print_demo
+from tagger.display import NO_LABELS, print_demo, print_model, print_posting
 from tagger.evaluation import Evaluation
 from tagger.jobs import Job
+from tagger.model import TagModel
 from tagger.tagged import TaggedJob
+from tagger.tagger import JobTagger
+from tagger.tagging import tag_jobs
+
+METRICS = {"mean_average_precision": None, "path_weights": {"code": 0.5}, "n_scored_tags": 0}
+
+
+@pytest.mark.parametrize(
+    ("n_labelled", "said"),
+    [(0, NO_LABELS), (3, "No tag can be measured yet: that takes different jobs")],
+)
+def test_what_can_not_be_measured_is_told_from_what_has_no_labels(
+    n_labelled: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {
+        **{"model": "model", "bytes": 1, "version": "0", "created": "now", "seed": 0},
+        **{"n_labelled": n_labelled, "n_unlabelled": 1, "metrics": METRICS},
+    }
+    print_model(facts, [])
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert (NO_LABELS in shown) == (not n_labelled)
+
+
+@pytest.mark.parametrize("n_labelled", [0, 60])
+def test_a_tagged_posting_is_marked_where_the_model_has_no_labels(
+    n_labelled: int, tiny_tagger: JobTagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = tiny_tagger.model_
+    data = {**known.meta["data"], "labelled": n_labelled}
+    model = TagModel.of(known.arrays, {**known.meta, "data": data})
+    print_posting(next(tag_jobs(model, [Job("1", "Nurse", "hospital ward")])), model)
+    assert (NO_LABELS in capsys.readouterr().out) == (not n_labelled)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +76,9 @@ def test_the_demo_says_who_is_ahead_only_where_the_interval_does(
             seconds=1.0,
         )
     )
-    assert f"jobtool is {said} the best simple method" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"jobtool is {said} the best simple method" in shown
+    assert "Day zero has read the texts of all of them, but no label:" in shown
 
 
 def test_tags_of_new_postings_stand_side_by_side_in_80_columns(

@@ -7,9 +7,8 @@ from scipy import sparse
 
 from tagger.demo import read_sample
 from tagger.domain import in_domain
-from tagger.features import Rows, RowStatistics
+from tagger.features import Rows, RowStatistics, count_all
 from tagger.jobs import Job
-from tagger.tagger import count_all
 
 
 def rows_of(*groups: list[Job]) -> list[Rows]:

@@ -18,10 +18,11 @@ from tagger.baselines import (
 from tagger.errors import DataError
 from tagger.evaluate import cross_validate, evaluate_model
 from tagger.evaluation import Evaluation
+from tagger.features import count_all
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, encode_labels
 from tagger.report import render_report
-from tagger.tagger import JobTagger, TaggerConfig, count_all
+from tagger.tagger import JobTagger, TaggerConfig
 
 TAGS = ("care", "driving", "kitchen", "rare", "remote", "software")
 OTHERS = tuple(Job(f"u{i}", "Baker", f"bread and cakes, shop {i}") for i in range(3))

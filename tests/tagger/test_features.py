@@ -9,15 +9,17 @@ from scipy import sparse
 from tagger.features import (
     MEASURES,
     N_COLUMNS,
+    N_HASHES,
     N_MEASURES,
     N_TERMS,
     JobText,
     RowStatistics,
     RowWeights,
-    bucket_of,
+    buckets_of,
     count,
     small_indices,
 )
+from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.pos import PENN_TAGS
 from tagger.text import terms
@@ -31,6 +33,10 @@ TEXTS = (
 )
 JOBS = [Job(str(i), title=text[:5], text=text) for i, text in enumerate(TEXTS)]
 texts = st.lists(st.text(max_size=30), min_size=1, max_size=8)
+
+
+def bucket_of(term: str) -> int:
+    return int(buckets_of(np.array(term_hash(term) & (N_HASHES - 1))))
 
 
 def weights_of(*batches: list[Job]) -> RowWeights:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tagger.errors import DataError
 from tagger.jobs import Job, Rejects, iter_jobs, read_labelled, tag_name
+from tagger.tag_info import TagInfo, plain_tags
 
 
 def save(path: Path, content: str | list[dict[str, object]]) -> Path:
@@ -294,9 +295,23 @@ def test_row_numbers_of_several_files_are_told_apart(tmp_path):
 
 def test_tags_outside_the_list_are_reported_and_dropped(tmp_path):
     rows = [{"text": "a", "tags": ["x", "new"]}, {"text": "b", "tags": ["x"], "not_tags": ["old"]}]
-    jobs, bad = gather(tmp_path / "a.jsonl", rows, tags=[" x", "y"])
+    jobs, bad = gather(tmp_path / "a.jsonl", rows, tags=plain_tags(["x", "y"]))
     assert jobs == [Job("row 1", "", "a", ("x",)), Job("row 2", "", "b", ("x",), ())]
     assert bad == ["1: unknown tag 'new'; known: x, y", "2: unknown tag 'old'; known: x, y"]
+
+
+def test_other_names_of_a_tag_are_read_as_the_tag(tmp_path):
+    tags = (TagInfo(name="x", aliases=("ex", "Former")), TagInfo(name="go"), TagInfo(name="Go"))
+    rows = [
+        {"text": "a", "tags": ["ex", "X", "go"], "not_tags": ["former"]},
+        {"text": "b", "tags": ["EX", "go", "GO"]},
+    ]
+    jobs, bad = gather(tmp_path / "a.jsonl", rows, tags=tags)
+    assert jobs == [Job("row 1", "", "a", ("go",), ()), Job("row 2", "", "b", ("go", "x"))]
+    assert bad == [
+        "1: tag 'x' is both yes and no (first on line 1); taken as unknown",
+        "2: tag 'GO' could mean 'Go' or 'go': write it as it is written there",
+    ]
 
 
 # ---- what was written is read again

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tagger.errors import DataError
 from tagger.jobs import Job
-from tagger.labels import decode_labels, encode_labels, tag_list
+from tagger.labels import decode_labels, encode_labels, named_tags, tag_list
+from tagger.tag_info import TagInfo
 
 tag_sets = st.lists(st.frozensets(st.text(min_size=1, max_size=5), max_size=5), max_size=8)
 
@@ -23,6 +24,32 @@ def test_decoding_gives_back_the_sorted_tags(sets):
 def test_the_tag_list_is_sorted_and_has_the_tags_said_no_to():
     jobs = [Job("1", tags=("sales", "b"), not_tags=("a",)), Job("2"), Job("3", tags=("b",))]
     assert tag_list(jobs) == ("a", "b", "sales")
+
+
+INFOS = (TagInfo(name="Remote", aliases=("tele work",)), TagInfo(name="night"))
+
+
+def test_labels_meet_described_tags_whatever_their_capitals_and_spaces():
+    jobs = [
+        Job("1", tags=("remote", "sales"), not_tags=("NIGHT",)),
+        Job("2", tags=("Tele  Work", "REMOTE", "Sales")),
+        Job("3"),
+    ]
+    infos, renamed = named_tags(jobs, INFOS)
+    assert [info.name for info in infos] == ["Remote", "night", "Sales", "sales"]
+    assert [(job.tags, job.not_tags) for job in renamed] == [
+        (("Remote", "sales"), ("night",)),
+        (("Remote", "Sales"), None),
+        (None, None),
+    ]
+
+
+def test_a_label_that_could_mean_two_described_tags_is_refused_unless_it_is_one_of_them():
+    infos = (TagInfo(name="go"), TagInfo(name="Go"), TagInfo(name="x", aliases=("go",)))
+    (job,) = named_tags([Job("1", tags=("Go", "go"))], infos)[1]
+    assert job.tags == ("Go", "go")
+    with pytest.raises(DataError, match="tag 'GO' could mean 'Go' or 'go': write it as it is"):
+        named_tags([Job("1", tags=("GO",))], infos)
 
 
 def test_a_cell_is_yes_no_or_unknown():

@@ -1,5 +1,6 @@
 """Logistic regressions of many tags at once, held against scikit-learn's one at a time."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,16 @@ def test_tags_that_take_turns_give_the_same(monkeypatch: pytest.MonkeyPatch, mos
     monkeypatch.setattr(tagger.logistic, "_CHUNK", most)
     for a, b in zip(fit_logistic(X, y, weights, **options), expected, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+def test_many_rows_bound_the_tags_fitted_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagger.logistic, "_CHUNK", 50_000)
+    X, y, weights = problem(10_000, 2, 100)
+    tracemalloc.start()
+    fit_logistic(X, y, weights, inverse_l2=1, n_iterations=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < y.nbytes
 
 
 def test_what_it_is_given_stays_as_it_is() -> None:

@@ -27,7 +27,17 @@ STRANGE = (
     Job("digits", text="&#" + "9" * 5000 + "; \u00b2\u0663\u1369"),
     Job("long word", text="x" * 100_000),
 )
-FILES = ("decisions", "decoder", "deep", "encoder", "mixture", "names", "rows", "vocabulary")
+FILES = (
+    "decisions",
+    "decoder",
+    "deep",
+    "encoder",
+    "mixture",
+    "names",
+    "places",
+    "rows",
+    "vocabulary",
+)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +184,7 @@ def test_a_renamed_tag_is_refused(folder: Path, tmp_path: Path) -> None:
         TagModel.load(tmp_path / "model")
 
 
-@pytest.mark.parametrize("missing", ["tags", "encoder", "mixture", "names", "vocabulary"])
+@pytest.mark.parametrize("missing", ["tags", "encoder", "mixture", "names", "places", "vocabulary"])
 def test_parts_that_do_not_fit_together_are_refused(model: TagModel, missing: str) -> None:
     arrays = {name: part for name, part in model.arrays.items() if name != missing}
     meta = {name: part for name, part in model.meta.items() if name != missing}

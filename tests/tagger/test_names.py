@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tagger.features import Counted, count
 from tagger.jobs import Job
 from tagger.names import (
-    MOST_GIVEN,
+    CAUTIOUS_SHARE,
     NameEvidence,
     cautious_share,
     learn_names,
@@ -114,7 +114,26 @@ def test_numbers_of_a_name_count_in_pairs_alone(name: str) -> None:
 def test_what_several_names_begin_with_is_left_out() -> None:
     names = ["tech:go", "tech:rust", "region:emea", "plain", "tech:", "tech: "]
     found = ["go", "rust", "region:emea", "plain", "tech:", "tech: "]
-    assert without_shared_prefix(names) == found
+    assert [name for (name,) in without_shared_prefix([tag(name) for name in names])] == found
+
+
+def test_a_shared_prefix_is_found_in_aliases_and_whatever_its_capitals() -> None:
+    infos = [
+        tag("Tech:go", aliases=("tech:golang",)),
+        tag("TECH :rust"),
+        tag("x", aliases=("a:b",)),
+    ]
+    assert without_shared_prefix(infos) == [("go", "golang"), ("rust",), ("x", "a:b")]
+    same = [tag("a:b", aliases=("a:c",)), tag("d")]  # of one tag alone: nobody else has it
+    assert without_shared_prefix(same) == [("a:b", "a:c"), ("d",)]
+
+
+def test_a_shared_prefix_of_an_alias_is_no_evidence() -> None:
+    infos = [tag("cook", aliases=("Kitchen:chef",)), tag("kitchen:help")]
+    scores = learned(*infos, jobs=of("kitchen", "cook", "help", "parcels")).scores(
+        of("kitchen", "parcels", "cook")
+    )
+    assert scores[0, 0] == scores[1, 0] < scores[2, 0]
 
 
 def test_a_shared_prefix_is_no_evidence() -> None:
@@ -241,6 +260,21 @@ def test_signs_in_words_are_no_patterns(word: str) -> None:
     assert scores[0, 0] > scores[5, 0]
 
 
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [
+        ("<b>night shift</b>", "night shift"),
+        ("R&amp;D nurse", "R&D nurse"),
+        ("&lt;p&gt;night/shift&lt;/p&gt;", "night/shift"),
+        ("<i>Data</i>Engineer", "DataEngineer"),
+        ("&nbsp;ward", "ward"),
+    ],
+)
+def test_markup_in_what_is_said_of_tags_is_no_evidence(said: str, plain: str) -> None:
+    assert terms_of_name(said) == terms_of_name(plain)
+    assert not {"b", "p", "amp", "lt", "gt", "i", "nbsp"} & set(terms_of_name(said))
+
+
 def test_a_thousand_tags_are_fine() -> None:
     infos = [tag(f"kind {i}", description=" ".join(TEXTS), words=("nurse",)) for i in range(1000)]
     start = perf_counter()
@@ -270,6 +304,6 @@ def test_the_cautious_share_is_that_of_jobs_with_the_whole_name_or_a_word() -> N
 
 
 def test_the_cautious_share_has_a_limit() -> None:
-    assert cautious_share([tag("nurse")], of(*["nurse"] * 5)).tolist() == [MOST_GIVEN]
+    assert cautious_share([tag("nurse")], of(*["nurse"] * 5)).tolist() == [CAUTIOUS_SHARE]
     assert cautious_share([tag("nurse")], count([])).tolist() == [0]
     assert cautious_share([], count(JOBS)).shape == (0,)

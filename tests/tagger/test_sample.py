@@ -8,12 +8,11 @@ import pytest
 
 from tagger.demo import DAY_ZERO, Demo, check_folder, read_sample, run_demo
 from tagger.errors import DataError
-from tagger.features import RowStatistics
+from tagger.features import RowStatistics, count_all
 from tagger.jobs import Job
 from tagger.labels import encode_labels
 from tagger.metrics import summary
 from tagger.splits import duplicate_groups
-from tagger.tagger import count_all
 from tagger.text import clean
 
 ROWS = ("labelled", "unlabelled", "new")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.special import expit
 
-from tagger.stacking import Stack, fit_stack
+from tagger.stacking import INTERCEPT_PRECISION, TAG_PRECISION, Stack, fit_stack
 
 PRIOR, FLOOR = np.array([0.5, 0.4]), np.array([0.05, 0.0])
 
@@ -14,6 +15,12 @@ PRIOR, FLOOR = np.array([0.5, 0.4]), np.array([0.05, 0.0])
 def fit(paths: np.ndarray, Y: np.ndarray, share: float = 0.2) -> Stack:
     shares = np.full(Y.shape[1], share)
     return fit_stack(paths, Y.astype(np.int8), prior=PRIOR, floor=FLOOR, expected_share=shares)
+
+
+def common(paths: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """The weights of a tag of which nothing is known: what the others have in common."""
+    paths = np.concatenate([paths, np.zeros_like(paths[:, :1])], axis=1)
+    return fit(paths, np.pad(Y, ((0, 0), (0, 1)), constant_values=-1)).weights[-1]
 
 
 def drawn(weights: tuple[float, float], n: int, n_tags: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +39,6 @@ def test_without_any_label_the_prior_holds(n: int) -> None:
     paths = np.random.default_rng(0).normal(size=(n, 3, 2))
     stack = fit(paths, np.full((n, 3), -1))
     np.testing.assert_allclose(stack.weights, np.tile(PRIOR, (3, 1)), atol=1e-6)
-    np.testing.assert_allclose(stack.pooled, PRIOR, atol=1e-6)
     mean = stack.logits(paths).mean() if n else stack.intercept.mean()
     assert mean == pytest.approx(np.log(0.2 / 0.8), abs=1e-6)
 
@@ -47,14 +53,14 @@ def test_many_examples_find_the_true_weights() -> None:
     stack = fit(paths, Y)
     np.testing.assert_allclose(stack.weights, np.tile([1.2, 0.7], (6, 1)), atol=0.15)
     np.testing.assert_allclose(stack.intercept, -1, atol=0.2)
-    np.testing.assert_allclose(stack.pooled, [1.2, 0.7], atol=0.1)
+    np.testing.assert_allclose(common(paths, Y), [1.2, 0.7], atol=0.1)
 
 
 def test_what_no_tag_could_tell_alone_all_tags_tell_together() -> None:
     paths, Y = drawn((1.2, 0.0), n=40, n_tags=100)
     together = fit(paths, Y)
     alone = [fit(paths[:, [t]], Y[:, [t]]).weights[0, 1] for t in range(100)]
-    assert abs(together.pooled[1]) < 0.1
+    assert abs(common(paths, Y)[1]) < 0.1
     assert np.mean(together.weights[:, 1]) < np.mean(alone) / 2
 
 
@@ -87,7 +93,7 @@ def test_a_path_that_ranks_the_wrong_way_round_is_not_turned_but_held_at_its_flo
     paths, Y = drawn((-2.0, -2.0), n=500)
     stack = fit(paths, Y)
     assert (stack.weights == FLOOR).all()
-    assert (stack.pooled == FLOOR).all()
+    assert (common(paths, Y) == FLOOR).all()
 
 
 def test_probabilities_keep_the_order_of_the_one_path() -> None:
@@ -103,6 +109,41 @@ def test_probabilities_keep_the_order_of_the_one_path() -> None:
     for tag in range(2):
         proba = expit(stack.logits(logits))[np.argsort(logits[:, tag, 0]), tag]
         assert (np.diff(proba) > 0).all()
+
+
+@pytest.mark.parametrize("n_tags", [1, 6])
+def test_with_a_weight_held_at_its_floor_the_mean_probability_stays_the_tags_share(
+    n_tags: int,
+) -> None:
+    rng = np.random.default_rng(0)
+    paths = 2 * rng.normal(size=(600, n_tags, 2)) - 3  # sure of no, and one of them wrongly so
+    Y = (rng.random((600, n_tags)) < expit(paths @ np.array([1.5, -1.5]) - 1)).astype(np.int8)
+    stack = fit(paths, Y)
+    assert (stack.weights[:, 1] == FLOOR[1]).all()
+    assert common(paths, Y)[1] == FLOOR[1]
+    mean = expit(stack.logits(paths)).mean(axis=0)
+    np.testing.assert_allclose(mean, Y.mean(axis=0), rtol=0.01)
+
+
+def test_what_one_held_weight_leaves_to_do_the_others_do() -> None:
+    """No other weight or intercept beside the held one has a smaller loss."""
+    rng = np.random.default_rng(0)
+    paths = 2 * rng.normal(size=(300, 1, 2))
+    paths[:, :, 1] += paths[:, :, 0]  # what one path says the other says, too
+    Y = (rng.random((300, 1)) < expit(paths @ np.array([1.5, -1.0]) - 1)).astype(np.int8)
+    stack = fit(paths, Y)
+    pooled = common(paths, Y)[0]
+    start = np.log(0.2 / 0.8) - (paths[:, 0] @ [pooled, FLOOR[1]]).mean()
+
+    def loss(weight: float, intercept: float) -> float:
+        z = paths[:, 0] @ np.array([weight, FLOOR[1]]) + intercept
+        fit_ = (np.logaddexp(0, z) - Y[:, 0] * z).sum()
+        pulls = TAG_PRECISION * (weight - pooled) ** 2
+        return float(fit_ + 0.5 * (pulls + INTERCEPT_PRECISION * (intercept - start) ** 2))
+
+    best = minimize(lambda x: loss(*x), [0.5, -1.0]).x
+    assert stack.weights[0, 1] == FLOOR[1]
+    np.testing.assert_allclose([stack.weights[0, 0], stack.intercept[0]], best, atol=1e-3)
 
 
 # Labels nobody gave, and of one kind
@@ -132,7 +173,7 @@ def test_two_hundred_tags_are_enough_for_what_all_have_in_common() -> None:
     stack = fit(paths, Y)
     assert stack.weights.shape == (300, 2)
     assert stack.intercept.shape == (300,)
-    np.testing.assert_allclose(stack.pooled, [1.2, 0.7], atol=0.2)
+    np.testing.assert_allclose(common(paths, Y), [1.2, 0.7], atol=0.2)
 
 
 number = st.sampled_from([0.0, 0.3, -1.0, 4.0, -60.0, 1000.0, 1e6])

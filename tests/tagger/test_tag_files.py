@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tagger.column_options import read_tags_file
 from tagger.errors import DataError
 from tagger.tag_files import format_tags, read_tags, write_tags
 from tagger.tag_info import TagInfo
@@ -143,6 +144,11 @@ def test_an_object_of_one_tag_is_told_from_one_of_many(write: Write):
         ("tags.csv", b"tag\n\xff\n", "not UTF-8"),
         ("tags.csv", "tag\nnight\nNight\n", "same name but for capitals"),
         ("tags.jsonl", '{"tag": "a"}\n{"words": "b"}\n', "line 2: a tag must have a name"),
+        ("tags.json", '{"night": {}, "day": 1, "night": {}}', "'night' is there twice in one obj"),
+        ("tags.json", '[{"tag": "a", "words": "x", "words": "y"}]', "'words' is there twice"),
+        ("tags.json", '{"tag": "a"}\n{"tag": "b", "tag": "c"}', "'tag' is there twice"),
+        ("tags.yaml", "night:\nday: x\nnight: y\n", "'night' is there twice .* again on line 3"),
+        ("tags.yaml", "- tag: a\n  words: x\n  words: y\n", "'words' is there twice"),
         ("tags.json", "[", "is not JSON"),
         ("tags.json", "[" * 100_000, "is not JSON"),
         ("tags.json", "3", "must hold a list of tags"),
@@ -191,6 +197,15 @@ def test_a_named_column_must_be_there(write: Write):
     for name, text in (("tags.csv", "tag\na\n"), ("tags.jsonl", '{"tag": "a"}\n')):
         with pytest.raises(DataError, match="has no column 'alt'"):
             read_tags(write(name, text), columns={"aliases": "alt"})
+
+
+@pytest.mark.parametrize("name", ["tags.csv", "tags.json"])
+def test_advice_on_columns_is_given_as_the_command_wants_it(write: Write, name: str):
+    path = write(name, "name\na\n" if name.endswith("csv") else '[{"name": "a"}]')
+    with pytest.raises(DataError, match="Name yours with --column tag=NAME"):
+        read_tags(path)
+    with pytest.raises(DataError, match=r"Name yours with --column tags\.tag=NAME"):
+        read_tags_file(path, None, "utf-8")
 
 
 def test_many_bad_rows_are_counted(write: Write):

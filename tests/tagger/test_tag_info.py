@@ -7,7 +7,7 @@ import pytest
 from tagger.errors import DataError
 from tagger.tag_info import (
     MAX_DESCRIPTION,
-    MAX_TERMS,
+    MAX_WORDS_OF_TAG,
     TagInfo,
     check_distinct,
     plain_tags,
@@ -146,7 +146,7 @@ def test_a_description_of_a_megabyte_is_refused_in_one_short_line():
 @pytest.mark.parametrize("column", ["aliases", "words"])
 def test_too_many_terms_are_refused(column):
     with pytest.raises(DataError, match=f"1,001 {column}"):
-        TagInfo.from_json({"tag": "x", column: [f"w{n}" for n in range(MAX_TERMS + 1)]})
+        TagInfo.from_json({"tag": "x", column: [f"w{n}" for n in range(MAX_WORDS_OF_TAG + 1)]})
 
 
 def test_names_that_differ_in_capitals_and_spaces_are_one():

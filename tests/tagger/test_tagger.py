@@ -7,11 +7,11 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from tagger.errors import DataError
-from tagger.features import N_HASHES, Rows, count
+from tagger.features import N_HASHES, Rows, count, count_all, join_counted
 from tagger.hashing import term_hash
 from tagger.jobs import Job
 from tagger.tag_info import TagInfo
-from tagger.tagger import JobTagger, TaggerConfig, count_all, join_counted
+from tagger.tagger import JobTagger, TaggerConfig
 
 NEW = (
     Job("n1", "Night nurse", "hospital ward, patients, shifts"),

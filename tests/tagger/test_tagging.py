@@ -132,6 +132,7 @@ def test_written_csv_reads_back_as_the_same_tags(tmp_path: Path) -> None:
         "review": "sales",
         "score:remote": "0.9",
         "score:sales": "0.25",
+        "feed": "",
     }
     path.write_text(path.read_text("utf-8").replace("score:remote", "text"), "utf-8")
     with Rejects() as rejects:
@@ -143,7 +144,7 @@ def test_csv_gives_reasons_of_tags_given_or_in_doubt(tmp_path: Path) -> None:
     reasons = {"remote": [Reason("home", 1.0)], "sales": [Reason("shop", -1.0)]}
     given = TaggedJob("1", ("remote",), (), {"remote": 0.9, "sales": 0.1}, reasons)
     text = write(tmp_path / "tags.csv", given, explain=True).read_text("utf-8")
-    assert text.splitlines()[1] == "1,remote,,0.9,0.1,remote: home +1.0"
+    assert text.splitlines()[1] == "1,remote,,0.9,0.1,,remote: home +1.0"
 
 
 def test_the_same_tags_make_the_same_gzip_file(tmp_path: Path) -> None:
@@ -192,3 +193,25 @@ def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
 def test_files_of_jobs_are_known_by_their_names(name: str) -> None:
     assert is_table(Path(name))
     assert not is_table(Path(f"{name}.txt"))
+
+
+def test_what_a_file_says_in_other_columns_is_shown_and_contradictions_go_to_review(
+    model, tmp_path
+):
+    learned = next(tag for tag, n in model.meta["data"]["yes"].items() if n >= 20)
+    job = Job("1", "", "A plain posting.")
+    (alone,) = tag_jobs(model, [job])
+    assert learned not in alone.tags
+    source, output = tmp_path / "jobs.jsonl", tmp_path / "out.jsonl"
+    rows = [
+        {"id": "1", "text": job.text, "employmentType": learned},
+        {"id": "2", "text": job.text, "company": learned, "note": "x" * 5000},
+    ]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Rejects() as rejects:
+        assert tag_file(model, source, output, rejects=rejects) == 2
+    with_feed, without = map(json.loads, output.read_text().splitlines())
+    assert with_feed["feed"] == {learned: f"yes: employmentType={learned}"}
+    assert learned in with_feed["review"]
+    assert with_feed["tags"] == without["tags"]
+    assert "feed" not in without

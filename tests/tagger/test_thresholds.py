@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from tagger.thresholds import (
     FEW_EXAMPLES,
-    MOST_GIVEN,
+    MOST_TIMES_EXPECTED,
     cross_fitted_decisions,
     f1_threshold,
     fit_decisions,
@@ -56,7 +56,7 @@ def test_a_tag_the_model_knows_nothing_of_is_not_given_to_everybody() -> None:
     noise = 0.1 * np.random.default_rng(0).normal(size=(200, 1))
     for logits in (np.full((200, 1), logit(0.1)), logit(0.1) + noise):
         decided = fit_decisions(Y, logits).decide(expit(logits))
-        assert decided.sum() <= MOST_GIVEN * 20 + 1
+        assert decided.sum() <= MOST_TIMES_EXPECTED * 20 + 1
 
 
 def test_neighbouring_floats_are_told_apart() -> None:
@@ -133,25 +133,54 @@ def test_a_threshold_is_a_probability_and_some_known_or_unlabelled_job_reaches_i
 
 
 def test_without_labels_a_tag_is_given_to_its_share_of_the_jobs_the_likeliest() -> None:
-    proba = np.random.default_rng(0).random((40, 3))
-    decided = unlabelled_decisions(proba, np.array([0.1, 0.5, 0.025])).decide(proba)
-    assert decided.sum(axis=0).tolist() == [4, 20, 1]
+    logits = np.random.default_rng(0).normal(size=(40, 4))
+    decided = unlabelled_decisions(logits, np.array([0.1, 0.5, 0.025, 1.0])).decide(expit(logits))
+    assert decided.sum(axis=0).tolist() == [4, 20, 1, 40]
     for tag in range(3):
-        assert proba[decided[:, tag], tag].min() > proba[~decided[:, tag], tag].max()
+        assert logits[decided[:, tag], tag].min() > logits[~decided[:, tag], tag].max()
 
 
 def test_without_labels_a_tag_with_no_share_or_no_difference_between_jobs_is_never_given() -> None:
-    proba = np.stack([np.linspace(0.1, 0.9, 20), np.full(20, 0.3)], axis=1)
-    decisions = unlabelled_decisions(proba, np.array([0.0, 0.5]))
+    rounding = 1e-7 * np.random.default_rng(0).normal(size=20)
+    logits = np.stack([np.linspace(-2, 2, 20), np.full(20, -1), -1 + rounding], axis=1)
+    decisions = unlabelled_decisions(logits, np.array([0.0, 0.5, 0.5]))
     assert np.isnan(decisions.threshold).all()
     assert np.isnan(decisions.band).all()
-    assert not decisions.decide(np.ones((2, 2))).any()
+    assert not decisions.decide(np.ones((2, 3))).any()
 
 
-def test_jobs_with_equal_probability_are_given_a_tag_together() -> None:
-    proba = np.array([[0.9], [0.5], [0.5], [0.5], [0.1]])
-    decided = unlabelled_decisions(proba, np.array([0.4])).decide(proba)
-    assert decided[:, 0].tolist() == [True, True, True, True, False]
+def test_a_tag_of_whose_name_no_job_says_anything_is_never_given() -> None:
+    Y, logits = data(60, 3)
+    Y[:, :2] = 0
+    named = np.array([True, False, False])
+    without = unlabelled_decisions(logits, np.full(3, 0.1), named=named)
+    assert np.isnan(without.threshold).tolist() == [False, True, True]
+    labelled = fit_decisions(Y, logits, others=logits, named=named)
+    assert np.isnan(labelled.threshold).tolist() == [False, True, False]  # the last one has yes
+
+
+@pytest.mark.parametrize("top", [1, 3])
+def test_where_jobs_of_equal_probability_are_too_many_none_of_them_is_given_a_tag(top: int) -> None:
+    logits = np.array([2.0] * top + [0.0, 0.0, 0.0, -2.0])[:, None]
+    decided = unlabelled_decisions(logits, np.array([2 / len(logits)])).decide(expit(logits))
+    assert decided[:, 0].sum() == (1 if top == 1 else 0)
+    assert decided[:top, 0].all() or top > 2
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=12), st.floats(0, 1))
+def test_without_labels_no_tag_is_given_to_more_than_its_share(
+    cells: list[int], share: float
+) -> None:
+    logits = np.array(cells, float)[:, None]
+    decided = unlabelled_decisions(logits, np.array([share])).decide(expit(logits))
+    assert decided.sum() <= round(share * len(cells))
+
+
+def test_rounding_tells_no_jobs_apart() -> None:
+    Y = np.zeros((60, 1), np.int8)
+    logits = 1e-6 * np.random.default_rng(0).normal(size=(200, 1)) - 2
+    found = fit_decisions(Y, logits[:60], others=logits)
+    assert not found.decide(expit(logits)).any()
 
 
 # Bands

@@ -1,6 +1,8 @@
 """Exact terms: counted, weighed, chosen, kept, and by which a strange posting is noticed."""
 
+import tracemalloc
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.metrics import roc_auc_score
 
 import tagger.vocabulary
-from tagger.features import N_HASHES, TITLE_WEIGHT, Counted, bucket_of, count
+from tagger.autoencoder import AutoencoderConfig
+from tagger.classifier import TagConfig
+from tagger.deep import DeepConfig
+from tagger.features import N_HASHES, TITLE_WEIGHT, Counted, buckets_of, count
 from tagger.hashing import term_hash
 from tagger.jobs import Job
+from tagger.tagger import JobTagger, TaggerConfig
 from tagger.vocabulary import (
     DocumentCounts,
     TermCounts,
@@ -35,8 +42,8 @@ def counted(*texts: str, title: str = "") -> Counted:
     return count([Job(str(i), title, text) for i, text in enumerate(texts)])
 
 
-def learned(jobs: Counted, Y: np.ndarray, kept: Vocabulary | None = None) -> Vocabulary:
-    return learn_vocabulary(jobs, Y, TermCounts.of(jobs), jobs, kept=kept)
+def learned(jobs: Counted, **options: Any) -> Vocabulary:
+    return learn_vocabulary(jobs, TermCounts.of(jobs), jobs, **options)
 
 
 @cache
@@ -45,9 +52,10 @@ def two_terms_of_one_bucket() -> tuple[str, str]:
     seen: dict[int, str] = {}
     for number in range(10_000):
         word = "q" + "".join("bcdfgkmpqv"[int(digit)] for digit in str(number)) + "x"
-        if bucket_of(word) in seen:
-            return seen[bucket_of(word)], word
-        seen[bucket_of(word)] = word
+        bucket = int(buckets_of(np.array(column(word))))
+        if bucket in seen:
+            return seen[bucket], word
+        seen[bucket] = word
     raise AssertionError("no two words share a bucket")
 
 
@@ -84,7 +92,7 @@ def test_two_terms_of_one_bucket_are_told_apart() -> None:
     one, other = two_terms_of_one_bucket()
     jobs = counted(one, other)
     assert (jobs.text.toarray()[0] == jobs.text.toarray()[1]).all()
-    vocabulary = learned(counted(one, one, other, other), np.array([[1], [1], [0], [0]], np.int8))
+    vocabulary = learned(counted(one, one, other, other))
     rows = vocabulary.rows(jobs).toarray()
     assert (rows[0] > 0).sum() == (rows[1] > 0).sum() == 1
     assert rows[0] @ rows[1] == 0
@@ -92,7 +100,7 @@ def test_two_terms_of_one_bucket_are_told_apart() -> None:
 
 def test_text_and_title_have_their_own_columns_and_lengths() -> None:
     jobs = counted("night shifts", "night shifts", title="Nurse")
-    rows = learned(jobs, np.array([[1], [0]], np.int8)).rows(jobs).toarray()
+    rows = learned(jobs).rows(jobs).toarray()
     n_text = len(np.unique(jobs.terms.indices))
     np.testing.assert_allclose(np.linalg.norm(rows[:, :n_text], axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(rows[:, n_text:], axis=1), TITLE_WEIGHT, rtol=1e-6)
@@ -100,7 +108,7 @@ def test_text_and_title_have_their_own_columns_and_lengths() -> None:
 
 def test_a_posting_without_a_known_term_is_a_row_of_zeros() -> None:
     jobs = counted("night shifts", "night shifts")
-    vocabulary = learned(jobs, np.array([[1], [0]], np.int8))
+    vocabulary = learned(jobs)
     rows = vocabulary.rows(counted("", "kafka", "..."))
     assert rows.shape == (3, vocabulary.n_columns)
     assert rows.nnz == 0
@@ -128,30 +136,61 @@ def test_a_term_nobody_has_weighs_most_also_where_there_is_no_job() -> None:
 
 def test_a_term_of_one_labelled_posting_alone_gets_no_column() -> None:
     jobs = counted("kafka rust", "kafka nurse", "nurse kafka")
-    found = learned(jobs, np.array([[1], [0], [0]], np.int8))
+    found = learned(jobs)
     assert {column("kafka"), column("nurs")} <= set(found.hashes.tolist())
     assert column("rust") not in found.hashes
     assert column("kafka rust") not in found.hashes
 
 
-def test_of_too_many_terms_those_that_tell_some_tag_are_kept(
+def test_of_too_many_terms_those_of_most_labelled_postings_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tagger.vocabulary, "MAX_TERMS", 2)
-    noise = ["alpha", "beta", "gamma", "delta", "omega", "sigma"]
+    monkeypatch.setattr(tagger.vocabulary, "MAX_VOCABULARY", 3)
+    jobs = counted(*["kafka"] * 4, *["rust"] * 3, *["nurse"] * 2, *["cook"] * 2)
+    others = counted(*["nurse"] * 9, "cook")
+    found = learn_vocabulary(jobs, TermCounts.of(jobs, others), jobs)
+    assert found.hashes.tolist() == hashes("kafka", "rust", "cook").tolist()
+    assert found.n_columns == 3
+
+
+def test_terms_of_names_are_kept_before_more_frequent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagger.vocabulary, "MAX_VOCABULARY", 3)
+    jobs = counted(*["kafka"] * 4, "rust", "rust", title="Nurse")
+    of_names = (hashes("rust", "unheard of"), hashes("title:nurs"))
+    found = learned(jobs, of_names=of_names)
+    assert found.hashes.tolist() == hashes("rust", "nurs").tolist()
+    assert found.title_hashes.tolist() == hashes("title:nurs").tolist()
+
+
+def test_labels_at_random_are_not_told_apart_on_held_out_postings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A vocabulary chosen by all labels would let each posting's own label through."""
+    monkeypatch.setattr(tagger.vocabulary, "MAX_VOCABULARY", 100)
     rng = np.random.default_rng(0)
-    told = [("kafka" if i % 2 else "") + (" rust" if i % 3 else "") for i in range(24)]
-    jobs = counted(*(f"{text}. {'. '.join(rng.choice(noise, 3))}" for text in told))
-    Y = np.array([["kafka" in text, "rust" in text] for text in told], np.int8)
-    found = learned(jobs, Y)
-    assert found.hashes.tolist() == hashes("kafka", "rust").tolist()
-    assert found.n_columns == 2
-    assert (np.diff(found.hashes) > 0).all()
+    letters = np.array(list("bcdfgkmpqv"))
+    jobs = count(
+        [
+            Job(str(i), "", ". ".join("".join(letters[rng.integers(0, 10, 3)]) for _ in range(40)))
+            for i in range(300)
+        ]
+    )
+    tags = tuple(f"T{n}" for n in range(12))
+    Y = (rng.random((300, len(tags))) < 0.3).astype(np.int8)
+    made = JobTagger(
+        TaggerConfig(
+            autoencoder=AutoencoderConfig(code=4, filters=(2, 2, 2, 2), hidden=(4,), epochs=1),
+            tags=TagConfig(deep_config=DeepConfig(hidden=(4,), epochs=0)),
+        )
+    ).fit_counted(jobs, Y, tags, jobs.take(np.zeros(0, int)))
+    areas = [roc_auc_score(y, p) for y, p in zip(Y.T, made.classifier_.oof_proba_.T, strict=True)]
+    assert made.model_.vocabulary.n_columns == 100
+    assert np.mean(areas) < 0.54
 
 
 def test_terms_of_an_earlier_vocabulary_stay_and_new_ones_come() -> None:
-    first = learned(counted("kafka", "kafka"), np.array([[1], [0]], np.int8))
-    second = learned(counted("rust", "rust"), np.array([[1], [0]], np.int8), kept=first)
+    first = learned(counted("kafka", "kafka"))
+    second = learned(counted("rust", "rust"), kept=first)
     assert second.hashes.tolist() == hashes("kafka", "rust").tolist()
     assert len(second.idf) == 2
 
@@ -159,7 +198,7 @@ def test_terms_of_an_earlier_vocabulary_stay_and_new_ones_come() -> None:
 def test_without_labelled_postings_there_are_no_columns_but_familiar_terms() -> None:
     own = counted("night shifts on the ward", "day shifts on the ward")
     nobody = own.take(np.zeros(0, int))
-    found = learn_vocabulary(nobody, np.zeros((0, 2), np.int8), TermCounts.of(own), own)
+    found = learn_vocabulary(nobody, TermCounts.of(own), own)
     assert found.n_columns == 0
     assert found.rows(own).shape == (2, 0)
     assert found.rows_and_familiar(own)[1].all()
@@ -190,18 +229,18 @@ WARD = (
 )
 def test_a_posting_of_which_hardly_a_term_is_known_is_noticed(text: str, familiar: bool) -> None:
     jobs = counted(*WARD)
-    vocabulary = learned(jobs, np.array([[1], [1], [0], [0], [1]], np.int8))
+    vocabulary = learned(jobs)
     assert vocabulary.rows_and_familiar(counted(text))[1].tolist() == [familiar]
 
 
 def test_the_training_postings_are_familiar() -> None:
     jobs = counted(*WARD)
-    assert learned(jobs, np.zeros((5, 1), np.int8)).rows_and_familiar(jobs)[1].all()
+    assert learned(jobs).rows_and_familiar(jobs)[1].all()
 
 
 def test_one_posting_to_learn_from_is_familiar_itself() -> None:
     jobs = counted("night shifts")
-    vocabulary = learned(jobs, np.ones((1, 1), np.int8))
+    vocabulary = learned(jobs)
     assert vocabulary.rows_and_familiar(counted("night shifts", "kafka"))[1].tolist() == [
         True,
         False,
@@ -225,6 +264,19 @@ def test_log_odds_of_a_table_made_by_hand() -> None:
         abs(np.log(1.5 / 1.5) - np.log(2.5 / 0.5)) / np.sqrt(2 / 1.5 + 1 / 2.5 + 1 / 0.5),
     ]
     np.testing.assert_allclose(strength[:, 0], expected, rtol=1e-6)
+
+
+def test_what_many_tags_take_is_not_much_more_than_what_is_found() -> None:
+    rng = np.random.default_rng(0)
+    columns = sparse.random_array((50, 4000), density=0.05, format="csr", rng=rng, dtype=np.float32)
+    Y = (rng.random((50, 300)) < 0.3).astype(np.int8)
+    tracemalloc.start()
+    found = log_odds(columns, Y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * sum(part.nbytes for part in found) + 10e6
+    for part, whole in zip(log_odds(columns, Y[:, 200:210]), found, strict=True):
+        np.testing.assert_allclose(part, whole[:, 200:210], rtol=1e-6)
 
 
 def test_unknown_labels_tell_nothing_and_rows_stay_as_they_are() -> None:
