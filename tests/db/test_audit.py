@@ -12,6 +12,7 @@ from db.audit import AuditReport, Problems, audit
 from db.audit_log import Kind, entry_hash, note, note_ids
 from db.audit_tables import AuditEntry
 from db.columns import Answer, WordVerdict
+from db.drift_answers import mark_answered
 from db.engine import open_engine, reading, writing
 from db.forget import find_candidate, find_job, remove
 from db.importing import import_jobs
@@ -139,6 +140,12 @@ def test_a_pruned_model_is_logged_and_still_in_order(filled: Engine):
         add_champion(session, {"remote": 0.5}, folder="m3")
         assert [model.folder for model in prune(session, keep=0)] == ["m1"]
     assert ("pruned", "models", 1) in entries(filled)
+    assert audit(filled).ok
+
+
+def test_a_retrain_that_answers_drift_is_still_in_order(filled: Engine):
+    mark_answered(filled, 1, ["tags"])
+    assert entries(filled)[-1] == ("retrained", "runs", 1)
     assert audit(filled).ok
 
 

@@ -132,7 +132,7 @@ def test_one_that_is_more_likely_worse_than_better_stays_out_even_within_the_mar
     found = judge(compared(about(-0.01)), Margin())
     assert not found.promote
     assert "more likely to be lower than that of the champion than higher" in found.reason
-    assert judge(compared(about(-0.001)), Margin(), n_before=100, n_now=400).promote
+    assert judge(compared(about(-0.001, 0.01)), Margin(), n_before=100, n_now=800).promote
 
 
 def test_the_risk_is_spent_over_the_attempts():
