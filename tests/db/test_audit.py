@@ -180,8 +180,16 @@ def test_one_session_that_was_rolled_back_logs_only_what_it_does_later(filled: E
 
 def test_rows_from_before_the_log_are_logged_when_it_begins(filled: Engine):
     with filled.begin() as connection:
-        connection.execute(text("DROP TABLE audit_entries"))
-        for table, column in (("jobs", "salt"), ("runs", "inputs")):
+        for table in ("audit_entries", "label_batches", "feed_values", "promises"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DROP INDEX ix_labels_batch_id"))
+        for table, column in (
+            ("jobs", "salt"),
+            ("runs", "inputs"),
+            ("labels", "batch_id"),
+            ("model_jobs", "position"),
+            ("runs", "alarms"),
+        ):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("UPDATE jobtool_version SET version_num = '0005'"))
     migrate.upgrade(filled)
