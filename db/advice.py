@@ -1,10 +1,10 @@
 """Whether labelling more still helps, from what the gate measured.
 
-The rule: a verdict compares a challenger with the champion on the same postings, which neither
-has seen. Where the challenger knows clearly more labelled postings, the difference of their mean
-average precision is what those labels brought, and its 95 % interval how sure that is. If even
-the upper end is below `WORTH`, labelling more of the same has stopped helping; if the lower end
-is above 0, it helps; between them it can't be told yet.
+The rule: a verdict compares a challenger with the champion on the same postings, each by answers
+that had not seen their labels. Where the challenger knows clearly more labelled postings, the
+difference of their mean average precision is what those labels brought, and its 95 % interval how
+sure that is. If even the upper end is below `WORTH`, labelling more of the same has stopped
+helping; if the lower end is above 0, it helps; between them it can't be told yet.
 """
 
 from dataclasses import dataclass

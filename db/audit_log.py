@@ -51,7 +51,7 @@ class Kind(StrEnum):
     """Somebody took something back."""
     TRAINED = "trained"
     RETRAINED = "retrained"
-    """A retrain came to its end."""
+    """A retrain came to its end; once more where it has answered drift."""
     JUDGED = "judged"
     """The gate gave its verdict."""
     PROMOTED = "promoted"
@@ -65,7 +65,7 @@ class Kind(StrEnum):
     """The folders of models were removed."""
 
 
-REPLACING = (Kind.WITHDRAWN, Kind.FORGOTTEN, Kind.PRUNED)
+REPLACING = (Kind.RETRAINED, Kind.WITHDRAWN, Kind.FORGOTTEN, Kind.PRUNED)
 """Entries about rows that an earlier entry is about, too: what the last one says holds."""
 
 

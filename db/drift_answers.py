@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note
 from db.drift import find_drift
 from db.drift_advice import Alarm, alarms_of
 from db.engine import writing
@@ -65,7 +66,9 @@ def find_unanswered(session: Session) -> Unanswered:
 def mark_answered(engine: Engine, run_id: int, keys: Iterable[str]) -> None:
     """Remember what a retrain has answered."""
     with writing(engine) as session:
-        session.get_one(Run, run_id).alarms = list(keys)
+        run = session.get_one(Run, run_id)
+        run.alarms = list(keys)
+        note(session, Kind.RETRAINED, run)  # it was logged without them
 
 
 def _answered(session: Session) -> set[str]:

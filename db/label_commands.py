@@ -99,7 +99,7 @@ def label(
 
     The live model's suggestion stands beside each tag, with the words that raised it; enter
     accepts what is shown. Each posting is stored as it is accepted. One in five is drawn at
-    random and shown without suggestions: those judge the models. With --disputed, answers of
+    random and shown without suggestions, so that scores are fair. With --disputed, answers of
     somebody who had no part in the dispute settle it.
 
     With --words you judge words instead: one key says that a word speaks for its tag or against

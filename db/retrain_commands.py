@@ -58,10 +58,13 @@ def retrain(
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train a new model from the database; it goes live only if it is shown not to be worse.
+    """Train a new model from the database; it goes live unless it is likely to be worse.
 
     Without any label it learns what your tags are called and mean (jobtool tags import): a start
     for jobtool label, not calibrated.
+
+    New batches of labels that do not look like older ones are held (jobtool labels). Where the live
+    model has learned from exactly what there is, nothing is trained.
 
     With --after-labels, --after-jobs, --every or --when-drifted nothing happens until one of them
     is reached or your tags have changed, so the command can be run as often as you like, or with

@@ -12,6 +12,7 @@ from db.audit import AuditReport, Problems, audit
 from db.audit_log import Kind, entry_hash, note, note_ids
 from db.audit_tables import AuditEntry
 from db.columns import Answer, WordVerdict
+from db.drift_answers import mark_answered
 from db.engine import open_engine, reading, writing
 from db.forget import find_candidate, find_job, remove
 from db.importing import import_jobs
@@ -142,6 +143,12 @@ def test_a_pruned_model_is_logged_and_still_in_order(filled: Engine):
     assert audit(filled).ok
 
 
+def test_a_retrain_that_answers_drift_is_still_in_order(filled: Engine):
+    mark_answered(filled, 1, ["tags"])
+    assert entries(filled)[-1] == ("retrained", "runs", 1)
+    assert audit(filled).ok
+
+
 def test_a_new_text_withdraws_what_models_said(filled: Engine):
     def reject(*problem: object) -> None:
         pytest.fail(f"{problem}")
@@ -173,8 +180,16 @@ def test_one_session_that_was_rolled_back_logs_only_what_it_does_later(filled: E
 
 def test_rows_from_before_the_log_are_logged_when_it_begins(filled: Engine):
     with filled.begin() as connection:
-        connection.execute(text("DROP TABLE audit_entries"))
-        for table, column in (("jobs", "salt"), ("runs", "inputs")):
+        for table in ("audit_entries", "label_batches", "feed_values", "promises"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DROP INDEX ix_labels_batch_id"))
+        for table, column in (
+            ("jobs", "salt"),
+            ("runs", "inputs"),
+            ("labels", "batch_id"),
+            ("model_jobs", "position"),
+            ("runs", "alarms"),
+        ):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("UPDATE jobtool_version SET version_num = '0005'"))
     migrate.upgrade(filled)

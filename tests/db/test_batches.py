@@ -19,6 +19,7 @@ from db.batches import (
 from db.columns import LabelBatchState, Source
 from db.engine import reading, writing
 from db.errors import StoreError
+from db.exporting import iter_rows
 from db.forget import find_job, remove
 from db.importing import import_jobs
 from db.importing_labels import import_labels
@@ -135,6 +136,7 @@ def test_labels_of_a_held_batch_do_not_hold_and_released_ones_do(engine: Engine)
         (_, batch) = list_batches(session)
         assert status(session)["labelled"] == 1
         assert said_in(session, 2) == {b: {night: NO}}
+        assert [row["labeller"] for row in iter_rows(session, "labels")] == ["anna"]
     assert (batch.state, batch.decided_by, batch.reason) == ("held", "cy", "I asked her")
     set_held(engine, 2, hold=False)
     assert held(engine) == {(a, remote): YES, (b, night): NO}

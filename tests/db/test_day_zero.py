@@ -12,6 +12,7 @@ import cli
 from db.engine import reading, writing
 from db.labelling import Settings as Tagging
 from db.labelling import label
+from db.labels import Batches
 from db.registry import CHAMPION, aliased, learned_positions, model_tags
 from db.retrain import Settings, retrain
 from db.schema import Job, Model, Prediction, Verdict
@@ -73,22 +74,34 @@ def test_the_first_labels_go_live_and_later_ones_are_compared(
     known = dict(zip(stored, tiny_jobs, strict=True))
     with writing(engine) as session:
         tag_ids = dict(zip(TAGS, add_tags(session, *TAGS), strict=True))
-        for job_id in stored[:20]:
-            for tag, tag_id in tag_ids.items():
-                say(session, job_id, tag_id, YES if tag in known[job_id].tags else NO)
+
+    def say_all(labeller: str, places: range, *, slipped: int = 0) -> None:
+        batch = Batches(f"{labeller}.csv")
+        with writing(engine) as session:
+            for place in places:
+                told = known[stored[place - slipped]].tags
+                for tag, tag_id in tag_ids.items():
+                    answer = YES if tag in told else NO
+                    say(session, stored[place], tag_id, answer, labeller, batches=batch)
+
+    say_all("anna", range(36))
     second = retrain(engine, tmp_path, trainer)
     assert second.parent_id == first.model_id
     assert not second.without_labels
-    assert " on 20 labelled jobs" in second.verdict
+    assert " on 36 labelled jobs" in second.verdict
     with reading(engine) as session:
         (verdict,) = session.scalars(select(Verdict).where(Verdict.run_id == second.run_id))
-        assert verdict.details["n_jobs"] == 20
+        assert verdict.details["n_jobs"] == 36
         learned = learned_positions(session, session.get(Model, second.model_id))
-    assert learned == {job_id: place for place, job_id in enumerate(stored[:20])}
-    with writing(engine) as session:
-        say(session, stored[20], tag_ids["remote"], YES)
+    assert learned == {job_id: place for place, job_id in enumerate(stored[:36])}
+    assert second.promoted
+    say_all("bob", range(36, 48))
+    say_all("cy", range(48, 60), slipped=1)
     third = retrain(engine, tmp_path, trainer)
-    assert third.n_training == 21
+    assert third.n_training == 48
+    assert third.held_batches == (3,)
+    assert "cy.csv, by cy" in third.page
+    assert "agree with the live model far less than older ones" in third.page
 
 
 def test_a_changed_meaning_goes_live_before_there_are_labels(engine, stored, trainer, tmp_path):

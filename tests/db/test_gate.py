@@ -7,12 +7,15 @@ import pytest
 
 from db.errors import StoreError
 from db.gate import (
+    FREE_ATTEMPTS,
     GAIN_PER_DOUBLING,
     MIN_TAG_YES,
     PRIOR_SPREAD,
+    RISK,
     Belief,
     Margin,
     judge,
+    risk_at,
     to_details,
 )
 
@@ -93,9 +96,8 @@ def test_one_that_is_sure_to_be_worse_stays_out():
     found = judge(compared(about(-0.05)), Margin())
     assert not found.promote
     assert not found.is_best
-    assert "may be worse than that of the champion by more than 0.02: probability 100%" in (
-        found.reason
-    )
+    assert "may be worse than that of the champion by more than 0.02" in found.reason
+    assert "probability 100.0%, allowed 10.0%" in found.reason
     assert "mean average precision -0.050" in found.reason
 
 
@@ -116,14 +118,29 @@ def test_each_doubling_of_the_labels_is_expected_to_bring_as_much():
         ).reason
 
     believed = Belief.of(about(-0.05, 0.05), 2 * GAIN_PER_DOUBLING).probability_below(-0.02)
-    assert f"probability {believed:.0%}" in reason(200)
+    assert f"probability {believed:.1%}" in reason(200)
     assert reason(49) == reason(50)  # fewer labels than before are no loss by themselves
 
 
 def test_a_wider_margin_lets_more_through():
-    worse = compared(about(-0.03))
-    assert not judge(worse, Margin()).promote
-    assert judge(worse, Margin(overall=0.05)).promote
+    rough = compared(about(0.005, 0.1))
+    assert not judge(rough, Margin()).promote
+    assert judge(rough, Margin(overall=0.05)).promote
+
+
+def test_one_that_is_more_likely_worse_than_better_stays_out_even_within_the_margin():
+    found = judge(compared(about(-0.01)), Margin())
+    assert not found.promote
+    assert "more likely to be lower than that of the champion than higher" in found.reason
+    assert judge(compared(about(-0.001, 0.01)), Margin(), n_before=100, n_now=800).promote
+
+
+def test_the_risk_is_spent_over_the_attempts():
+    rough = compared(about(0.0, 0.03))
+    assert judge(rough, Margin(), attempt=2).promote
+    assert not judge(rough, Margin(), attempt=100).promote
+    assert risk_at(1) == risk_at(FREE_ATTEMPTS) == RISK
+    assert sum(risk_at(attempt) for attempt in range(1, 10_000)) < 10 * RISK
 
 
 def test_a_margin_is_a_share():
@@ -208,27 +225,20 @@ def test_where_nothing_can_be_measured_it_says_so():
 
 
 def test_small_losses_do_not_add_up():
-    """Each is a little worse than the last: the anchor is what notices."""
-    lost, best, steps = 0.0, 0.0, []
-    for _ in range(10):
-        anchor = compared(about(lost - 0.01 - best)) if lost != best else None
-        found = judge(compared(about(-0.01)), Margin(), anchor=anchor)
-        steps.append(found.promote)
-        if found.promote:
-            lost -= 0.01
-            best = lost if found.is_best else best
-    assert steps[0]
-    assert not any(steps[2:])
-    assert best - lost <= Margin().overall
-    assert "the best champion so far" in found.reason
+    """Each looks as good as the last, and is a little worse: the anchor is what notices."""
+    as_good = compared(about(0.001))
+    for step in range(1, 6):
+        anchor = compared(about(0.005 - 0.01 * step))
+        found = judge(as_good, Margin(), anchor=anchor)
+        assert not found.promote
+        assert "of the best champion so far" in found.reason
+    assert judge(as_good, Margin(), anchor=compared(about(0.0))).promote
 
 
 def test_one_that_is_better_than_the_anchor_takes_its_place():
-    better, worse = compared(about(0.01)), compared(about(-0.01))
+    better = compared(about(0.01))
     assert judge(better, Margin(), anchor=better).is_best
-    found = judge(better, Margin(), anchor=worse)
-    assert found.promote
-    assert not found.is_best
+    assert not judge(better, Margin(), anchor=compared(about(-0.01))).is_best
 
 
 def test_details_are_plain_values():

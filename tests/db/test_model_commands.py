@@ -7,10 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
+from db.columns import RunState
 from db.engine import open_engine, writing
 from db.migrate import upgrade
 from db.registry import TrainedModel, register
-from db.schema import CodeVersion
+from db.schema import CodeVersion, Run, Verdict
 
 
 @pytest.fixture
@@ -62,6 +63,51 @@ def test_the_list_says_which_is_live(db):
     assert [row["state"] for row in json.loads(models(db, "list", "--json"))][
         -1
     ] == "champion, anchor"
+
+
+def test_the_list_says_how_models_compare_with_the_best_of_their_time(db):
+    def judged(champion_id: int | None, details: dict[str, object]) -> Verdict:
+        return Verdict(
+            run_id=1,
+            challenger_id=2 if champion_id == 1 else 3 if champion_id else 1,
+            champion_id=champion_id,
+            promoted=True,
+            reason="a test",
+            details=details,
+            judged_at=datetime.now(UTC),
+        )
+
+    gain = {"mean_average_precision": {"value": 0.02}}
+    engine = open_engine(str(db))
+    with writing(engine) as session:
+        at = datetime.now(UTC)
+        session.add(
+            Run(
+                worker="w", state=RunState.DONE, lease_until=at, reason="a test", folder="x",
+                started_at=at, label_id=0, job_id=0,
+            )
+        )  # fmt: skip
+        session.flush()
+        session.add(judged(None, gain))  # beside what tags are called
+        session.add(judged(1, gain))
+        loss = {"model": 1, "mean_average_precision": {"value": -0.0104}}
+        session.add(judged(2, {**gain, "anchor": loss}))
+    engine.dispose()
+    for name in "abc":
+        models(db, "promote", name)
+    ends = [line.split("0.500  ")[1] for line in models(db, "list").splitlines()]
+    assert ends == [
+        "",
+        "  +0.020 against model 1",
+        "champion, anchor  -0.010 against model 1",
+    ]
+    found = [row["against_anchor"] for row in json.loads(models(db, "list", "--json"))]
+    assert found == [
+        None,
+        {"model": 1, "mean_average_precision": 0.02},
+        {"model": 1, "mean_average_precision": -0.0104},
+    ]
+    assert "tags" not in models(db, "diff", "anchor", "a").splitlines()[0]
 
 
 def test_show_and_diff_say_what_there_is(db):

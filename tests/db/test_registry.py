@@ -5,10 +5,12 @@ import pytest
 from db.engine import reading, writing
 from db.errors import StoreError
 from db.registry import (
+    ANCHOR,
     CHALLENGER,
     CHAMPION,
     TrainedModel,
     aliased,
+    aliases_of,
     difference,
     find_model,
     model_tags,
@@ -127,6 +129,36 @@ def test_rolling_back_goes_on_past_a_model_that_was_live_twice(engine, add_model
     assert champion(engine) == a
     with pytest.raises(StoreError, match="first champion"):
         roll_back(engine)
+
+
+def anchor(engine):
+    with reading(engine) as session:
+        return aliased(session, ANCHOR).id
+
+
+def test_the_anchor_stays_where_one_that_is_not_the_best_goes_live(engine, add_model):
+    a, b, c = (add_model(name) for name in "abc")
+    for model, is_best in ((a, False), (b, False), (c, True)):
+        with writing(engine) as session:
+            promote(session, find_model(session, str(model)), reason="a test", is_best=is_best)
+        assert anchor(engine) == (c if model == c else a)  # the first one is the best so far
+    with reading(engine) as session:
+        assert aliases_of(session, find_model(session, "anchor")) == ["champion", "anchor"]
+        assert prunable(session, keep=0) == [find_model(session, "a")]
+
+
+def test_a_rollback_takes_the_anchor_back_only_from_the_model_that_goes(engine, add_model):
+    a, b, c = (add_model(name) for name in "abc")
+    go_live(engine, a)
+    for model in (b, c):
+        with writing(engine) as session:
+            promote(session, find_model(session, str(model)), reason="a test", is_best=False)
+    roll_back(engine)
+    assert (champion(engine), anchor(engine)) == (b, a)
+    go_live(engine, c)
+    assert anchor(engine) == c
+    roll_back(engine)
+    assert (champion(engine), anchor(engine)) == (b, b)
 
 
 def test_fewer_models_than_are_kept_are_all_kept(engine, add_model):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, update
 
+from db.batches import set_state
 from db.columns import Answer, Source
 from db.engine import reading, writing
 from db.labelling import Settings, label
@@ -57,6 +58,11 @@ def test_review_counts_jobs_in_doubt_of_which_nobody_has_spoken(
     say(engine, 21, "long")
     assert (before["predicted"], before["queued"]) == (22, 0)
     assert of(engine)["needs_review"] == before["needs_review"] - 1
+    with writing(engine) as session:
+        set_state(session, 1, hold=True, by="ann")  # as if nobody had spoken
+    after = of(engine)
+    assert after["needs_review"] == before["needs_review"]
+    assert (after["held_batches"], after["held_labels"], after["labelled"]) == (1, 1, 0)
 
 
 def test_the_queue_has_an_age_and_running_batches(engine: Engine, tmp_path: Path) -> None:
