@@ -129,16 +129,17 @@ def test_scales_are_made_for_some_tags_at_once(monkeypatch: pytest.MonkeyPatch) 
     rng = np.random.default_rng(0)
     terms = sparse.random_array((40, 3000), density=0.05, format="csr", rng=rng, dtype=np.float32)
     Y = (rng.random((40, 300)) < 0.3).astype(np.int8)
-    whole = WideClassifier().fit(terms[:, :9], terms, Y)
+    config = WideConfig(n_iterations=3)  # with more, tags stop when all of their block are done
+    whole = WideClassifier(config).fit(terms[:, :9], terms, Y)
     monkeypatch.setattr(tagger.logistic, "_CHUNK", 30_000)
     tracemalloc.start()
-    parts = WideClassifier().fit(terms[:, :9], terms, Y)
+    parts = WideClassifier(config).fit(terms[:, :9], terms, Y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.5 * sum(coef.nbytes for coef in parts.term_coef_)
     for a, b in zip(parts.term_coef_, whole.term_coef_, strict=True):
-        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999  # blocks end when all are done
-    np.testing.assert_allclose(parts.intercept_, whole.intercept_, atol=0.05)
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    np.testing.assert_allclose(parts.intercept_, whole.intercept_, atol=1e-3)
 
 
 def test_a_term_that_tells_nothing_is_held_back_and_scales_have_size_1() -> None:
