@@ -14,7 +14,7 @@ The curves are mean AP on the held-out jobs, means over the repeats; a tag count
 at 100, 200 and 300, divided by that number; where it never does, its last number of labels stands
 for it. Noise lets curves fall here and there: behind its start the queue's is made monotone by
 isotonic regression. Codes stay at their linear start and the network on them stays linear, so that
-a model is fitted in a second; this makes the curves a little lower than those of bench/labels.py.
+a model is fitted in a second.
 """
 
 import argparse
@@ -174,7 +174,6 @@ class Replay:
             codes=codes[left],
             labelled_proba=model.proba_of(counted.take(known)),
             labelled_codes=codes[known],
-            splits=[None] * len(left),
         )
         return np.array([offer.job_id for offer in islice(iter_offers(pool), size)], np.intp)
 

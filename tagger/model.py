@@ -156,10 +156,16 @@ class TagModel:
         meta = load_meta(Path(folder))
         return cls.of(load_arrays(Path(folder), meta), meta)
 
-    def save(self, folder: Path | str) -> None:
-        """Write a model folder beside and rename it into place, instead of an older model."""
+    def save(self, folder: Path | str, *, parent: Path | None = None) -> None:
+        """Write a model folder beside and rename it into place, instead of an older model.
+
+        Parameters
+        ----------
+        parent
+            Folder of the model that this one goes on from: files that are the same take no room.
+        """
         saved = {key: value for key, value in self.meta.items() if key not in ("sha256", "format")}
-        save_folder(Path(folder), self.arrays, saved)
+        save_folder(Path(folder), self.arrays, saved, parent=parent)
 
     @property
     def remarks(self) -> dict[str, str]:

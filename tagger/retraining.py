@@ -96,7 +96,7 @@ def train_challenger(
         tagger.partial_fit(counted, Y, tags, others, refresh=refresh, show_progress=show_progress)
         seen = others if len(others.measures) else counted
         drift = _drift(before, tagger.model_, seen) if refresh else 0.0
-    tagger.save(folder)
+    tagger.save(folder, parent=parent)
     model = tagger.model_
     data = model.meta["data"]
     return TrainedModel(

@@ -44,7 +44,13 @@ def check_replaceable(folder: Path) -> None:
         raise ModelError(f"{folder} exists and is not a model: name another folder or remove it")
 
 
-def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, Any]) -> None:
+def save_folder(
+    folder: Path,
+    arrays: Mapping[str, Arrays],
+    meta: Mapping[str, Any],
+    *,
+    parent: Path | None = None,
+) -> None:
     """Write a model folder beside and rename it into place, so that it is never half a model.
 
     An older model is moved away first: between the two renames there is none for an instant.
@@ -55,6 +61,8 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         Replaced if it is a model folder; anything else in its place is left alone.
     arrays
         File name without ending -> its arrays.
+    parent
+        Folder of the model that this one goes on from: files that are the same take no room.
 
     Raises
     ------
@@ -68,6 +76,8 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         for name, contents in arrays.items():
             np.savez(beside / f"{name}.npz", **dict[str, Any](contents))
         hashes = {path.name: _sha256(path) for path in sorted(beside.iterdir())}
+        if parent is not None:
+            _link_equal(beside, hashes, parent)
         whole = {"format": FORMAT, **meta, "sha256": hashes}
         hashes[META] = _meta_sha256(whole)
         text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
@@ -79,6 +89,18 @@ def save_folder(folder: Path, arrays: Mapping[str, Arrays], meta: Mapping[str, A
         raise ModelError(f"can't write the model {folder}: {error}; nothing was changed") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _link_equal(beside: Path, hashes: Mapping[str, str], parent: Path) -> None:
+    """Let files stand for the parent's where both are equal, if the file system can do that."""
+    for name, sha256 in hashes.items():
+        theirs, linked = parent / name, beside / f"{name}.link"
+        if theirs.is_file() and _sha256(theirs) == sha256:
+            try:
+                linked.hardlink_to(theirs)
+            except OSError:  # another file system, or one without links: both files stay
+                return
+            linked.replace(beside / name)
 
 
 def load_meta(folder: Path, *, command: str = "jobtool train") -> dict[str, Any]:

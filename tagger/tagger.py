@@ -256,9 +256,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """The terms that raised or lowered each tag most for this job, strongest first."""
         return self._fitted().explain(job, n_terms=n_terms)
 
-    def save(self, folder: Path | str) -> None:
-        """Write the model folder beside and rename it into place; see `tagger.storage`."""
-        self._fitted().save(folder)
+    def save(self, folder: Path | str, *, parent: Path | None = None) -> None:
+        """Write the model folder beside and rename it into place; see `TagModel.save`."""
+        self._fitted().save(folder, parent=parent)
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:

@@ -191,3 +191,14 @@ def test_what_a_candidate_met_and_reposts_of_the_answer_do_not_compete(
     ranks, n_jobs = answer(held, lambda people, _: np.zeros((len(people), len(groups))))
     assert n_jobs.tolist() == free
     assert ranks.tolist() == [(1 + n) / 2 for n in free]
+
+
+def test_labels_needed_are_read_off_a_curve_made_monotone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    needed = importlib.import_module("labelling_queue").labels_needed
+    curve = [(0, 0.3), (50, 0.5), (100, 0.4), (150, 0.7)]  # 50 and 100 are both worth 0.45
+    assert needed(curve, 0.3) == 0
+    assert needed(curve, 0.375) == pytest.approx(25)
+    assert needed(curve, 0.575) == pytest.approx(125)
+    assert needed(curve, 0.8) == 150  # never reached
+    assert needed([(0, 0.3), (50, 0.2), (100, 0.4)], 0.35) == pytest.approx(75)

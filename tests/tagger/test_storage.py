@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,16 @@ def test_a_bare_array_is_refused(model: Path) -> None:
         np.save(file, np.arange(3))
     with pytest.raises(ModelError, match=r"one\.npz can't be read"):
         load_arrays(model, hashed(model, "one.npz"))
+
+
+def test_files_that_are_the_parent_s_take_no_room(tmp_path: Path) -> None:
+    same, other = {"a": np.arange(3)}, {"b": np.arange(4)}
+    save_folder(tmp_path / "one", {"same": same, "other": other}, {})
+    changed = {"b": np.arange(4) + 1}
+    save_folder(tmp_path / "two", {"same": same, "other": changed}, {}, parent=tmp_path / "one")
+    assert (tmp_path / "one/same.npz").samefile(tmp_path / "two/same.npz")
+    assert not (tmp_path / "one/other.npz").samefile(tmp_path / "two/other.npz")
+    shutil.rmtree(tmp_path / "one")
+    loaded = load_arrays(tmp_path / "two", load_meta(tmp_path / "two"))
+    np.testing.assert_array_equal(loaded["same"]["a"], same["a"])
+    np.testing.assert_array_equal(loaded["other"]["b"], changed["b"])
