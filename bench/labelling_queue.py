@@ -174,7 +174,6 @@ class Replay:
             codes=codes[left],
             labelled_proba=model.proba_of(counted.take(known)),
             labelled_codes=codes[known],
-            splits=[None] * len(left),
         )
         return np.array([offer.job_id for offer in islice(iter_offers(pool), size)], np.intp)
 

@@ -26,7 +26,9 @@ def test_a_database_of_the_version_before_keeps_its_rows(engine: Engine):
         for table in (*made_later, "promises"):
             connection.execute(text(f"DROP TABLE {table}"))
         added = ("model_tags.n_yes", "model_tags.remark", "runs.tags_hash", "runs.alarms")
-        for column in (*added, "jobs.salt", "runs.inputs"):
+        connection.execute(text("DROP INDEX ix_labels_batch_id"))
+        of_batches = ("labels.batch_id", "model_jobs.position")
+        for column in (*added, *of_batches, "jobs.salt", "runs.inputs"):
             table, name = column.split(".")
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         connection.execute(text("CREATE TABLE pseudo_labels (job_id INTEGER)"))

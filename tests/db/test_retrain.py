@@ -73,6 +73,8 @@ class Trainer:
 
     def __init__(self, difference: float = 0.0, drift: float = 0.0) -> None:
         self.difference, self.drift = difference, drift
+        self.half = 0.01
+        """Half the width of the interval of a difference."""
         self.against: dict[str | None, float] = {}
         """Differences to models in certain folders."""
         self.asked: list[dict[str, Any]] = []
@@ -105,7 +107,7 @@ class Trainer:
         name = champion.name if champion else None
         self.compared.append({"with": name, "rows": list(champion_rows), "renamed": renamed})
         value = self.against.get(name, self.difference)
-        found = Found(value, value - 0.01, value + 0.01)
+        found = Found(value, value - self.half, value + self.half)
         return Compared(found, found, found)
 
     def check(self, champion, batches, renamed):
@@ -208,8 +210,10 @@ def test_a_worse_one_stays_a_challenger_and_the_verdict_is_kept(engine, labelled
 def test_a_wider_margin_is_heeded(engine, labelled, change, store):
     retrain(engine, store, Trainer())
     change()
-    settings = Settings(margin=Margin(overall=0.2))
-    assert retrain(engine, store, Trainer(difference=-0.1), settings).promoted
+    rough = Trainer()
+    rough.half = 0.3
+    assert not retrain(engine, store, rough).promoted
+    assert retrain(engine, store, rough, Settings(margin=Margin(overall=0.2))).promoted
 
 
 def test_only_new_labels_are_not_replay(engine, labelled, say, store):
