@@ -198,6 +198,7 @@ def _predictions(session: Session, model: Model) -> Iterator[Row]:
                 "given": row.given,
                 "review": row.review or contradicted,
                 "feed": feed.told if feed else None,
+                "promised": row.promised,
                 "predicted_at": row.predicted_at,
             }
 

@@ -20,6 +20,7 @@ from db.engine import shown, take_turns
 from db.errors import StoreError
 from db.match_models import seen_by
 from db.match_tables import CandidateCode, Embedding, Recommendation
+from db.registry import ANCHOR
 from db.reposts import release
 from db.schema import (
     Candidate,
@@ -184,7 +185,7 @@ def _seen_by(session: Session, job_ids: Sequence[int]) -> tuple[SeenBy, ...]:
             seen.add(model_id)
     query = (
         select(Model, ModelAlias.alias)
-        .outerjoin(ModelAlias, ModelAlias.model_id == Model.id)
+        .outerjoin(ModelAlias, (ModelAlias.model_id == Model.id) & (ModelAlias.alias != ANCHOR))
         .where(Model.id.in_(seen))
         .order_by(Model.id)
     )

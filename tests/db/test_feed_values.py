@@ -22,7 +22,6 @@ from db.live import LiveModel
 from db.predictions import store
 from db.rows import JobRow, digest
 from db.schema import FeedValue, Job, Label, Model, ModelTag, Prediction, PredictionSet, QueuedJob
-from db.usefulness import load_pool
 from tests.db.made_up import NO, add_champion, add_tags, n_lines, predict
 
 
@@ -125,14 +124,6 @@ def test_both_are_exported(engine, board):
     assert (rows["b", "remote"]["given"], rows["b", "remote"]["review"]) == (True, False)
     assert rows["b", "full-time"]["feed"] == "yes: jobType=Full Time"
     assert rows["c", "remote"]["feed"] is None
-
-
-def test_contradicted_postings_come_first(engine, board):
-    with reading(engine) as session:
-        pool = load_pool(session, [1, 2], seed=0)
-    uncertainty = dict(zip(pool.job_ids.tolist(), pool.uncertainty[:, 0].tolist(), strict=True))
-    assert uncertainty[board[0]] == 1
-    assert uncertainty[board[2]] < 1
 
 
 def test_a_labeller_sees_both_and_must_decide(engine, board):
