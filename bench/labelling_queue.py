@@ -88,7 +88,8 @@ def measure(args: argparse.Namespace) -> Result:
             replay = Replay(data, seed, more, config)
             for way, runs in found.items():
                 runs.append(replay.label(way, step, last))
-            say(f"{name}, repeat {seed + 1}: done")
+                shown = ", ".join(f"{size}: {ap:.3f}" for size, ap in runs[-1])
+                say(f"{name}, repeat {seed + 1}, {way}: {shown}")
         random, queue = (mean_curve(way) for way in found.values())
         for way, curve in (("random", random), ("queue", queue)):
             curves.append({"set": name, "way": way} | {str(n): ap for n, ap in curve})
