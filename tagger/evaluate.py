@@ -242,5 +242,6 @@ def _fold_remarks(
     found = dict(remarks)
     for tag, n in zip(tags, n_missing.tolist(), strict=True):
         if n:
-            found[tag] = f"never given in {n} of {len(models)} folds: nothing told jobs apart"
+            never = f"never given in {n} of {len(models)} folds: nothing told jobs apart"
+            found[tag] = "; ".join(filter(None, (found.get(tag), never)))
     return found
