@@ -174,11 +174,15 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             self.oof_proba_ = np.broadcast_to(self.share_, Y.shape).astype(float)
             self.oof_decided_ = np.zeros(Y.shape, bool)
             return self
-        fitted_paths = [wide, self.deep_.held_out_logits_[:, :, None]]
-        wide, deep = (centred_by_fold(logits, folds) for logits in fitted_paths)
+        (wide, of_wide), (deep, of_deep) = (
+            centred_by_fold(logits, folds)
+            for logits in (wide, self.deep_.held_out_logits_[:, :, None])
+        )
         paths = np.concatenate([wide, labelled.names[:, :, None], deep], axis=2)
-        self.stack_ = self._stack(paths, Y)
-        oof_logits = self.stack_.logits(paths[:, :, self._used])
+        moved = np.concatenate([of_wide, np.zeros((n_tags, 1)), of_deep], axis=1)[:, self._used]
+        stack = self._stack(paths, Y)
+        oof_logits = stack.logits(paths[:, :, self._used])
+        self.stack_ = Stack(stack.weights, stack.intercept - (stack.weights * moved).sum(axis=1))
         others = self.decision_function(own) if len(own.codes) else np.zeros((0, n_tags))
         named = self._named(np.concatenate([labelled.names, own.names]))
         self.decisions_: Decisions = fit_decisions(
@@ -271,19 +275,25 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         return np.asarray(np.ptp(names, axis=0) > 0)
 
 
-def centred_by_fold(logits: FloatArray, folds: npt.NDArray[np.intp]) -> FloatArray:
-    """Held-out logits with the means of all folds brought together, shape (N, T, P).
+def centred_by_fold(
+    logits: FloatArray, folds: npt.NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray]:
+    """Held-out logits (N, T, P) less the mean of their fold, and what was taken off on the mean.
 
     A fold's model has seen fewer examples of a tag the more of them are held out, and so gives
     them lower logits than other folds' models would: pooled as they are, the logits of a rare tag
     rank backwards. A fold of few jobs is moved less, for its own mean is chance.
+
+    Returns
+    -------
+    shape (N, T, P), and shape (T, P): what a model that was fitted on all jobs is to be moved by.
     """
-    centred, overall = logits.copy(), logits.mean(axis=0)
+    centred = logits.copy()
     for fold in np.unique(folds):
         own = folds == fold
         weight = own.sum() / (own.sum() + FEW_IN_FOLD)
-        centred[own] -= weight * (logits[own].mean(axis=0) - overall)
-    return centred
+        centred[own] -= weight * logits[own].mean(axis=0)
+    return centred, (logits - centred).mean(axis=0)
 
 
 def expected_share(Y: LabelArray, stated: FloatArray, cautious: FloatArray | None) -> FloatArray:
