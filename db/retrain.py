@@ -6,7 +6,7 @@ champion as it was.
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,28 +17,35 @@ from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
 from db.audit_log import Kind, note
-from db.batches import decide, held_of_run, new_batches
+from db.batches import held_of_run
 from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
-from db.gate import Comparison, Judgement, Margin, judge, to_details
+from db.gate import Margin, to_details
+from db.judging import (
+    Comparisons,
+    Rivals,
+    Tell,
+    compare_with,
+    find_rivals,
+    judgement_of,
+    look_at_batches,
+)
 from db.labels import chunks
 from db.model_notes import NO_LABELS, has_no_labels, tag_notes
 from db.rebuild import record_inputs
 from db.registry import (
-    ANCHOR,
     CHALLENGER,
     CHAMPION,
     TrainedModel,
     aliased,
-    learned_positions,
     promote,
     register,
     remove_folders,
     set_alias,
 )
 from db.runs import finish, running
-from db.schema import CodeVersion, Job, Label, Model, Run, Tag, TagAlias, Verdict
+from db.schema import CodeVersion, Job, Label, Model, Run, Verdict
 from db.snapshot import (
     MAX_UNLABELLED,
     Snapshot,
@@ -49,9 +56,6 @@ from db.trainer import Trained, Trainer
 from db.verdicts import verdict_page
 
 logger = logging.getLogger(__name__)
-Tell = Callable[[str], object]
-"""Is told in a line what begins and what came of it."""
-
 MAX_DRIFT = 0.05
 """1 - mean cosine between old and new codes of the same jobs, summed over the refreshes of a code
 version; above it, a new one begins."""
@@ -161,7 +165,7 @@ def retrain(
     """
     settings = settings or Settings()
     with running(engine, reason=reason) as run_id:
-        held = _look_at_batches(engine, store, trainer, tell)
+        held = look_at_batches(engine, store, trainer, tell)
         with reading_snapshot(engine) as session:
             run = session.get_one(Run, run_id)
             work, folder = _prepare(session, settings, run.label_id), run.folder
@@ -187,7 +191,7 @@ def retrain(
                 parent=champion if work.parent else None,
                 refresh=work.refresh,
             )
-            found = _compare(trainer, work, store, path)
+            found = compare_with(work.rivals, trainer, work.snapshot, store, path)
             with writing(engine) as session:
                 report = _register(
                     session, run_id, reason, folder, work, trained, found, settings.margin, held
@@ -217,64 +221,6 @@ def _plan(work: "_Work") -> str:
     )
 
 
-def _look_at_batches(engine: Engine, store: Path, trainer: Trainer, tell: Tell) -> tuple[int, ...]:
-    """Let the live model look at new batches of labels; ids of those that are held from now on."""
-    with reading_snapshot(engine) as session:
-        champion = aliased(session, CHAMPION)
-        if champion is None or has_no_labels(champion):
-            return ()
-        new = new_batches(session, champion)
-        renamed = _renamed(session)
-        folder, model_id = store / champion.folder, champion.id
-    if not new:
-        return ()
-    unknown = [batch for batch in new if batch.jobs]  # of the rest the model has learned already
-    checks = {}
-    if unknown:
-        many = "1 new batch" if len(unknown) == 1 else f"{len(unknown):,} new batches"
-        tell(f"looking at {many} of labels with model {model_id}")
-        found = trainer.check(folder, [batch.jobs for batch in unknown], renamed)
-        checks = {batch.id: check for batch, check in zip(unknown, found, strict=True)}
-    with writing(engine) as session:
-        take_turns(session)
-        held = decide(session, new, checks)
-        lines = [(row.id, row.name, row.labeller, row.reason) for row in held]
-    for number, name, labeller, why in lines:
-        tell(
-            f"HELD: batch {number} ({name}, by {labeller}): {why}. See jobtool labels batches "
-            f"{number}; if it is right, jobtool labels release {number}"
-        )
-    return tuple(number for number, *_ in lines)
-
-
-def _renamed(session: Session) -> dict[str, str]:
-    """Old names of tags -> the ones they have now."""
-    names = select(TagAlias.name, Tag.name).join(Tag, Tag.id == TagAlias.tag_id)
-    return dict(session.execute(names).all())
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The challenger beside the champion (without one, beside the tags' names), and the anchor."""
-
-    champion: Comparison | None
-    anchor: Comparison | None
-
-
-def _compare(trainer: Trainer, work: "_Work", store: Path, challenger: Path) -> _Found:
-    jobs = work.snapshot.training
-    if not jobs:
-        return _Found(None, None)
-
-    def beside(model: Model | None, positions: Mapping[int, int]) -> Comparison:
-        rows = [positions.get(job.id) for job in jobs]
-        folder = store / model.folder if model else None
-        return trainer.compare(work.snapshot, folder, challenger, rows, work.renamed)
-
-    anchor = beside(work.anchor, work.anchor_positions) if work.anchor else None
-    return _Found(beside(work.champion, work.champion_positions), anchor)
-
-
 def _write_page(path: Path, page: str) -> None:
     try:
         path.write_text(page, encoding="utf-8")
@@ -290,16 +236,8 @@ class _Work:
     champion: Model | None
     parent: Model | None
     """The champion, unless it is to be forgotten."""
-    anchor: Model | None
-    """The best champion so far, if that is another one, and its folder is there."""
-    champion_positions: Mapping[int, int]
-    """Job -> its place among those that the champion learned from."""
-    anchor_positions: Mapping[int, int]
-    n_judged: int
-    """Challengers that the gate has judged so far."""
+    rivals: Rivals
     refresh: bool
-    renamed: Mapping[str, str]
-    """Old names of tags -> the ones they have now."""
     began_at: datetime
 
 
@@ -317,21 +255,7 @@ def _prepare(session: Session, settings: Settings, label_id: int) -> _Work:
         seed=settings.seed,
     )
     _check(snapshot)
-    anchor = aliased(session, ANCHOR)
-    if anchor is not None and (anchor.pruned_at or (champion and anchor.id == champion.id)):
-        anchor = None
-    return _Work(
-        snapshot=snapshot,
-        champion=champion,
-        parent=parent,
-        anchor=anchor,
-        champion_positions=learned_positions(session, champion) if champion else {},
-        anchor_positions=learned_positions(session, anchor) if anchor else {},
-        n_judged=session.scalar(select(func.count(Verdict.id))) or 0,
-        refresh=refresh,
-        renamed=_renamed(session),
-        began_at=now(session),
-    )
+    return _Work(snapshot, champion, parent, find_rivals(session, champion), refresh, now(session))
 
 
 def _known_label(session: Session, parent: Model | None) -> int:
@@ -389,14 +313,14 @@ def _register(
     folder: str,
     work: _Work,
     trained: Trained,
-    found: _Found,
+    found: Comparisons,
     margin: Margin,
     held: tuple[int, ...],
 ) -> RetrainReport:
     take_turns(session)
     _check_all_there(session, work.snapshot)
     champion = aliased(session, CHAMPION, lock=True)
-    judgement = _judgement(work, champion, found, margin)
+    judgement = judgement_of(work.rivals, champion, found, work.snapshot, margin)
     version, drift, is_new = _code_version(session, trained, work.parent)
     is_learned = work.refresh or work.parent is None
     model = register(
@@ -461,16 +385,17 @@ def _register(
     )
 
 
-def _details(session: Session, found: _Found, work: _Work) -> dict[str, Any]:
+def _details(session: Session, found: Comparisons, work: _Work) -> dict[str, Any]:
     """Both comparisons as plain values, with example postings under the ids that people know."""
     details = to_details(found.champion)
     ids = [int(one["job_id"]) for one in details.get("examples", ())]
     names = dict(session.execute(select(Job.id, Job.external_id).where(Job.id.in_(ids))).all())
     for one in details.get("examples", ()):
         one["job_id"] = names[int(one["job_id"])]
-    if found.anchor and work.anchor:
+    if found.anchor and work.rivals.anchor:
         against = to_details(found.anchor)["mean_average_precision"]
-        details["anchor"] = {"model": work.anchor.id, "mean_average_precision": against}
+        model_id = work.rivals.anchor.model.id
+        details["anchor"] = {"model": model_id, "mean_average_precision": against}
     return details
 
 
@@ -485,25 +410,6 @@ def _check_all_there(session: Session, snapshot: Snapshot) -> None:
             f"{len(ids) - n_there} jobs were removed while the model learned from them: "
             "retrain again"
         )
-
-
-def _judgement(work: _Work, champion: Model | None, found: _Found, margin: Margin) -> Judgement:
-    compared = work.champion.id if work.champion else None
-    if (champion.id if champion else None) != compared:
-        return Judgement(False, "another champion went live meanwhile: retrain again", False)
-    if champion and found.champion is None:
-        if has_no_labels(champion):
-            return Judgement(True, "neither it nor the champion has learned labels")
-        return Judgement(False, "there are no labelled jobs to judge by: label more", False)
-    return judge(
-        found.champion,
-        margin,
-        anchor=found.anchor,
-        n_before=int(champion.metrics.get("n_labelled") or 0) if champion else 0,
-        n_now=len(work.snapshot.training),
-        attempt=work.n_judged + 1,
-        versus="the champion" if champion else "what tags are called",
-    )
 
 
 def _code_version(

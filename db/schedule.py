@@ -16,7 +16,8 @@ from sqlalchemy import Engine
 from db.drift_answers import Unanswered, find_unanswered, mark_answered
 from db.engine import reading
 from db.errors import StoreError
-from db.retrain import RetrainReport, Settings, Tell, Unchanged, retrain
+from db.judging import Tell
+from db.retrain import RetrainReport, Settings, Unchanged, retrain
 from db.runs import n_new, reason_to_retrain
 from db.trainer import Trainer
 
