@@ -1,6 +1,6 @@
 """A team's months: batches of labels, `jobtool retrain` after each, bad ones among them.
 
-python bench/months.py [--data ../shared/data] [--sets NAME ...] [--seeds N] [--html FILE]
+python bench/months.py [--data ../shared/data] [--sets NAME ...] [--seeds N]
                        [--quick] [--json] [--check]
 
 Postings of the future, a fifth of a set and never imported, score the live model after each step,
@@ -181,8 +181,9 @@ def months(team: Team, seed: int) -> list[Step]:
 
 def small(team: Team) -> list[Step]:
     """Thirty labels at a time."""
-    starts = range(0, min(N_SMALL * 6, len(team.jobs) - N_SMALL), N_SMALL)
-    return [Step(np.arange(start, start + N_SMALL), str(N_SMALL)) for start in starts]
+    size = min(N_SMALL, len(team.jobs) // 4)
+    starts = range(0, min(size * 6, len(team.jobs) - size + 1), size)
+    return [Step(np.arange(start, start + size), str(size)) for start in starts]
 
 
 def play(team: Team, steps: Sequence[Step], config: TaggerConfig, seed: int) -> list[Told]:

@@ -20,7 +20,7 @@ from db.engine import shown, take_turns
 from db.errors import StoreError
 from db.match_models import seen_by
 from db.match_tables import CandidateCode, Embedding, Recommendation
-from db.registry import ANCHOR
+from db.registry import aliases_of
 from db.reposts import release
 from db.schema import (
     Candidate,
@@ -29,7 +29,6 @@ from db.schema import (
     JobCode,
     Label,
     Model,
-    ModelAlias,
     ModelJob,
     PredictionSet,
     Verdict,
@@ -43,7 +42,7 @@ class SeenBy:
     id: int
     folder: str
     alias: str | None
-    """champion or challenger."""
+    """What stands for it: champion, challenger, anchor, or several of them."""
     is_pruned: bool
     """Whether its folder is gone already."""
 
@@ -183,15 +182,15 @@ def _seen_by(session: Session, job_ids: Sequence[int]) -> tuple[SeenBy, ...]:
     ):
         if parent_id in seen:
             seen.add(model_id)
-    query = (
-        select(Model, ModelAlias.alias)
-        .outerjoin(ModelAlias, (ModelAlias.model_id == Model.id) & (ModelAlias.alias != ANCHOR))
-        .where(Model.id.in_(seen))
-        .order_by(Model.id)
-    )
+    models = session.scalars(select(Model).where(Model.id.in_(seen)).order_by(Model.id))
     return tuple(
-        SeenBy(model.id, model.folder, alias, model.pruned_at is not None)
-        for model, alias in session.execute(query)
+        SeenBy(
+            model.id,
+            model.folder,
+            ", ".join(aliases_of(session, model)) or None,
+            model.pruned_at is not None,
+        )
+        for model in models
     )
 
 

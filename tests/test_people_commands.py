@@ -112,7 +112,7 @@ def test_forgetting_a_job_tells_of_reposts_and_models(engine: Engine):
     assert done.stdout.splitlines() == [
         "Removed job a with 2 labels",
         "Reposts that say nearly the same stay: a again (--with-reposts removes them too)",
-        "Model 1 saw it (m1, champion)",
+        "Model 1 saw it (m1, champion, anchor)",
         "Next: jobtool retrain --fresh (without --fresh a model goes on from the codes of the one "
         "before), then jobtool models prune --keep 0",
     ]

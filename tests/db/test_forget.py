@@ -66,7 +66,7 @@ def test_what_goes_and_who_saw_it_is_told(engine: Engine):
     counts = {name: n for name, n in found.counts.items() if n}
     assert counts == {"labels": 1, "predictions": 1, "codes": 1, "events": 1}
     (model,) = found.models
-    assert (model.folder, model.alias, model.is_pruned) == ("m1", "champion", False)
+    assert (model.folder, model.alias, model.is_pruned) == ("m1", "champion, anchor", False)
 
 
 def test_a_model_has_seen_what_it_learned_from_and_nothing_else(engine: Engine):

@@ -504,7 +504,7 @@ def test_the_best_champion_so_far_is_asked_too(engine, labelled, change, store):
     trainer = Trainer(difference=0.0)
     trainer.against = {first.folder: -0.05}
     third = retrain(engine, store, trainer)
-    assert [one["with"] for one in trainer.compared] == [first.folder, second.folder]
+    assert {one["with"] for one in trainer.compared} == {first.folder, second.folder}
     assert not third.promoted
     assert "the best champion so far" in third.verdict
     details = rows(engine, Verdict)[-1].details
