@@ -139,7 +139,7 @@ def judge(
     n_before: int = 0,
     n_now: int = 0,
     attempt: int = 1,
-    versus: str = "the champion",
+    is_first: bool = False,
 ) -> Judgement:
     """Whether the challenger goes live.
 
@@ -158,8 +158,9 @@ def judge(
         Labelled jobs that the champion and the challenger have learned from.
     attempt
         How many challengers have been judged, this one included.
-    versus
-        What the challenger was compared with, for the reason.
+    is_first
+        There is no champion: `comparison` is with what the tags are called, and the challenger
+        stays out only if it is likely to be worse than that by more than the margin.
 
     References
     ----------
@@ -173,10 +174,12 @@ def judge(
     """
     if comparison is None:
         return Judgement(True, "there is no champion yet")
+    if is_first:
+        return _first(comparison, margin)
     expected = GAIN_PER_DOUBLING * max(0.0, log2(max(n_now, 1) / max(n_before, FIRST_LABELS)))
     found = comparison.mean_average_precision
     risk = risk_at(attempt)
-    problems = _worse(comparison, margin, expected, risk, versus)
+    problems = _worse(comparison, margin, expected, risk, "the champion")
     if anchor is not None:
         problems += _worse(anchor, margin, expected, risk, "the best champion so far")
     if not found.value != found.value:
@@ -187,7 +190,15 @@ def judge(
     told = _told(comparison)
     if problems:
         return Judgement(False, f"{'; '.join(problems)}. {told}", False)
-    return Judgement(True, f"not worse than {versus}: {told}", best)
+    return Judgement(True, f"not worse than the champion: {told}", best)
+
+
+def _first(comparison: Comparison, margin: Margin) -> Judgement:
+    told = _told(comparison)
+    if Belief.of(comparison.mean_average_precision, 0.0).mean < -margin.overall:
+        worse = "there is no champion, but it is likely to be worse than the tags' names alone"
+        return Judgement(False, f"{worse}. {told}", False)
+    return Judgement(True, f"there is no champion yet; beside the tags' names alone: {told}")
 
 
 def risk_at(attempt: int) -> float:

@@ -144,5 +144,5 @@ def judgement_of(
         n_before=int(live.metrics.get("n_labelled") or 0) if live else 0,
         n_now=len(snapshot.training),
         attempt=rivals.n_judged + 1,
-        versus="the champion" if live else "what tags are called",
+        is_first=live is None,
     )

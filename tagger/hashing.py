@@ -66,7 +66,7 @@ class HashState:
         Examples
         --------
         >>> state = HashState.of(["data", "engin"])
-        >>> state.of_pairs(np.array([0]), np.array([1]))[0] == term_hash("data engin")
+        >>> state.of_pairs(np.array([0]), np.array([1])).tolist() == [term_hash("data engin")]
         True
         """
         n_first = self._n_bytes[first]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(1200)  # all benches, one after the other
 FOLDER = Path(__file__).parents[1] / "bench"
 SHARED = ("common", "match_data", "postgres")
 BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
-SIMULATED = ("ranking", "sequences")
+SIMULATED = ("gate", "ranking", "sequences")
 """They make up their data and need no folder."""
 
 # One process: each would import TensorFlow again.

@@ -13,13 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
 from db.columns import WordVerdict
 from db.engine import open_engine, reading, writing
 from db.migrate import upgrade
-from db.schema import Job
+from db.schema import Job, JobCode
 from db.tag_info import judged_words
 from tagger.model import TagModel
 from tests.db.made_up import NO, YES, add_champion, add_jobs, add_tags, held, n_lines, predict
@@ -95,7 +96,10 @@ def database(tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
         (remote,) = add_tags(session, "remote")
         model = add_champion(session, {"remote": 0.5})
         for place, job in enumerate(add_jobs(session, "job-a", "job-b", "job-c", "job-d")):
-            predict(session, model, job, {remote: 0.55 + place / 10})
+            predict(session, model, job, {remote: 0.85 - place / 10})  # the likeliest comes first
+            code = np.eye(4, dtype="<f4")[place].tobytes()
+            version = model.code_version_id
+            session.add(JobCode(code_version_id=version, job_id=job.id, code=code))
     yield path, engine
     engine.dispose()
 

@@ -31,8 +31,12 @@ PLUMBING = {
     *("records", "rejects", "storage", "writing"),
 }
 # What of the tagger the database stands on: what a tag is said to mean, how names and postings are
-# written as terms, what fields of feeds say, and pages; never a network or a model.
-MEANING = {"columns", "errors", "tag_info", "text", "feed_facts", "figures", "pages", "times"}
+# written as terms, what fields of feeds say, pages, and the files of a model that is rebuilt; never
+# a network or a model.
+MEANING = {
+    *("columns", "errors", "tag_info", "text", "feed_facts", "figures", "pages", "times"),
+    *("storage", "versions"),
+}
 
 # Tagging one posting loads these modules, and nothing slow may come with them.
 SERVING = (

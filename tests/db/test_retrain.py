@@ -170,7 +170,7 @@ def test_a_first_model_that_is_worse_than_names_does_not_go_live(engine, labelle
     report = retrain(engine, store, Trainer(difference=-0.1))
     assert not report.promoted
     assert champion(engine) is None
-    assert "may be worse than that of what tags are called" in report.verdict
+    assert "likely to be worse than the tags' names alone" in report.verdict
 
 
 def test_a_challenger_that_is_not_worse_goes_live(engine, labelled, change, store):
