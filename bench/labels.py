@@ -4,8 +4,9 @@ python bench/labels.py [--data ../shared/data] [--unlabelled N] [--repeats R] [-
                        [--quick] [--json] [--check]
 
 A fifth of the jobs is held out, the same for all sizes; of the others, drawn in one order, the
-first n are used with their labels. `semi-supervised` sees the rest of these without labels, beside
-the unlabelled file; `supervised` sees the n labelled postings alone; `meaningless names` is
+first n are used with their labels. `semi-supervised` starts from the model that knows no label and
+goes on with n, as `jobtool retrain` does; it sees the rest of the postings without labels, beside
+the unlabelled file. `supervised` sees the n labelled postings alone; `meaningless names` is
 semi-supervised with tags called T1, T2, ... A tag counts if 5 jobs of the whole pool have it, also
 where the n have none. Decisions of all methods use thresholds cross-fitted on the held-out jobs.
 Means over the repeats, each with its own fifth. The ratio is to the best of the four plain methods.
@@ -15,6 +16,8 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -122,8 +125,9 @@ def measure(args: argparse.Namespace) -> Result:
     found: dict[tuple[str, int], Scores] = {}
     for name in list(args.sets)[: 2 if args.quick else None]:
         data = labelled_set(args, name)
+        splits = [Split.of(data, seed, more, config) for seed in range(n_repeats)]
         for size in sizes:
-            points = [curve(data, size, seed, more, config) for seed in range(n_repeats)]
+            points = [curve(split, size, more, config) for split in splits]
             if all(points):
                 found[name, size] = {
                     method: (
@@ -145,19 +149,38 @@ def measure(args: argparse.Namespace) -> Result:
     return Result(tables, checks(found, names, sizes))
 
 
-def curve(
-    data: LabelledSet, size: int, seed: int, more: Counted, config: TaggerConfig
-) -> Scores | None:
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A held-out fifth, an order in which the others are labelled, and the model before that."""
+
+    data: LabelledSet
+    seed: int
+    held_out: BoolArray
+    order: npt.NDArray[np.intp]
+    day_zero: JobTagger
+
+    @classmethod
+    def of(cls, data: LabelledSet, seed: int, more: Counted, config: TaggerConfig) -> Self:
+        held_out = data.folds(5, seed) == 0
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(~held_out))
+        counted = data.sample.counted
+        day_zero = JobTagger(config, seed=seed).fit_counted(
+            counted.take(order[:0]),
+            data.Y[order[:0]],
+            data.tags,
+            join_counted([counted.take(order), more]),
+        )
+        return cls(data, seed, held_out, order, day_zero)
+
+
+def curve(split: Split, size: int, more: Counted, config: TaggerConfig) -> Scores | None:
     """One point of every method's curve; None where the pool is smaller than the size."""
-    began = time.perf_counter()
-    held_out = data.folds(5, seed) == 0
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(~held_out))
-    if size != ALL and size >= len(order):
+    began, data = time.perf_counter(), split.data
+    if size != ALL and size >= len(split.order):
         return None
-    labelled, rest = order[:size], order[size:]
-    inner = data.folds(5, seed + 1)[held_out]
+    inner = data.folds(5, split.seed + 1)[split.held_out]
     counts = (data.Y == YES).sum(axis=0) >= MIN_POOL
-    Y = data.Y[held_out][:, counts]
+    Y = data.Y[split.held_out][:, counts]
 
     def scores(proba: FloatArray) -> tuple[float, float]:
         P = proba[:, counts]
@@ -166,35 +189,36 @@ def curve(
             np.nanmean([average_precision(y, p) for y, p in zip(Y.T, P.T, strict=True)])
         ), (summary(Y, P, decided).macro_f1)
 
-    proba = probabilities(data, labelled, rest, held_out, seed, more, config)
+    proba = probabilities(split, size, more, config)
     shown = "all" if size == ALL else size
-    say(f"{data.name}, repeat {seed + 1}, {shown}: {time.perf_counter() - began:.0f} s")
+    say(f"{data.name}, repeat {split.seed + 1}, {shown}: {time.perf_counter() - began:.0f} s")
     return {name: scores(found) for name, found in proba.items()}
 
 
 def probabilities(
-    data: LabelledSet,
-    labelled: npt.NDArray[np.intp],
-    rest: npt.NDArray[np.intp],
-    held_out: BoolArray,
-    seed: int,
-    more: Counted,
-    config: TaggerConfig,
+    split: Split, size: int, more: Counted, config: TaggerConfig
 ) -> dict[str, FloatArray]:
     """Method -> probabilities of the held-out jobs."""
-    counted, asked = data.sample.counted.take(labelled), data.sample.counted.take(held_out)
-    Y, others = data.Y[labelled], join_counted([data.sample.counted.take(rest), more])
-    tagger = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, others)
-    proba = {SEMI: tagger.model_.proba_of(asked), NAMES: names_alone(tagger.model_.names, asked)}
+    data, tagger, seed = split.data, copy(split.day_zero), split.seed
+    labelled, rest = split.order[:size], split.order[size:]
+    counted, asked = data.sample.counted.take(labelled), data.sample.counted.take(split.held_out)
     if not len(labelled):
-        return proba
+        names = names_alone(tagger.model_.names, asked)
+        return {SEMI: tagger.model_.proba_of(asked), NAMES: names}
+    Y, others = data.Y[labelled], join_counted([data.sample.counted.take(rest), more])
+    proba = {}
+    for method, tags in (
+        (SEMI, data.tags),
+        (MEANINGLESS, [f"T{number}" for number in range(1, len(data.tags) + 1)]),
+    ):
+        tagger.partial_fit(counted, Y, tags, others)
+        proba[method] = tagger.model_.proba_of(asked)
+        if method == SEMI:
+            proba[NAMES] = names_alone(tagger.model_.names, asked)
     alone = JobTagger(config, seed=seed).fit_counted(counted, Y, data.tags, count_all([]))
     proba[SUPERVISED] = alone.model_.proba_of(asked)
-    meaningless = [f"T{number}" for number in range(1, len(data.tags) + 1)]
-    tagger.partial_fit(counted, Y, meaningless, others)  # the same codes, which know no names
-    proba[MEANINGLESS] = tagger.model_.proba_of(asked)
     is_labelled = np.isin(np.arange(len(data.Y)), labelled)
-    sample, questions = data.sample.take(is_labelled), data.sample.take(held_out)
+    sample, questions = data.sample.take(is_labelled), data.sample.take(split.held_out)
     for peer in PEERS:
         fitted = peer(seed=seed).fit(sample, data.Y[is_labelled], others)
         proba[peer.name] = fitted.predict_proba(questions)
