@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from tagger.bootstrap import bootstrap
 from tagger.labels import encode_labels, tag_list
+from tagger.metrics import summary
 from tagger.ppi import linear_scores, ppi_interval
 from tagger.promises import Judged, make_promises
 from tagger.tagger import JobTagger, count_all
@@ -147,7 +148,7 @@ def intervals(
 ) -> dict[str, Row]:
     """Coverage of the whole population's scores at 95 %, and widths beside the bootstrap's."""
     rng = np.random.default_rng(seed)
-    truth = linear_scores(whole.labels, whole.proba, whole.proba >= 0.35, _asked(whole))
+    truth = summary(whole.labels, *_asked(whole))
     found: dict[str, list[list[float]]] = {score: [] for score in SCORES}
     for _ in range(n_draws):
         drawn, others = whole.draw(rng, n_labelled), whole.draw(rng, n_others)
@@ -155,7 +156,7 @@ def intervals(
         scores = linear_scores(drawn.labels, drawn.proba, decided, _asked(others))
         plain = bootstrap(drawn.labels, drawn.proba, decided, groups=drawn.groups, n_samples=200)
         for score in SCORES:
-            right = getattr(truth, score).value
+            right = getattr(truth, score)
             ours = ppi_interval(
                 getattr(scores, score), groups=drawn.groups, unlabelled_groups=others.groups
             )

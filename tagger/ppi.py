@@ -207,13 +207,16 @@ def _mean_ap(
     scored: npt.NDArray[np.intp],
     share: FloatArray,
 ) -> Linear:
-    """Mean average precision: the derivative by each job's weight is linear in its label."""
+    """Mean average precision of a population: less the optimism of that of the labelled jobs.
+
+    The derivative by each job's weight is linear in its label.
+    """
     found = [np.zeros((len(labels), len(scored))) for labels in (Y, Q, Q_u)]
     values = []
     for place, t in enumerate(scored.tolist()):
         known = Y[:, t] >= 0
         curve = _ApCurve(Y[known, t], P[known, t])
-        values.append(curve.value)
+        values.append(curve.value - curve.optimism)
         scale = len(Y) / int((Y[:, t] == 1).sum())
         found[0][known, place] = scale * curve.influence(Y[known, t], P[known, t])
         # Guesses know no label, nor a curve that labels drew: those would fit the labelled jobs
@@ -226,7 +229,8 @@ def _mean_ap(
 
 
 class _ApCurve:
-    """Average precision of one tag, and how it changes with the weight of a job.
+    """Average precision of one tag, how far it is above a population's on the mean (`optimism`),
+    and how it changes with the weight of a job.
 
     AP is the mean over yes-jobs of the precision at their probability. One more job of
     probability p adds its own precision, if it is a yes, and moves the precision of all yes-jobs
@@ -239,6 +243,10 @@ class _ApCurve:
         n_above = np.cumsum(np.bincount(place, minlength=len(levels)))
         self._levels, self._precision = levels, np.cumsum(n_yes) / n_above
         self.value = float((n_yes * self._precision).sum() / n_yes.sum())
+        # A yes-job is among those that its own precision is counted on; in a population it is one
+        # of many. This is precision with it minus precision without it.
+        by_itself = (1 - self._precision) / np.maximum(n_above - 1, 1)
+        self.optimism = float((n_yes * by_itself).sum() / n_yes.sum())
         # sums over the yes-jobs at or below each level, and 0 below them all
         self._gain = _from_below(n_yes / n_above)
         self._cost = _from_below(n_yes * self._precision / n_above)

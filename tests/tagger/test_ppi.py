@@ -13,9 +13,11 @@ from tagger.ppi import Linear, LinearScores, linear_scores, ppi_interval
 SCORES = ("mean_average_precision", "macro_f1", "micro_f1")
 
 
-def draw(rng: np.random.Generator, n: int, *, bend: float = 1.0) -> tuple[Any, Any, Any]:
+def draw(
+    rng: np.random.Generator, n: int, *, bend: float = 1.0, middle: float = -0.5
+) -> tuple[Any, Any, Any]:
     """Labels, probabilities (calibrated where `bend` is 1) and decisions for three tags."""
-    logits = rng.normal(-0.5, 2, (n, 3)) + rng.normal(0, 1, (n, 1))
+    logits = rng.normal(middle, 2, (n, 3)) + rng.normal(0, 1, (n, 1))
     Y = (rng.random((n, 3)) < 1 / (1 + np.exp(-logits))).astype(np.int8)
     P = 1 / (1 + np.exp(-bend * logits))
     return Y, P, P >= 0.4
@@ -31,8 +33,20 @@ def test_the_values_are_the_scores() -> None:
     Y[::7, 0] = -1
     found, expected = linear_scores(Y, P, D, (P[:5], D[:5])), summary(Y, P, D)
     for name in SCORES:
-        assert getattr(found, name).value == pytest.approx(getattr(expected, name))
         assert getattr(found, name).labelled.mean() == pytest.approx(0, abs=1e-12)
+    for name in ("macro_f1", "micro_f1"):
+        assert getattr(found, name).value == pytest.approx(getattr(expected, name))
+
+
+def test_average_precision_is_that_of_a_population_on_the_mean() -> None:
+    """Of few jobs it is too high: each yes-job counts itself among those above it."""
+    rng = np.random.default_rng(0)
+    right = summary(*draw(rng, 100_000, middle=-4.0)).mean_average_precision
+    drawn = [draw(rng, 100, middle=-4.0) for _ in range(300)]
+    ours = [linear_scores(*of, of[1:]).mean_average_precision.value for of in drawn]
+    plain = [summary(*of).mean_average_precision for of in drawn]
+    assert np.nanmean(plain) - right > 0.02
+    assert abs(np.nanmean(ours) - right) < 0.01
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -41,23 +55,25 @@ def test_what_a_job_adds_is_the_change_that_its_weight_makes(name: str) -> None:
     P = P.round(1)  # ties
     Y[::7, 0] = -1
     found = getattr(linear_scores(Y, P, D, (P[:5], D[:5])), name)
-    twice = np.concatenate([np.repeat(np.arange(80), 200), [3]])  # job 3 weighs 1/200 more
-    more = summary(Y[twice], P[twice], D[twice])
-    slope = (getattr(more, name) - found.value) * 200 * 80
+    many = np.repeat(np.arange(80), 200)
+    before, more = (  # job 3 weighs 1/200 more
+        getattr(summary(Y[of], P[of], D[of]), name) for of in (many, np.append(many, 3))
+    )
+    slope = (more - before) * 200 * 80
     assert slope == pytest.approx(found.labelled[3], rel=0.03)
 
 
 @pytest.mark.parametrize("bend", [1.0, 0.4])
 def test_the_truth_lies_inside_as_often_as_it_says(bend: float) -> None:
     rng = np.random.default_rng(1)
-    truth = linear_scores(*draw(rng, 200_000, bend=bend), draw(rng, 5)[1:])
+    truth = summary(*draw(rng, 200_000, bend=bend))
     inside = dict.fromkeys(SCORES, 0)
     ratios = []
     for _ in range(300):
         found = scores(rng, 400, 3000, bend=bend)
         for name in SCORES:
             interval = ppi_interval(getattr(found, name))
-            inside[name] += interval.low <= getattr(truth, name).value <= interval.high
+            inside[name] += interval.low <= getattr(truth, name) <= interval.high
             ratios.append(interval.width_ratio)
     assert all(273 <= n <= 297 for n in inside.values())  # 285 expected, 3 standard errors
     assert max(ratios) <= 1
