@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db.batches import decide, new_batches
 from db.engine import reading_snapshot, take_turns, writing
-from db.gate import Comparison, Judgement, Margin, judge
+from db.gate import Bar, Comparison, Judgement, judge
 from db.model_notes import has_no_labels
 from db.registry import ANCHOR, CHAMPION, aliased, learned_positions
-from db.schema import Model, Tag, TagAlias, Verdict
+from db.schema import Model, Tag, TagAlias
 from db.snapshot import Snapshot
 from db.trainer import Trainer
 
@@ -72,8 +72,6 @@ class Rivals:
     champion: Rival | None
     anchor: Rival | None
     """The best champion so far, if that is another one, and its folder is there."""
-    n_judged: int
-    """Challengers that the gate has judged so far."""
     renamed: Mapping[str, str]
     """Old names of tags -> the ones they have now."""
 
@@ -98,7 +96,6 @@ def find_rivals(session: Session, champion: Model | None) -> Rivals:
     return Rivals(
         champion=rival(champion),
         anchor=rival(anchor),
-        n_judged=session.scalar(select(func.count(Verdict.id))) or 0,
         renamed=renamed_tags(session),
     )
 
@@ -121,7 +118,7 @@ def compare_with(
 
 
 def judgement_of(
-    rivals: Rivals, live: Model | None, found: Comparisons, snapshot: Snapshot, margin: Margin
+    rivals: Rivals, live: Model | None, found: Comparisons, snapshot: Snapshot, bar: Bar
 ) -> Judgement:
     """Whether the challenger goes live.
 
@@ -139,10 +136,9 @@ def judgement_of(
         return Judgement(False, "there are no labelled jobs to judge by: label more", False)
     return judge(
         found.champion,
-        margin,
+        bar,
         anchor=found.anchor,
         n_before=int(live.metrics.get("n_labelled") or 0) if live else 0,
         n_now=len(snapshot.training),
-        attempt=rivals.n_judged + 1,
         is_first=live is None,
     )

@@ -21,7 +21,7 @@ from db.batches import held_of_run
 from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
-from db.gate import Margin, to_details
+from db.gate import Bar, to_details
 from db.judging import (
     Comparisons,
     Rivals,
@@ -69,7 +69,7 @@ REFRESH_SHARE = 0.5
 class Settings:
     """How to retrain."""
 
-    margin: Margin = field(default_factory=Margin)
+    bar: Bar = field(default_factory=Bar)
     fresh: bool = False
     """Forget the champion: learn everything anew, codes included."""
     refresh: bool | None = None
@@ -194,7 +194,7 @@ def retrain(
             found = compare_with(work.rivals, trainer, work.snapshot, store, path)
             with writing(engine) as session:
                 report = _register(
-                    session, run_id, reason, folder, work, trained, found, settings.margin, held
+                    session, run_id, reason, folder, work, trained, found, settings.bar, held
                 )
     page = store / f"{folder}.md"
     _write_page(page, report.page)
@@ -314,13 +314,13 @@ def _register(
     work: _Work,
     trained: Trained,
     found: Comparisons,
-    margin: Margin,
+    bar: Bar,
     held: tuple[int, ...],
 ) -> RetrainReport:
     take_turns(session)
     _check_all_there(session, work.snapshot)
     champion = aliased(session, CHAMPION, lock=True)
-    judgement = judgement_of(work.rivals, champion, found, work.snapshot, margin)
+    judgement = judgement_of(work.rivals, champion, found, work.snapshot, bar)
     version, drift, is_new = _code_version(session, trained, work.parent)
     is_learned = work.refresh or work.parent is None
     model = register(

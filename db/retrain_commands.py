@@ -48,17 +48,20 @@ def retrain(
             "come.",
         ),
     ] = None,
-    margin: Annotated[
+    confidence: Annotated[
         float,
-        typer.Option(min=0, max=1, help="How much worse over all a new model may be at most."),
-    ] = 0.02,
+        typer.Option(
+            min=0.01, max=0.99, help="How likely a new model must be to be better to go live."
+        ),
+    ] = 0.8,
     tag_margin: Annotated[
-        float, typer.Option(min=0, max=1, help="How much worse on a tag it may be seen to be.")
+        float,
+        typer.Option(min=0, max=1, help="How far a tag's average precision may be shown to fall."),
     ] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train a new model from the database; it goes live unless it is likely to be worse.
+    """Train a new model from the database; it goes live if it is likely to be better.
 
     Without any label it learns what your tags are called and mean (jobtool tags import): a start
     for jobtool label, not calibrated.
@@ -70,7 +73,7 @@ def retrain(
     is reached or your tags have changed, so the command can be run as often as you like, or with
     --watch be left to itself.
     """
-    from db.gate import Margin
+    from db.gate import Bar
     from db.retrain import Settings
     from db.schedule import Schedule, retrain_when_due
 
@@ -87,7 +90,7 @@ def retrain(
         settings = Settings(
             fresh=fresh,
             refresh=refresh_codes,
-            margin=Margin(margin, tag_margin),
+            bar=Bar(confidence, tag_margin),
             seed=seed,
         )
         report, missing = None, ""

@@ -18,7 +18,7 @@ from db.batches import learned_from, list_batches, set_state
 from db.columns import LabelBatchState, RunState
 from db.engine import now, reading, writing
 from db.errors import StoreError
-from db.gate import Margin
+from db.gate import Bar
 from db.registry import ANCHOR, CHALLENGER, CHAMPION, aliased, find_model, promote, set_alias
 from db.retrain import Settings, retrain
 from db.schedule import Schedule, retrain_when_due
@@ -44,6 +44,7 @@ class Compared:
     shared_average_precision: Found
     n_jobs: int = 100
     tags: tuple[Any, ...] = ()
+    new_tags: tuple[str, ...] = ()
     new_tags: tuple[str, ...] = ()
     dropped_tags: tuple[str, ...] = ()
     examples: tuple[Any, ...] = ()
@@ -71,7 +72,7 @@ class Check:
 class Trainer:
     """Saves a file as its model; the rest is as told."""
 
-    def __init__(self, difference: float = 0.0, drift: float = 0.0) -> None:
+    def __init__(self, difference: float = 0.01, drift: float = 0.0) -> None:
         self.difference, self.drift = difference, drift
         self.half = 0.01
         """Half the width of the interval of a difference."""
@@ -202,18 +203,18 @@ def test_a_worse_one_stays_a_challenger_and_the_verdict_is_kept(engine, labelled
     with reading(engine) as session:
         assert aliased(session, CHALLENGER).id == second.model_id
     verdict = rows(engine, Verdict)[-1]
-    assert "may be worse than that of the champion by more than 0.02" in verdict.reason
+    assert "is higher than that of the champion with probability 0%" in verdict.reason
     assert verdict.details["mean_average_precision"]["value"] == -0.1
     assert "stays a challenger" in second.page
 
 
-def test_a_wider_margin_is_heeded(engine, labelled, change, store):
+def test_a_lower_bar_is_heeded(engine, labelled, change, store):
     retrain(engine, store, Trainer())
     change()
     rough = Trainer()
     rough.half = 0.3
     assert not retrain(engine, store, rough).promoted
-    assert retrain(engine, store, rough, Settings(margin=Margin(overall=0.2))).promoted
+    assert retrain(engine, store, rough, Settings(bar=Bar(confidence=0.4))).promoted
 
 
 def test_only_new_labels_are_not_replay(engine, labelled, say, store):
@@ -467,7 +468,7 @@ def test_without_labels_the_last_words_about_tags_go_live(engine, unlabelled, ch
     assert second.verdict == "neither it nor the champion has learned labels"
 
 
-@pytest.mark.parametrize(("difference", "promoted"), [(0.0, True), (-0.1, False)])
+@pytest.mark.parametrize(("difference", "promoted"), [(0.01, True), (-0.1, False)])
 def test_a_champion_without_labels_is_asked_itself(
     engine, unlabelled, say, store, difference, promoted
 ):
