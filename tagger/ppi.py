@@ -29,7 +29,7 @@ class Linear:
     value: float
     """On the labelled jobs; nan where it is not defined."""
     labelled: FloatArray
-    """Shape (N,): by its labels; the mean is 0."""
+    """Shape (N,): by its labels; the mean is about 0."""
     guessed: FloatArray
     """Shape (N,): of the same jobs, by probabilities."""
     unlabelled: FloatArray
@@ -170,8 +170,12 @@ def linear_scores(
     n_yes = yes.sum(axis=0)
     scored = np.flatnonzero((n_yes > 0) & (n_yes < known.sum(axis=0)))
 
-    def f1(labels: FloatArray, given: BoolArray, value: FloatArray | float) -> FloatArray:
-        return 2 * labels * given - value * (labels + given)
+    def f1(
+        labels: FloatArray, given: BoolArray, value: FloatArray | float, total: FloatArray | float
+    ) -> FloatArray:
+        counted = labels + given
+        without = np.maximum(total - counted, 1)  # jackknife: as if the job were left out
+        return (2 * labels * given - value * counted) / without
 
     cells = ((yes.astype(float), D, known), (Q, D, known), (Q_u, D_u, share))
     hits = 2.0 * (yes & D).sum(axis=0)
@@ -181,7 +185,7 @@ def linear_scores(
     macro = _over_tags(
         float(of_tag[scored].mean()) if len(scored) else float("nan"),
         [
-            len(Y) * (f1(labels, given, of_tag) * weight)[:, scored] / total[scored]
+            len(Y) * (f1(labels, given, of_tag, total) * weight)[:, scored]
             for labels, given, weight in cells
         ],
         mean=True,
@@ -190,7 +194,7 @@ def linear_scores(
     micro = _over_tags(
         all_tags,
         [
-            len(Y) * f1(labels, given, all_tags) * weight / max(total.sum(), 1)
+            len(Y) * f1(labels, given, all_tags, total.sum()) * weight
             for labels, given, weight in cells
         ],
         mean=False,
@@ -217,14 +221,15 @@ def _mean_ap(
         known = Y[:, t] >= 0
         curve = _ApCurve(Y[known, t], P[known, t])
         values.append(curve.value - curve.optimism)
-        scale = len(Y) / int((Y[:, t] == 1).sum())
+        n_yes = int((Y[:, t] == 1).sum())
+        scale = len(Y) / np.maximum(n_yes - (Y[known, t] == 1), 1)  # jackknife, as above
         found[0][known, place] = scale * curve.influence(Y[known, t], P[known, t])
         # Guesses know no label, nor a curve that labels drew: those would fit the labelled jobs
         # better than the others.
         guesses = np.concatenate([Q[known, t], Q_u[:, t]]), np.concatenate([P[known, t], P_u[:, t]])
         expected = _ApCurve(*guesses)
-        found[1][known, place] = scale * expected.influence(Q[known, t], P[known, t])
-        found[2][:, place] = scale * share[t] * expected.influence(Q_u[:, t], P_u[:, t])
+        found[1][known, place] = len(Y) / n_yes * expected.influence(Q[known, t], P[known, t])
+        found[2][:, place] = len(Y) / n_yes * share[t] * expected.influence(Q_u[:, t], P_u[:, t])
     return _over_tags(float(np.mean(values)) if values else float("nan"), found, mean=True)
 
 
