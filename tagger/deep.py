@@ -45,12 +45,17 @@ class DeepConfig:
     """Of AdamW."""
     weight_decay: float = 0.1
     """Of AdamW."""
+    min_gain: float = 0.01
+    """Share by which the network must lower the loss of the linear model on held-out jobs to be
+    kept, in [0, 1)."""
     inverse_l2: float = 0.05
     """Inverse of the L2 penalty of the linear model."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise DataError(f"dropout must be in [0, 1), got {self.dropout}")
+        if not 0 <= self.min_gain < 1:
+            raise DataError(f"min_gain must be in [0, 1), got {self.min_gain}")
         if min(self.batch, self.patience, *self.hidden) < 1 or self.epochs < 0:
             raise DataError(
                 "batch, patience and every hidden layer must be at least 1, epochs at least 0"
@@ -75,8 +80,8 @@ class SoftLabels(NamedTuple):
 class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A logistic regression on the code, and a network that adds to it where that helps.
 
-    The network starts at zero and is kept from the epoch with the smallest loss on labelled jobs
-    that were held out, the start included; so it is no worse there than the linear model.
+    The network starts at zero. It is kept from the epoch with the smallest loss on labelled jobs
+    that were held out, if that is clearly smaller than the linear model's; else it is left out.
 
     Attributes
     ----------
@@ -133,6 +138,11 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
                 self.held_out_logits_[out] = DeepTagger(self._arrays(number))(X[out])
         return self
 
+    @property
+    def has_network_(self) -> bool:
+        """Whether a network adds to the linear model."""
+        return bool(self.layers_)
+
     def decision_function(self, X: FloatArray) -> FloatArray:
         """Logits, shape (N, T), by the network that has seen everything."""
         return DeepTagger(self.arrays())(X)
@@ -181,7 +191,7 @@ class DeepClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             {"epoch": epoch, "loss": float(loss), "val_loss": val}
             for epoch, (loss, val) in enumerate(zip(losses, keep.losses, strict=False))
         ]
-        if keep.best_epoch:
+        if min(keep.losses) < keep.losses[0] * (1 - config.min_gain):
             network.set_weights(keep.weights)
             self.layers_ = {
                 name: values
@@ -271,13 +281,12 @@ class _KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def _held_out_loss(self) -> float:
         """Mean log loss of known labels, each by the network that has not seen its job."""
-        Y, total, n_known = self._labels.Y, 0.0, 0
-        for network in range(self._labels.n_networks - 1):
-            out = np.flatnonzero(self._labels.folds == network)
-            for first in range(0, len(out), 1024):
-                jobs = out[first : first + 1024]
-                logits = np.asarray(self.model(self._codes[jobs], training=False))[:, network]
-                known, yes = Y[jobs] != UNKNOWN, Y[jobs] == YES
-                total += float(((np.logaddexp(0, logits) - yes * logits) * known).sum())
-                n_known += int(known.sum())
+        Y, folds, total, n_known = self._labels.Y, self._labels.folds, 0.0, 0
+        for first in range(0, len(Y), 1024):
+            jobs = np.arange(first, min(first + 1024, len(Y)))
+            all_logits = np.asarray(self.model(self._codes[jobs], training=False))  # (B, M, T)
+            logits = all_logits[np.arange(len(jobs)), folds[jobs]]
+            known, yes = Y[jobs] != UNKNOWN, Y[jobs] == YES
+            total += float(((np.logaddexp(0, logits) - yes * logits) * known).sum())
+            n_known += int(known.sum())
         return total / max(n_known, 1)

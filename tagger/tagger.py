@@ -4,7 +4,7 @@ Letters for axes: N labelled jobs, U unlabelled jobs, H columns of a row, C code
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -171,7 +171,9 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
         Everything behind the codes is fitted anew on `labelled`: a fraction of the time that the
         codes take, and unlike a few more steps on new jobs alone it forgets nothing (see
-        bench/retrain.py). The vocabulary keeps its terms and gains those of new jobs.
+        bench/retrain.py). The vocabulary keeps its terms and gains those of new jobs. A network
+        that did not help is tried again when the codes or twice as many labels may have changed
+        that.
 
         Parameters
         ----------
@@ -195,8 +197,16 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 show_progress=show_progress,
                 log_dir=log_dir,
             )
+        tried = model.meta["network"]
+        with_network = refresh or tried["kept"] or len(Y) >= 2 * tried["labelled"]
         return self._fit_tags(
-            data, Y, tags, kept=model.vocabulary, show_progress=show_progress, log_dir=log_dir
+            data,
+            Y,
+            tags,
+            before=model,
+            with_network=with_network,
+            show_progress=show_progress,
+            log_dir=log_dir,
         )
 
     def _fit_tags(
@@ -205,7 +215,8 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         Y: LabelArray,
         tags: Sequence[str] | Sequence[TagInfo],
         *,
-        kept: Vocabulary | None = None,
+        before: TagModel | None = None,
+        with_network: bool = True,
         show_progress: bool,
         log_dir: Path | None,
     ) -> Self:
@@ -215,9 +226,11 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         own = join_counted([data.labelled, data.own])
         names = learn_names(infos, counts, own)
         of_names = (names.hashes, names.title_hashes)
+        kept = before.vocabulary if before else None
         vocabulary = learn_vocabulary(data.labelled, counts, own, of_names=of_names, kept=kept)
         featurize = Featurizer(data.weights, vocabulary, names, self.autoencoder_.encode)
-        self.classifier_ = TagClassifier(config.tags, seed=self.seed).fit(
+        tag_config = config.tags if with_network else _without_network(config.tags)
+        self.classifier_ = TagClassifier(tag_config, seed=self.seed).fit(
             featurize(data.labelled),
             Y,
             featurize(data.own),
@@ -232,7 +245,10 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             if log_dir:
                 write_history(log_dir / "classifier.csv", self.classifier_.history_)
         arrays = self._arrays(data.weights, vocabulary, names, Y)
-        self.model_ = TagModel.of(arrays, self._meta(Y, infos, data))
+        meta = self._meta(Y, infos, data)
+        if before and not with_network:
+            meta["network"] = before.meta["network"]
+        self.model_ = TagModel.of(arrays, meta)
         return self
 
     @property
@@ -268,12 +284,14 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """
         model = TagModel.load(folder)
         try:
-            saved, seed = model.meta["config"], model.meta["seed"]
+            saved, seed, tried = (model.meta[key] for key in ("config", "seed", "network"))
             config = TaggerConfig(
                 autoencoder=AutoencoderConfig(**_tuples(saved["autoencoder"])),
                 tags=_tag_config(saved["tags"]),
                 own_share=saved["own_share"],
             )
+            if not (isinstance(tried["labelled"], int) and isinstance(tried["kept"], bool)):
+                raise TypeError(f"network is {tried!r}")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{folder} has no configuration we know: {error!r}") from error
         loaded = cls(config, seed=seed)
@@ -349,6 +367,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "no": dict(zip(self.tags_, n_no.tolist(), strict=True)),
             },
             "metrics": _metrics(Y, classifier),
+            "network": {"labelled": len(Y), "kept": classifier.deep_.has_network_},
             "remarks": tag_remarks(Y, self.tags_, by_name=config.tags.wide),
         }
 
@@ -364,6 +383,10 @@ def _metrics(Y: LabelArray, classifier: TagClassifier) -> dict[str, Any]:
         metrics["n_scored_tags"] = scores.n_scored_tags
     weights = dict(zip(STACKED, classifier.weights().mean(axis=0).round(4).tolist(), strict=True))
     return metrics | {"path_weights": weights}
+
+
+def _without_network(config: TagConfig) -> TagConfig:
+    return replace(config, deep_config=replace(config.deep_config, epochs=0))
 
 
 def _rounded(score: float) -> float | None:

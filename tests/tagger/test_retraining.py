@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from tagger.errors import ModelError
-from tagger.features import count
+from tagger.features import count, count_all
 from tagger.jobs import Job
+from tagger.labels import encode_labels
 from tagger.model import TagModel
 from tagger.retraining import code_drift, train_challenger
 from tagger.storage import META
 from tagger.tag_info import plain_tags
+from tagger.tagger import JobTagger
 
 TAGS = ("care", "driving", "kitchen", "rare", "remote", "software")
 INFOS = plain_tags(TAGS)
@@ -56,6 +58,26 @@ class TestUpdate:
             tmp_path / "m", tiny_jobs, INFOS, others, parent=parent, refresh=True
         )
         assert 0 <= found.drift < 0.5
+
+    @pytest.mark.parametrize(
+        ("tried", "refresh", "is_tried"),
+        [
+            ({"labelled": 1000, "kept": False}, False, False),
+            ({"labelled": 1000, "kept": True}, False, True),
+            ({"labelled": 1000, "kept": False}, True, True),
+            ({"labelled": 10, "kept": False}, False, True),
+        ],
+        ids=["it did not help", "it helped", "other codes", "twice the labels"],
+    )
+    def test_a_network_is_trained_again_where_it_may_help(
+        self, parent, tiny_jobs, tried, refresh, is_tried
+    ):
+        tagger = JobTagger.load(parent)
+        tagger.model_.meta["network"] = tried
+        Y = encode_labels(tiny_jobs, TAGS)
+        tagger.partial_fit(count_all(tiny_jobs), Y, TAGS, refresh=refresh)
+        assert ("classifier" in tagger.histories_) is is_tried
+        assert (tagger.model_.meta["network"] == tried) is not is_tried
 
     def test_the_parent_is_not_changed(self, parent, tiny_jobs, tmp_path):
         before = (parent / META).read_bytes()
