@@ -4,8 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-BENCHES ?= tagging codes labels throughput pos retrain months labelling_queue sql_throughput \
-	reposts sequences ranking resumes activity matching drift promises intervals
+BENCHES ?= tagging codes labels reuters throughput pos retrain months gate batches \
+	labelling_queue promises drift sql_throughput reposts sequences ranking resumes activity matching
 DATA ?= ../shared/data
 
 # 3.14 is left out because constraints.txt pins a TensorFlow that has no build for it.

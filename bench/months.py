@@ -1,14 +1,14 @@
 """A team's months: batches of labels, `jobtool retrain` after each, bad ones among them.
 
-python bench/months.py [--data ../shared/data] [--sets NAME ...] [--seeds N]
+python bench/months.py [--data ../shared/data] [--sets NAME ...] [--seeds N] [--picture FILE]
                        [--quick] [--json] [--check]
 
 Postings of the future, a fifth of a set and never imported, score the live model after each step,
-beside training from scratch on the same labels, two plain methods on them, and the tags' names
-alone. The months begin with a file sorted by tag; later a tag is renamed, a new one comes with
-three, ten and thirty examples, one is retired, and two bad batches come: labels that slipped a row
-further, and tags that changed places. Everything goes through a database, as a team's would. A
-small team starts with 30 labels and adds 30 at a time. Costs are processor seconds.
+beside training from scratch on the same labels, plain methods on them, and the tags' names alone.
+The months begin with a file sorted by tag; later a tag is renamed, a new one comes with three
+examples, then ten, then thirty, one is retired, and two bad batches come: labels that slipped three
+rows, and tags that changed places. Everything goes through a database, as a team's would. A small
+team starts with 30 labels and adds 30 at a time. Costs are processor seconds.
 """
 
 import argparse
@@ -45,7 +45,7 @@ from db.tags import rename_tag, retire_tag
 from tagger.baselines import LEARNED, Sample, names_alone, plain_texts
 from tagger.features import Counted
 from tagger.jobs import Job
-from tagger.labels import YES, encode_labels, tag_list
+from tagger.labels import UNKNOWN, YES, encode_labels, tag_list
 from tagger.metrics import average_precision
 from tagger.model import TagModel
 from tagger.tagger import JobTagger, TaggerConfig, count_all
@@ -56,6 +56,12 @@ FloatArray = npt.NDArray[np.floating[Any]]
 MONTH_SETS = ("wuzzuf", "indeed", "remoteintech", "analytics_eng")
 N_FIRST, N_BATCH, N_SMALL, N_STEPS, N_FUTURE = 150, 80, 30, 7, 300
 N_UNLABELLED = 1000
+SLIPPED, PERMUTED = 2, 4
+"""Steps with wrong batches."""
+NEW_TAG_FROM, NEW_TAG_STEPS, NEW_TAG_EXAMPLES = 3, (3, 5, 6), (3, 10, 30)
+"""When the new tag comes, and its examples so far at each step."""
+BETTER = 0.02
+"""By so much a challenger is truly better."""
 MIN_FUTURE = 3
 """Postings of the future with a tag that it takes to score it."""
 RENAMED = "renamed by the team"
@@ -69,6 +75,7 @@ def main() -> int:
         parser.add_argument(
             "--sets", nargs="+", choices=MONTH_SETS, default=MONTH_SETS, help="only these"
         )
+        parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it as SVG or PNG")
 
     return run(__doc__ or "", measure, options=options)
 
@@ -92,9 +99,10 @@ class Step:
     """What happens before one retrain."""
 
     rows: npt.NDArray[np.intp]
+    Y: Labels
+    """What the batch says, (len(rows), T)."""
     what: str = ""
-    Y: Labels | None = None
-    """Wrong labels, (len(rows), T), in the place of the right ones."""
+    is_wrong: bool = False
     renames: str = ""
     retires: str = ""
 
@@ -109,6 +117,10 @@ class Told:
     n_labelled: int
     seconds: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
+    n_new: int = 0
+    """Examples of the new tag so far."""
+    new_tag: dict[str, float] = field(default_factory=dict)
+    """Average precision of the new tag alone."""
 
 
 def measure(args: argparse.Namespace) -> Result:
@@ -126,6 +138,10 @@ def measure(args: argparse.Namespace) -> Result:
                 told.setdefault((name, size), []).append(play(team, steps, config, seed))
     for (name, size), runs in told.items():
         tables[f"{name}, {size}: mean AP on postings of the future"] = as_rows(runs)
+        if size == "a team" and len(runs[0]) > NEW_TAG_FROM:
+            tables[f"{name}: AP of the new tag alone"] = new_tag_rows(runs)
+    if args.picture:
+        draw(told, args.picture)
     return Result(tables, checks(told))
 
 
@@ -153,37 +169,59 @@ def months(team: Team, seed: int) -> list[Step]:
     """First a file sorted by tag, then batches with whatever else happens."""
     n = len(team.jobs)
     first, size = min(N_FIRST, n // 3), min(N_BATCH, n // 8)
-    by_tag = np.lexsort(team.Y[:first].T[::-1])
-    steps = [Step(by_tag, f"{first} labels, sorted by tag")]
-    last = first
     rng = np.random.default_rng(seed)
     common = np.argsort(-(team.Y == YES).sum(axis=0), kind="stable")
-    renamed, retired = (team.tags[common[place]] for place in (1, len(common) // 2))
+    new, renamed, retired = (int(common[place]) for place in (0, 1, len(common) // 2))
+    said = told_of_new(team.Y, new, [first + number * size for number in range(N_STEPS)])
+    by_tag = np.lexsort(team.Y[:first].T[::-1])
+    steps = [Step(by_tag, said[by_tag], f"{first} labels, sorted by tag")]
+    last = first
     for number in range(1, N_STEPS):
         rows = np.arange(last, min(last + size, n))
         if not len(rows):
             break
         last += len(rows)
-        Y = team.Y[rows]
-        if number == 2:
-            steps.append(Step(rows, f"{len(rows)} whose labels slipped", np.roll(Y, 3, axis=0)))
-        elif number == 4:
-            changed = rng.permutation(Y.shape[1])
-            steps.append(Step(rows, f"{len(rows)} whose tags changed places", Y[:, changed]))
+        step = Step(rows, said[rows], f"{len(rows)}")
+        if number == SLIPPED:
+            step.Y, step.is_wrong = np.roll(step.Y, 3, axis=0), True
+            step.what += " whose labels slipped"
+        elif number == PERMUTED:
+            changed = rng.permutation(step.Y.shape[1])
+            step.Y, step.is_wrong = step.Y[:, changed], True
+            step.what += " whose tags changed places"
         elif number == 3:
-            steps.append(Step(rows, f"{len(rows)}, a tag renamed", renames=renamed))
+            step.renames = team.tags[renamed]
+            step.what += ", a tag renamed, a new one"
         elif number == 5:
-            steps.append(Step(rows, f"{len(rows)}, a tag retired", retires=retired))
-        else:
-            steps.append(Step(rows, f"{len(rows)}"))
+            step.retires = team.tags[retired]
+            step.what += ", a tag retired"
+        steps.append(step)
     return steps
+
+
+def told_of_new(Y: Labels, tag: int, ends: Sequence[int]) -> Labels:
+    """Labels, with one tag unknown until it comes, and then with so few examples at each step."""
+    said = Y.copy()
+    said[: ends[NEW_TAG_FROM - 1], tag] = UNKNOWN
+    n_told = 0
+    for number, n_examples in zip(NEW_TAG_STEPS, NEW_TAG_EXAMPLES, strict=True):
+        rows = np.arange(ends[number - 1], min(ends[number], len(Y)))
+        yes = rows[Y[rows, tag] == YES]
+        said[yes[n_examples - n_told :], tag] = UNKNOWN
+        n_told = min(n_examples, n_told + len(yes))
+    for number in (SLIPPED, PERMUTED):  # wrong batches say nothing of it
+        said[ends[number - 1] : ends[number], tag] = UNKNOWN
+    return said
 
 
 def small(team: Team) -> list[Step]:
     """Thirty labels at a time."""
     size = min(N_SMALL, len(team.jobs) // 4)
     starts = range(0, min(size * 6, len(team.jobs) - size + 1), size)
-    return [Step(np.arange(start, start + size), str(size)) for start in starts]
+    return [
+        Step(np.arange(start, start + size), team.Y[start : start + size], str(size))
+        for start in starts
+    ]
 
 
 def play(team: Team, steps: Sequence[Step], config: TaggerConfig, seed: int) -> list[Told]:
@@ -193,6 +231,8 @@ def play(team: Team, steps: Sequence[Step], config: TaggerConfig, seed: int) -> 
     """The set's name of a tag -> what it is called now."""
     retired: set[str] = set()
     good: list[int] = []
+    given = np.full(team.Y.shape, UNKNOWN, np.int8)
+    """Right labels that the team has given so far."""
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(str(Path(folder) / "jobs.db"))
         migrate.upgrade(engine)
@@ -208,17 +248,16 @@ def play(team: Team, steps: Sequence[Step], config: TaggerConfig, seed: int) -> 
                     retired.add(step.retires)
             rows = [
                 _row(team.jobs[i], str(i), said, [names[tag] for tag in team.tags])
-                for i, said in zip(
-                    step.rows, team.Y[step.rows] if step.Y is None else step.Y, strict=True
-                )
+                for i, said in zip(step.rows, step.Y, strict=True)
             ]
             _import(engine, rows, f"batch {number + 1}")
             began = time.process_time()
             report = retrain(engine, store, trainer)
             seconds = time.process_time() - began
-            if step.Y is None:
+            if not step.is_wrong:
                 good += step.rows.tolist()
-            told = _score(team, engine, store, asked, names, retired, good, config, seed)
+                given[step.rows] = step.Y
+            told = _score(team, engine, store, asked, names, retired, (good, given), config, seed)
             told.promoted, told.held = report.promoted, bool(report.held_batches)
             told.seconds[LIVE], told.verdict = seconds, report.verdict
             found.append(told)
@@ -253,15 +292,18 @@ def _score(
     asked: Counted,
     names: dict[str, str],
     retired: set[str],
-    good: Sequence[int],
+    labelled: tuple[list[int], Labels],
     config: TaggerConfig,
     seed: int,
 ) -> Told:
-    """Mean AP of all, over tags with enough postings of the future."""
+    """Mean AP of all, over tags with a label and with enough postings of the future."""
+    good, given = labelled
     scored = [
         t
         for t, tag in enumerate(team.tags)
-        if (team.future_Y[:, t] == YES).sum() >= MIN_FUTURE and tag not in retired
+        if (team.future_Y[:, t] == YES).sum() >= MIN_FUTURE
+        and tag not in retired
+        and (given[:, t] == YES).any()
     ]
     with reading(engine) as session:
         champion = aliased(session, CHAMPION)
@@ -274,7 +316,7 @@ def _score(
             if names[tag] in model.tags:
                 P[:, t] = said[:, model.tags.index(names[tag])]
     proba: dict[str, FloatArray] = {LIVE: P}
-    jobs, Y = [team.jobs[i] for i in good], team.Y[list(good)]
+    jobs, Y = [team.jobs[i] for i in good], given[good]
     began = time.process_time()
     scratch = JobTagger(config, seed=seed).fit_counted(
         count_all(jobs), Y, [names[tag] for tag in team.tags], count_all(team.unlabelled)
@@ -294,7 +336,14 @@ def _score(
         )
         for name, found in proba.items()
     }
-    return Told(scores, False, False, len(good), seconds)
+    told = Told(scores, False, False, len(good), seconds)
+    new = int((team.Y == YES).sum(axis=0).argmax())
+    told.n_new = int((given[:, new] == YES).sum())
+    told.new_tag = {
+        name: average_precision(team.future_Y[:, new], found[:, new])
+        for name, found in proba.items()
+    }
+    return told
 
 
 def as_rows(runs: Sequence[Sequence[Told]]) -> list[Row]:
@@ -313,6 +362,59 @@ def as_rows(runs: Sequence[Sequence[Told]]) -> list[Row]:
             }
         )
     return rows
+
+
+def new_tag_rows(runs: Sequence[Sequence[Told]]) -> list[Row]:
+    """One row per step from when the tag comes, means over the runs."""
+    steps = [[run[number] for run in runs] for number in range(NEW_TAG_FROM, min(map(len, runs)))]
+    return [
+        {"examples": mean(one.n_new for one in step)}
+        | {name: mean(one.new_tag[name] for one in step) for name in step[0].new_tag}
+        for step in steps
+    ]
+
+
+def draw(told: dict[tuple[str, str], list[list[Told]]], path: Path) -> None:
+    """Mean AP by step, a panel per set and team."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5 * 2, 3.2 * ((len(told) + 1) // 2)), layout="constrained")
+    panels = figure.subplots((len(told) + 1) // 2, 2, squeeze=False).ravel()
+    for axes, ((name, size), runs) in zip(panels, told.items(), strict=False):
+        n_steps = min(map(len, runs))
+        for method in runs[0][0].scores:
+            values = [mean(run[i].scores[method] for run in runs) for i in range(n_steps)]
+            axes.plot(range(1, n_steps + 1), values, marker="." if method == LIVE else "")
+            axes.lines[-1].set(label=method, linewidth=2 if method == LIVE else 1)
+        axes.set(title=f"{name}, {size}", xlabel="retrain", ylabel="mean AP")
+    for axes in panels[len(told) :]:
+        axes.set_axis_off()
+    panels[0].legend(fontsize="x-small")
+    figure.savefig(path)
+    say(f"wrote {path}")
+
+
+def wrong(told: dict[tuple[str, str], list[list[Told]]]) -> list[Told]:
+    return [
+        one
+        for (_, size), runs in told.items()
+        for run in runs
+        for number, one in enumerate(run)
+        if size == "a team" and number in (SLIPPED, PERMUTED)
+    ] or [Told({}, False, True, 0)]
+
+
+def missed(told: dict[tuple[str, str], list[list[Told]]]) -> list[bool]:
+    """For each step: it was kept out, and scratch was better by BETTER, here and a step before."""
+    return [
+        all(
+            one.scores[SCRATCH] - one.scores[LIVE] >= BETTER and not one.promoted
+            for one in run[number - 1 : number + 1]
+        )
+        for runs in told.values()
+        for run in runs
+        for number in range(1, len(run))
+    ]
 
 
 def checks(told: dict[tuple[str, str], list[list[Told]]]) -> list[Check]:
@@ -341,6 +443,12 @@ def checks(told: dict[tuple[str, str], list[list[Told]]]) -> list[Check]:
     ]
     claims.append(
         Check("a small team, from its second step: live / from scratch", min(few), low=0.9)
+    )
+    claims.append(
+        Check("wrong batches that were not held", mean(not one.held for one in wrong(told)), high=0)
+    )
+    claims.append(
+        Check("steps without the better model for two steps", mean(missed(told)), high=0.0)
     )
     later = [one for _, number, one in every if number]
     claims.append(

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -129,6 +130,12 @@ def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]])
     path.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(path.with_suffix(".csv.gz"), "wt", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([head, *rows])
+
+
+def test_make_bench_runs_them_all() -> None:
+    named = re.search(r"BENCHES \?= ((?:.*\\\n)*.*)", (FOLDER.parent / "Makefile").read_text())
+    assert named is not None
+    assert sorted(named[1].replace("\\", "").split()) == BENCHES
 
 
 def test_every_bench_prints_tables_and_claims_with_names(
