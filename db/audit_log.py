@@ -49,6 +49,8 @@ class Kind(StrEnum):
     """Somebody said something of a job, a tag or a word."""
     UNDONE = "undone"
     """Somebody took something back."""
+    DECIDED = "decided"
+    """A batch of labels was held or released."""
     TRAINED = "trained"
     RETRAINED = "retrained"
     """A retrain came to its end; once more where it has answered drift."""

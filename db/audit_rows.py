@@ -19,6 +19,7 @@ from db.bulk import table_of
 from db.columns import RunState
 from db.schema import (
     Base,
+    BatchDecision,
     Job,
     Label,
     Model,
@@ -37,7 +38,17 @@ GONE = bytes(32)
 """In the place of a hash: from here on the row is not there any more."""
 LOGGED: dict[str, type[Base]] = {
     table.__tablename__: table
-    for table in (Label, TagFact, TagWord, Model, Run, Verdict, Promotion, PredictionSet)
+    for table in (
+        Label,
+        BatchDecision,
+        TagFact,
+        TagWord,
+        Model,
+        Run,
+        Verdict,
+        Promotion,
+        PredictionSet,
+    )
 }
 """Tables whose rows are logged. A set of predictions goes by its model and its job."""
 _AT_A_TIME = 500  # SQLite takes at most 999 parameters in some builds

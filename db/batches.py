@@ -7,16 +7,18 @@ somebody releases it, it is as if it had never been said.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.audit_log import Kind, note
 from db.columns import MAX_NAME, Answer, LabelBatchState
 from db.engine import now
 from db.errors import StoreError
 from db.labels import all_tags, chunks, last_lines
-from db.schema import Job, Label, LabelBatch, Model, ModelJob, Run
+from db.schema import BatchDecision, Job, Label, LabelBatch, Model, ModelJob, Run
 from db.snapshot import GROUP, Answers, LabelledJob, known_labels, read_labelled
 
 MIN_CONTRADICTED, MAX_CONTRADICTED = 10, 0.3
@@ -87,7 +89,7 @@ def new_batches(session: Session, champion: Model) -> list[NewBatch]:
 
 def decide(
     session: Session, new: Sequence[NewBatch], checks: Mapping[int, Checked]
-) -> list[LabelBatch]:
+) -> list[BatchLine]:
     """Let new batches hold, or hold them back; returns those. Does not commit.
 
     A batch that has grown since it was looked at stays new, unless it is held.
@@ -106,14 +108,12 @@ def decide(
         problems = [*batch.problems, *(check.problems if check else ())]
         if not problems and _last_label(session, batch.id) > batch.label_id:
             continue  # a sitting that goes on
-        row.state = LabelBatchState.HELD if problems else LabelBatchState.USED
-        row.decided_at = now(session)
         if check:
             row.suspects = [batch.jobs[place].id for place in check.suspects]
+        _set(session, row, hold=bool(problems), by=None, reason="; ".join(problems) or None)
         if problems:
-            row.reason = "; ".join(problems)
-            held.append(row)
-    return held
+            held.append(row.id)
+    return [line for line in list_batches(session) if line.id in held] if held else []
 
 
 def set_state(session: Session, batch_id: int, *, hold: bool, by: str, why: str = "") -> LabelBatch:
@@ -131,10 +131,28 @@ def set_state(session: Session, batch_id: int, *, hold: bool, by: str, why: str 
         raise StoreError(f"there is no batch {batch_id}; see jobtool labels batches")
     if hold == (row.state == LabelBatchState.HELD):
         raise StoreError(f"batch {batch_id} is {'held already' if hold else 'not held'}")
-    row.state = LabelBatchState.HELD if hold else LabelBatchState.USED
-    row.decided_by, row.decided_at = by, now(session)
-    row.reason = why or None
+    _set(session, row, hold=hold, by=by, reason=why or None)
     return row
+
+
+def _set(
+    session: Session, row: LabelBatch, *, hold: bool, by: str | None, reason: str | None
+) -> None:
+    row.state = LabelBatchState.HELD if hold else LabelBatchState.USED
+    decision = BatchDecision(
+        batch_id=row.id, state=row.state, decided_by=by, decided_at=now(session), reason=reason
+    )
+    session.add(decision)
+    note(session, Kind.DECIDED, decision)
+
+
+def n_labels_decided_since(session: Session, at: datetime) -> int:
+    """Labels that a person has held or released since then: they are to be unlearned or learned."""
+    batches = select(BatchDecision.batch_id).where(
+        BatchDecision.decided_by.is_not(None), BatchDecision.decided_at > at
+    )
+    counted = select(func.count()).select_from(Label).where(Label.batch_id.in_(batches))
+    return session.scalars(counted).one()
 
 
 def learned_from(session: Session, batch_id: int) -> list[Model]:
@@ -165,9 +183,14 @@ def list_batches(session: Session) -> list[BatchLine]:
         .subquery()
     )
     batch_id, n_labels, n_jobs = counted.c
+    last = select(func.max(BatchDecision.id)).group_by(BatchDecision.batch_id)
     query = (
-        select(LabelBatch, func.coalesce(n_labels, 0), func.coalesce(n_jobs, 0))
+        select(LabelBatch, BatchDecision, func.coalesce(n_labels, 0), func.coalesce(n_jobs, 0))
         .outerjoin(counted, batch_id == LabelBatch.id)
+        .outerjoin(
+            BatchDecision,
+            (BatchDecision.batch_id == LabelBatch.id) & BatchDecision.id.in_(last),
+        )
         .order_by(LabelBatch.id)
     )
     return [
@@ -177,12 +200,12 @@ def list_batches(session: Session) -> list[BatchLine]:
             labeller=row.labeller,
             started_at=f"{row.started_at:%F %R}",
             state=row.state.value,
-            decided_by=row.decided_by,
-            reason=row.reason,
+            decided_by=decision.decided_by if decision else None,
+            reason=decision.reason if decision else None,
             n_labels=n_said,
             n_jobs=n_about,
         )
-        for row, n_said, n_about in session.execute(query)
+        for row, decision, n_said, n_about in session.execute(query)
     ]
 
 
@@ -190,10 +213,10 @@ def held_of_run(session: Session, run_id: int) -> list[str]:
     """The batches that a retrain did not learn from, a line each."""
     run = session.get_one(Run, run_id)
     ids = [int(number) for number in (run.inputs or {}).get("held_batches", ())]
-    rows = session.scalars(select(LabelBatch).where(LabelBatch.id.in_(ids)).order_by(LabelBatch.id))
     return [
-        f"batch {row.id} ({row.name}, by {row.labeller}): {row.reason or 'no reason given'}"
-        for row in rows
+        f"batch {line.id} ({line.name}, by {line.labeller}): {line.reason or 'no reason given'}"
+        for line in list_batches(session)
+        if line.id in ids
     ]
 
 

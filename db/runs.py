@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.audit_log import Kind, note
+from db.batches import n_labels_decided_since
 from db.columns import MAX_NAME, RunState
 from db.engine import is_gone, now, take_turns, writing
 from db.errors import StoreError
@@ -39,11 +40,12 @@ def last_run(session: Session) -> Run | None:
 
 
 def n_new(session: Session) -> tuple[int, int]:
-    """Labels and jobs that have come since the last retrain."""
+    """Labels and jobs that have come since the last retrain; labels held or released, too."""
     last = last_run(session)
     labels = select(func.count()).where(Label.id > (last.label_id if last else 0))
     jobs = select(func.count()).where(Job.id > (last.job_id if last else 0))
-    return session.scalars(labels).one(), session.scalars(jobs).one()
+    n_decided = n_labels_decided_since(session, last.started_at) if last else 0
+    return session.scalars(labels).one() + n_decided, session.scalars(jobs).one()
 
 
 def reason_to_retrain(

@@ -153,13 +153,22 @@ class LabelBatch(Base):
     labeller: Mapped[str] = mapped_column(String(MAX_NAME))
     started_at: Mapped[datetime]
     state: Mapped[LabelBatchState] = mapped_column(enum(LabelBatchState, "state"), index=True)
-    decided_by: Mapped[str | None] = mapped_column(String(MAX_NAME))
-    """Who held or released it; None while nobody has but jobtool itself."""
-    decided_at: Mapped[datetime | None]
-    reason: Mapped[str | None] = mapped_column(LongText)
-    """Why it is held."""
+    """As the last of its `BatchDecision`s has it."""
     suspects: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     """Ids of the jobs whose labels fit the live model least, worst first."""
+
+
+class BatchDecision(Base):
+    """That a batch is used from now on, or held. Lines are only added."""
+
+    __tablename__ = "batch_decisions"
+    id: Mapped[int] = numbered()
+    batch_id: Mapped[int] = belongs("label_batches.id", index=True)
+    state: Mapped[LabelBatchState] = mapped_column(enum(LabelBatchState, "state"))
+    decided_by: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    """None: jobtool itself, in a retrain."""
+    decided_at: Mapped[datetime]
+    reason: Mapped[str | None] = mapped_column(LongText)
 
 
 class FeedValue(Base):

@@ -180,7 +180,13 @@ def test_one_session_that_was_rolled_back_logs_only_what_it_does_later(filled: E
 
 def test_rows_from_before_the_log_are_logged_when_it_begins(filled: Engine):
     with filled.begin() as connection:
-        for table in ("audit_entries", "label_batches", "feed_values", "promises"):
+        for table in (
+            "audit_entries",
+            "batch_decisions",
+            "label_batches",
+            "feed_values",
+            "promises",
+        ):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("DROP INDEX ix_labels_batch_id"))
         for table, column in (

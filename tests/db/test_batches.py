@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
+from db.audit import audit
+from db.audit_tables import AuditEntry
 from db.batches import (
     MIN_CONTRADICTED,
     decide,
@@ -26,7 +28,8 @@ from db.importing_labels import import_labels
 from db.labels import Batches, undo
 from db.registry import CHAMPION, aliased
 from db.rows import JobRow, LabelRow
-from db.schema import Job, Label, LabelBatch, Run
+from db.runs import n_new
+from db.schema import BatchDecision, Job, Label, LabelBatch, Run
 from db.status import status
 from db.tags import retire_tag
 from tests.db.made_up import (
@@ -308,7 +311,7 @@ def test_what_the_model_finds_decides_and_its_suspects_are_kept(engine: Engine, 
     assert states(engine) == ["used", "held", "used"]
     with reading(engine) as session:
         batches = [session.get_one(LabelBatch, number) for number in (2, 3)]
-        assert batches[0].reason == "it is shuffled; too many"
+        assert list_batches(session)[1].reason == "it is shuffled; too many"
         assert suspects(session, batches[0]) == [
             ("z", "Title z", ("remote",)),
             ("x", "Title x", ("remote",)),
@@ -331,7 +334,7 @@ def test_what_a_person_has_decided_meanwhile_stands(engine: Engine, older):
         assert decide(session, new, {3: Check(("it is shuffled",))}) == []
     assert states(engine) == ["used", "held", "used"]
     with reading(engine) as session:
-        assert session.get_one(LabelBatch, 2).reason == "I asked her"
+        assert list_batches(session)[1].reason == "I asked her"
 
 
 @pytest.mark.parametrize(("problems", "state"), [((), "new"), (("shuffled",), "held")])
@@ -433,3 +436,28 @@ def test_a_posting_that_is_forgotten_while_it_is_looked_at_is_no_obstacle(engine
         assert decide(session, new, {2: Check((), (0,))}) == []
         assert session.get_one(LabelBatch, 2).state is LabelBatchState.USED
         assert suspects(session, session.get_one(LabelBatch, 2)) == []
+
+
+def test_a_decision_of_a_person_counts_as_new_labels_until_the_next_retrain(engine: Engine, older):
+    _, remote = older
+    with writing(engine) as session:
+        say(session, add_jobs(session, "x")[0], remote, YES, "bob")
+        retrained(session, aliased(session, CHAMPION))
+        before, _ = n_new(session)
+    set_held(engine, 2)
+    with reading(engine) as session:
+        assert n_new(session)[0] == before + 1
+        decided = session.scalars(select(BatchDecision).where(BatchDecision.batch_id == 2)).all()
+    assert [(one.state, one.decided_by) for one in decided] == [("held", "cy")]
+
+
+def test_decisions_are_in_the_audit_log(engine: Engine, older):
+    set_held(engine, 1)
+    set_held(engine, 1, hold=False)
+    with reading(engine) as session:
+        logged = select(AuditEntry).where(AuditEntry.about == "batch_decisions")
+        assert [entry.kind for entry in session.scalars(logged)][-2:] == ["decided"] * 2
+    assert audit(engine).ok
+    with writing(engine) as session:
+        session.execute(update(BatchDecision).where(BatchDecision.batch_id == 1).values(reason="other"))
+    assert not audit(engine).ok

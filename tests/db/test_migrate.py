@@ -22,7 +22,14 @@ def test_every_constraint_has_a_name(engine: Engine):
 
 def test_a_database_of_the_version_before_keeps_its_rows(engine: Engine):
     with engine.begin() as connection:
-        made_later = ("feed_values", "tag_facts", "tag_words", "audit_entries", "label_batches")
+        made_later = (
+            "feed_values",
+            "tag_facts",
+            "tag_words",
+            "audit_entries",
+            "batch_decisions",
+            "label_batches",
+        )
         for table in (*made_later, "promises"):
             connection.execute(text(f"DROP TABLE {table}"))
         added = ("model_tags.n_yes", "model_tags.remark", "runs.tags_hash", "runs.alarms")
