@@ -35,7 +35,7 @@ class DeepConfig:
     """Units of each hidden layer, input side first."""
     dropout: float = 0.3
     """Share of units dropped while training, in [0, 1)."""
-    epochs: int = 12
+    epochs: int = 30
     """Passes over the jobs at most; 0 leaves the linear model as it is."""
     patience: int = 3
     """Epochs without a better loss on held-out jobs before training stops."""
