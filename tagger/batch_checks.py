@@ -23,9 +23,9 @@ LabelArray = npt.NDArray[np.int8]
 
 N_DRAWS = 1000
 """Batches of this size drawn from the older labels: what honest ones look like."""
-RARELY = 0.005
+RARELY = 0.01
 """Share of honest batches that look worse by chance than what is noticed."""
-LEAST_AGREEMENT, LEAST_TAG_AGREEMENT = 0.5, 0.1
+LEAST_AGREEMENT, LEAST_TAG_AGREEMENT = 0.6, 0.1
 """Share of the older labels' agreement below which a batch, or a tag in it, is held."""
 UNSURE = 0.1
 """The older agreement is taken at this quantile of what chance makes of it: it is measured on few
