@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from db import (
     audit_commands,
@@ -58,6 +60,10 @@ if TYPE_CHECKING:
     from tagger.writing import RowWriter
 
 
+DEBUG = "JOBTOOL_DEBUG"
+"""With this variable set, errors that nobody foresaw come with a traceback."""
+
+
 class Commands(TyperGroup):
     """Says what a user can act on in one line, without a traceback."""
 
@@ -76,7 +82,27 @@ class Commands(TyperGroup):
         except OSError as error:
             where = error.filename or "input or output"
             raise _left(1, f"error: {where}: {error.strerror or error}", error) from None
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except MemoryError as error:
+            raise _left(1, "error: there is not enough memory", error) from None
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            raise _left(1, f"error: {_fault(error)}", error) from None
         return result
+
+
+def _fault(error: Exception) -> str:
+    """What to say of an error that nobody foresaw: not its text, which may quote a posting."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = {str(Path(__file__).parent / name) for name in ("cli.py", "db", "matcher", "tagger")}
+    own = [frame for frame in frames if frame.filename.startswith(tuple(ours))]
+    place = (own or frames)[-1]
+    return (
+        f"a fault of jobtool: {type(error).__name__} in {Path(place.filename).name}, line "
+        f"{place.lineno}. Please report it; with {DEBUG}=1 it comes with a traceback"
+    )
 
 
 def _left(code: int, message: str, error: BaseException) -> typer.Exit:

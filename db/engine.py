@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
+    SQLAlchemyError,
 )
 from sqlalchemy.orm import Session
 
@@ -62,17 +63,39 @@ def open_engine(url: str) -> Engine:
     StoreError
         If the URL can't be read or its driver is not installed.
     """
-    parsed = parse_url(url)
-    try:
-        engine = create_engine(parsed, pool_pre_ping=True)
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError(
-            f"no driver for {parsed.drivername}; jobtool knows sqlite, postgresql and mysql"
-        ) from error
+    engine = make_engine(parse_url(url), pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def make_engine(url: URL, **options: Any) -> Engine:
+    """SQLAlchemy's engine.
+
+    Raises
+    ------
+    StoreError
+        If the driver is not installed, or there is none, or an option of the URL is unknown.
+    """
+    try:
+        return create_engine(url, **options)
+    except NoSuchModuleError as error:
+        raise StoreError(
+            f"jobtool has no driver for {url.drivername}; it knows sqlite, postgresql and mysql"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{url.drivername} needs the package {error.name}: pip install {error.name}"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{hidden(url)}: the URL's options can't be read: {error}") from error
+
+
+def hidden(url: URL) -> str:
+    """A URL without the password, wherever it stands: behind the user or among the options."""
+    secret = [name for name in url.query if "pass" in name.lower() or "secret" in name.lower()]
+    return url.update_query_dict(dict.fromkeys(secret, "hidden")).render_as_string()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
@@ -139,18 +162,14 @@ def translated(engine: Engine) -> Iterator[None]:
             f"{shown(engine)}: what was to be stored doesn't fit what another program stored or "
             f"removed meanwhile ({first_line(error)}): run it again"
         ) from error
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        damaged = ("database disk image", "not a database")
-        gone = isinstance(error, DatabaseError) and error.connection_invalidated
-        if gone or any(problem in str(error) for problem in damaged):
-            raise StoreError(f"{shown(engine)}: {first_line(error)}") from error
-        raise
+    except (SQLAlchemyError, sqlite3.Error) as error:  # never with the statement and its texts
+        raise StoreError(f"{shown(engine)}: {first_line(error)}") from error
 
 
 def shown(engine: Engine) -> str:
     """The database as a user named it, without the password."""
     url = engine.url
-    return url.database or ":memory:" if url.drivername == "sqlite" else str(url)
+    return url.database or ":memory:" if url.drivername == "sqlite" else hidden(url)
 
 
 def first_line(error: BaseException) -> str:

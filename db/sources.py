@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
+from sqlalchemy import Connection, Engine, event, select, table, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
-from db.engine import BUSY_S, parse_url, translated
+from db.engine import BUSY_S, first_line, make_engine, parse_url, translated
 from db.errors import StoreError
 
 N_FETCHED = 500
@@ -23,7 +22,7 @@ def iter_rows(
     """Rows of a table or a query, as the database's own types; memory stays flat.
 
     The connection reads only, whatever the query says: PostgreSQL and MySQL run it in a read-only
-    transaction, SQLite opens the file for reading.
+    transaction, SQLite opens the file for reading and allows nothing but SELECT.
 
     Parameters
     ----------
@@ -41,10 +40,10 @@ def iter_rows(
     try:
         with translated(engine), engine.connect() as connection:
             yield from _rows(connection, from_table, query)
-    except DBAPIError as error:
-        what = f"table {from_table}" if from_table else "the query"
-        reason = str(error.orig).strip().partition("\n")[0]
-        raise StoreError(f"{what} can't be read: {reason}") from error
+    except StoreError as error:
+        if first_line(error.__cause__ or error) == "not authorized":  # see _allow_only_reading
+            raise StoreError("the query may only read: write a SELECT") from error
+        raise
     finally:
         engine.dispose()
 
@@ -57,18 +56,23 @@ def _rows(
         schema, _, name = from_table.rpartition(".")
         statement = select(text("*")).select_from(table(name, schema=schema or None))
     streamed = connection.execution_options(stream_results=True, yield_per=N_FETCHED)
-    for row in streamed.execute(statement).mappings():
+    result = streamed.execute(statement)
+    if not result.returns_rows:
+        raise StoreError("the query gives no rows: write a SELECT")
+    for row in result.mappings():
         yield dict(row)
 
 
 def _read_only_engine(url: URL) -> Engine:
     if url.drivername.startswith("sqlite"):
-        return _read_only_sqlite(url)
+        engine = _read_only_sqlite(url)
+        event.listen(engine, "connect", _allow_only_reading)
+        return engine
     if url.drivername.startswith("postgresql"):
         options = {"options": "-c default_transaction_read_only=on"}
-        engine = create_engine(url, connect_args=options)
+        engine = make_engine(url, connect_args=options)
         return engine.execution_options(postgresql_readonly=True)
-    engine = create_engine(url)
+    engine = make_engine(url)
     event.listen(engine, "connect", _make_session_read_only)
     return engine
 
@@ -78,7 +82,23 @@ def _read_only_sqlite(url: URL) -> Engine:
     if not path.is_file():
         raise StoreError(f"no database {path}")
     name = f"file:{quote(str(path.resolve()))}?mode=ro"
-    return create_engine(url, creator=lambda: sqlite3.connect(name, uri=True, timeout=BUSY_S))
+    return make_engine(url, creator=lambda: sqlite3.connect(name, uri=True, timeout=BUSY_S))
+
+
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+    sqlite3.SQLITE_TRANSACTION,
+}
+
+
+def _allow_only_reading(connection: sqlite3.Connection, _: Any) -> None:
+    """SQLite opens the file for reading, but ATTACH would make and write another one."""
+    connection.set_authorizer(
+        lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+    )
 
 
 def _make_session_read_only(connection: Any, _: Any) -> None:

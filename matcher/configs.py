@@ -154,7 +154,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise DataError(f"there is no file {path}") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise DataError(f"{path} must hold an object, as jobtool match tune writes it")

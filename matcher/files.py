@@ -167,7 +167,7 @@ def _fields_of(others: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(inner, str) and inner.startswith("{"):
         try:
             inner = json.loads(inner)
-        except ValueError:
+        except (ValueError, RecursionError):
             inner = None
     found = {name: value for name, value in others.items() if name != "fields"}
     found |= inner if isinstance(inner, Mapping) else {}

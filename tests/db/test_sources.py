@@ -86,5 +86,5 @@ def test_rows_are_fetched_as_they_are_asked_for(url: str):
         rows = iter_rows(url, query=query)
     for _ in range(500):
         next(rows)  # the error is 600 rows away
-    with pytest.raises(StoreError, match=r"query can't be read|overflow"):
+    with pytest.raises(StoreError, match=r"division by zero|overflow"):
         list(rows)
