@@ -1,7 +1,7 @@
 """The command line as a whole: the commands of the packages, errors and exit codes.
 
 Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130 stopped by Ctrl-C,
-141 nobody reads the output any more, 143 stopped by SIGTERM (where the command tidies up first).
+141 nobody reads the output any more, 143 stopped by SIGTERM.
 """
 
 import logging
@@ -69,7 +69,10 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with interrupts.restored(but=(typer.Exit, BrokenPipeError)):
+            with (
+                interrupts.restored(but=(typer.Exit, BrokenPipeError)),
+                interrupts.terminable(),
+            ):
                 result = super().invoke(ctx)
                 sys.stdout.flush()
         except (JobtoolError, StoreError) as error:

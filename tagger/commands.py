@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagger import display, interrupts
+from tagger import display
 from tagger.column_options import parse_columns, read_tags_file
 from tagger.errors import DataError
 
@@ -210,7 +210,7 @@ def tag_source(
     promised = thresholds(loaded, model, wrong_at_most, confidence)
     if loaded.without_labels:
         _tell(display.NO_LABELS)
-    with collected(rejects, source) as rejected, interrupts.terminable():
+    with collected(rejects, source) as rejected:
         options: dict[str, Any] = {
             "rejects": rejected,
             "columns": columns,

@@ -1,4 +1,4 @@
-"""Ctrl-C, remembered: a library that it interrupts may raise something else in its place.
+"""Ctrl-C and SIGTERM, remembered: a library that they interrupt may raise something else.
 
 TensorFlow turns a KeyboardInterrupt that comes while it traces a function into a TypeError, a
 ValueError or an AssertionError, and who pressed Ctrl-C would see a traceback.
@@ -33,7 +33,7 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def restored(*, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What is raised after Ctrl-C came is a KeyboardInterrupt, with the notes of the error.
+    """What is raised after a signal came is its KeyboardInterrupt, with the notes of the error.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def restored(*, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     except Exception as error:
         if not _came:
             raise
-        stopped = KeyboardInterrupt()
+        stopped = Terminated() if _came[-1] == signal.SIGTERM else KeyboardInterrupt()
         for note in getattr(error, "__notes__", ()):
             stopped.add_note(note)
         raise stopped from error
@@ -70,6 +70,7 @@ def terminable() -> Iterator[None]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    _came.append(number)
     raise Terminated
 
 

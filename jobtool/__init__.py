@@ -1,0 +1,1 @@
+"""Where the command begins; `python -m jobtool` runs it."""
