@@ -28,6 +28,7 @@ from tagger.forward import DeepTagger, Encoder
 from tagger.hashing import term_hash
 from tagger.held_out import HeldOut
 from tagger.jobs import Job
+from tagger.model_check import check_arrays
 from tagger.names import NameEvidence
 from tagger.promises import Judged, Promises, make_promises
 from tagger.storage import load_arrays, load_meta, save_folder
@@ -154,7 +155,25 @@ class TagModel:
     def load(cls, folder: Path | str) -> Self:
         """Read a model folder; ModelError unless every file is what was saved."""
         meta = load_meta(Path(folder))
-        return cls.of(load_arrays(Path(folder), meta), meta)
+        arrays = load_arrays(Path(folder), meta)
+        try:
+            check_arrays(arrays, len(meta["tags"]))
+            model = cls.of(arrays, meta)
+            with np.errstate(over="ignore", invalid="ignore"):
+                model._probe()
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ModelError(f"{folder}: its files don't fit together ({error})") from error
+        return model
+
+    def _probe(self) -> None:
+        """Raise an error of whatever kind unless a posting with every column gets an answer."""
+        row = sparse.csr_array(np.ones((1, len(self.places.rows)), np.float32))
+        (proba,) = self.predict_proba([Job("", "night nurse", "care for patients on the ward")])
+        codes = self.encoder(row)
+        if not (np.isfinite(codes).all() and np.isfinite(self.deep(codes)).all()):
+            raise ValueError("a posting gets no code")
+        if proba.shape != (len(self.tags),) or not np.isfinite(proba).all():
+            raise ValueError("a posting gets no probabilities")
 
     def save(self, folder: Path | str, *, parent: Path | None = None) -> None:
         """Write a model folder beside and rename it into place, instead of an older model.

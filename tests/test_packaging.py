@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-PACKAGES = ("tagger", "matcher", "db")
+PACKAGES = ("jobtool", "tagger", "matcher", "db")
 SHIPPED = (*PACKAGES, "cli")
 
 # What each of ours may import of ours.
@@ -24,6 +24,7 @@ ARROWS = {
     "matcher": {"matcher", "tagger"},
     "db": {"db", "tagger"},
     "cli": set(SHIPPED),
+    "jobtool": {"jobtool", "cli"},
 }
 # What of the tagger the matcher stands on: files and errors, never a network or a text.
 PLUMBING = {

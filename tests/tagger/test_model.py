@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from tagger.features import count
 from tagger.job_features import Featurizer
 from tagger.jobs import Job
 from tagger.model import TagModel
+from tagger.storage import save_folder
 from tagger.tagger import JobTagger
 
 STRANGE = (
@@ -190,6 +193,45 @@ def test_parts_that_do_not_fit_together_are_refused(model: TagModel, missing: st
     meta = {name: part for name, part in model.meta.items() if name != missing}
     with pytest.raises(ModelError, match="don't fit together"):
         TagModel.of(arrays, meta)
+
+
+SPOILED: dict[str, Callable[[Any], Any]] = {
+    "one row less": lambda array: array[:-1],
+    "one row more": lambda array: np.concatenate([array, array[-1:]]),
+    "one axis more": lambda array: array[None],
+    "no axis": lambda array: array.ravel()[0],
+    "nothing": lambda array: array[:0],
+    "words": lambda array: array.astype("U8"),
+    "nan": lambda array: np.full(array.shape, np.nan),
+    "infinity": lambda array: np.full(array.shape, np.inf),
+    "large": lambda array: np.full(
+        array.shape, 2**40, array.dtype if array.dtype.itemsize > 4 else int
+    ),
+    "below zero": lambda array: np.full(array.shape, -(2**40)),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_model_that_somebody_has_changed_and_hashed_anew_is_refused_or_works(
+    model: TagModel, tmp_path: Path, how: str
+) -> None:
+    """Every array of every file in turn: one clear error, or probabilities; nothing else."""
+    meta = {key: value for key, value in model.meta.items() if key not in ("sha256", "format")}
+    n_refused = 0
+    for file, contents in model.arrays.items():
+        for name, array in contents.items():
+            if not array.ndim or not array.size:
+                continue
+            changed = {**model.arrays, file: {**contents, name: SPOILED[how](array)}}
+            save_folder(tmp_path / "m", changed, meta)
+            try:
+                proba = TagModel.load(tmp_path / "m").predict_proba([*STRANGE, Job("", "Nurse")])
+            except ModelError:
+                n_refused += 1
+            else:
+                assert proba.shape == (len(STRANGE) + 1, len(model.tags)), (file, name)
+                assert np.isfinite(proba).all(), (file, name)
+    assert n_refused >= 5
 
 
 def test_a_description_says_what_the_model_is(folder: Path, tiny_jobs: tuple[Job, ...]) -> None:

@@ -1,9 +1,11 @@
 """Model folders: whole, or not there."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,7 +265,7 @@ def hashed(model: Path, name: str) -> dict[str, Any]:
 
 def test_pickled_objects_are_refused(model: Path) -> None:
     np.savez(model / "one.npz", a=np.array([{"any": "object"}], object))
-    with pytest.raises(ModelError, match=r"one\.npz can't be read: .*allow_pickle"):
+    with pytest.raises(ModelError, match=r"one\.npz can't be read: .*neither numbers nor words"):
         load_arrays(model, hashed(model, "one.npz"))
 
 
@@ -271,6 +273,24 @@ def test_pickled_objects_are_refused(model: Path) -> None:
 def test_what_is_no_archive_is_refused(model: Path, contents: bytes) -> None:
     (model / "one.npz").write_bytes(contents)
     with pytest.raises(ModelError, match=r"one\.npz can't be read"):
+        load_arrays(model, hashed(model, "one.npz"))
+
+
+def test_compressed_arrays_are_refused_before_they_take_room(model: Path) -> None:
+    np.savez_compressed(model / "one.npz", a=np.zeros(10_000_000))
+    with pytest.raises(ModelError, match=r"one\.npz can't be read: a\.npy is compressed"):
+        load_arrays(model, hashed(model, "one.npz"))
+
+
+def test_an_array_that_says_it_is_huge_is_refused_before_it_takes_room(model: Path) -> None:
+    head = io.BytesIO()
+    form = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
+    np.lib.format.write_array_header_1_0(head, form)
+    with zipfile.ZipFile(model / "one.npz", "w") as archive:
+        archive.writestr("a.npy", head.getvalue() + bytes(80))
+    with pytest.raises(
+        ModelError, match=r"one\.npz can't be read: a\.npy is not as long as it says"
+    ):
         load_arrays(model, hashed(model, "one.npz"))
 
 
