@@ -122,7 +122,7 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: zipfile.ZipFile) -> N
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {n for n in wheel.namelist() if n.startswith(PACKAGES)} == expected
+    assert {n for n in wheel.namelist() if n.split("/")[0] in PACKAGES} == expected
 
 
 def test_the_wheel_holds_the_licence_and_the_notice(wheel: zipfile.ZipFile) -> None:
