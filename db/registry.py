@@ -256,7 +256,6 @@ def remove_folders(store: Path, folders: Iterable[str]) -> None:
         for path in (store / folder, *store.glob(f".{folder}.*")):
             if path.is_dir():
                 shutil.rmtree(path)
-        (store / f"{folder}.md").unlink(missing_ok=True)
 
 
 def model_tags(session: Session, model: Model) -> dict[str, float | None]:

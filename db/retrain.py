@@ -4,7 +4,6 @@ Nothing is changed before the last transaction: a retrain that fails or is kille
 champion as it was.
 """
 
-import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,7 +54,6 @@ from db.snapshot import (
 from db.trainer import Trained, Trainer
 from db.verdicts import verdict_page
 
-logger = logging.getLogger(__name__)
 MAX_DRIFT = 0.05
 """1 - mean cosine between old and new codes of the same jobs, summed over the refreshes of a code
 version; above it, a new one begins."""
@@ -196,11 +194,9 @@ def retrain(
                 report = _register(
                     session, run_id, reason, folder, work, trained, found, settings.bar, held
                 )
-    page = store / f"{folder}.md"
-    _write_page(page, report.page)
     outcome = "goes live" if report.promoted else "does not go live"
     told = f"model {report.model_id}{f' ({NO_LABELS})' if report.without_labels else ''}"
-    tell(f"{told} {outcome}: {report.verdict}; report: {page}")
+    tell(f"{told} {outcome}: {report.verdict}; all of it: jobtool models show {report.model_id}")
     return report
 
 
@@ -219,13 +215,6 @@ def _plan(work: "_Work") -> str:
         f"{parent} with {len(found.training):,} labelled jobs{replayed} and "
         f"{len(found.unlabelled):,} others"
     )
-
-
-def _write_page(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:  # the verdict itself is in the database
-        logger.warning("can't write %s: %s", path, error.strerror)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from math import log10
 
 import Stemmer
 
+MAX_CHARACTERS = 1_000_000
+"""Of a posting's text, without markup, that are read: longer ones are attacks or whole archives."""
+_MAX_GROWTH = 4  # NFKC makes 18 characters of U+FDFA; a run that grows more stays as it is
 _MAX_UNESCAPE = 3  # "&amp;amp;lt;" has been seen in feeds; deeper is an attack, not a posting
 _ENTITY = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,31});")
 _MARKUP = re.compile(r"<!--|-->|</?([A-Za-z][A-Za-z0-9]*+)[^<>]*+>")
@@ -90,7 +93,7 @@ def clean(text: str) -> str:
     Returns
     -------
     Text in which line breaks and bullets are ``\\n``, contractions are spelled out and web
-    addresses are left out.
+    addresses are left out; the first `MAX_CHARACTERS`.
     Takes time linear in the length of `text`.
 
     Examples
@@ -106,6 +109,7 @@ def clean(text: str) -> str:
         if "&" not in text or not _ENTITY.search(text):
             break
         text = _ENTITY.sub(_unescaped, text)
+    text = text.strip()[:MAX_CHARACTERS]
     if not text.isascii():
         text = _normalized(text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -118,7 +122,7 @@ def clean(text: str) -> str:
             text = text.replace(short, spelled)
         for contraction, spelled in _CONTRACTIONS:
             text = contraction.sub(spelled, text)
-    return text.strip()
+    return text.strip()[:MAX_CHARACTERS]
 
 
 def _unescaped(entity: re.Match[str]) -> str:
@@ -132,7 +136,8 @@ def _normalized(text: str) -> str:
         run = parts[i]
         if unicodedata.combining(run[0]):  # what it stands on belongs to it
             parts[i - 1], run = parts[i - 1][:-1], parts[i - 1][-1:] + run
-        parts[i] = unicodedata.normalize("NFKC", run).translate(_TYPOGRAPHY)
+        normal = unicodedata.normalize("NFKC", run)
+        parts[i] = (normal if len(normal) <= _MAX_GROWTH * len(run) else run).translate(_TYPOGRAPHY)
     return "".join(parts)
 
 

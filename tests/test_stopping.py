@@ -121,3 +121,31 @@ def test_sigterm_that_became_another_error_is_still_a_stop() -> None:
         "    raise ValueError('could not pack sequence') from stopped",
     )
     assert run_stub(*lines) == (143, "stopped\n")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(None, "600"), ("022", "644")])
+def test_what_is_written_is_for_its_user_alone_unless_told(
+    tmp_path: Path, mask: str | None, mode: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "JOBTOOL_UMASK"}
+    environment |= {"JOBTOOL_UMASK": mask} if mask else {}
+    done = subprocess.run(
+        [sys.executable, "-m", "jobtool", "db", "upgrade", "--db", str(tmp_path / "jobs.db")],
+        capture_output=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{(tmp_path / 'jobs.db').stat().st_mode:o}"[-3:] == mode
+
+
+def test_a_mask_that_is_no_number_is_one_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "jobtool", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "JOBTOOL_UMASK": "rw"},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: JOBTOOL_UMASK is 'rw', not an octal number such as 022\n"

@@ -164,7 +164,7 @@ def test_the_first_model_goes_live(engine, labelled, store):
     seen = {row.job_id: row.position for row in rows(engine, ModelJob)}
     assert seen == dict(zip(labelled, [*range(10), *[None] * 5], strict=True))
     assert trainer.compared == [{"with": None, "rows": [None] * 10, "renamed": {}}]
-    assert (store / f"{report.folder}.md").read_text() == report.page
+    assert {path.name for path in store.iterdir()} == {report.folder}  # no page with postings
 
 
 def test_a_first_model_that_is_worse_than_names_does_not_go_live(engine, labelled, store):
@@ -333,7 +333,7 @@ def test_a_failed_retrain_leaves_the_champion_and_no_folder(engine, labelled, ch
     assert champion(engine) == first.model_id
     assert len(rows(engine, Model)) == 1
     assert [run.state for run in rows(engine, Run)] == [RunState.DONE, RunState.FAILED]
-    assert {path.name for path in store.iterdir()} == {first.folder, f"{first.folder}.md"}
+    assert {path.name for path in store.iterdir()} == {first.folder}
 
 
 def test_another_champion_meanwhile_is_not_replaced(engine, labelled, change, store):
@@ -427,7 +427,8 @@ def test_it_tells_what_it_learns_from_and_what_came_of_it(engine, labelled, stor
     report = retrain(engine, store, Trainer(), tell=told.append)
     assert told == [
         f"retrain {report.run_id} (asked for): begins anew with 10 labelled jobs and 5 others",
-        f"model {report.model_id} goes live: {report.verdict}; report: {store / report.folder}.md",
+        f"model {report.model_id} goes live: {report.verdict}; all of it: "
+        f"jobtool models show {report.model_id}",
     ]
 
 
@@ -583,7 +584,7 @@ def test_without_news_nothing_is_trained(engine, labelled, say, store):
     assert trainer.asked == []
     assert [run.model_id for run in rows(engine, Run)] == [first.model_id, None]
     assert {run.state for run in rows(engine, Run)} == {RunState.DONE}
-    assert {path.name for path in store.iterdir()} == {first.folder, f"{first.folder}.md"}
+    assert {path.name for path in store.iterdir()} == {first.folder}
     schedule = Schedule(after_labels=1, every_hours=1)
     assert list(retrain_when_due(engine, store, trainer, Settings(), schedule=schedule)) == []
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.text import clean, stop_words, term_of, terms, tokenize
+from tagger.text import MAX_CHARACTERS, clean, stop_words, term_of, terms, tokenize
 
 LONG = 300_000  # quadratic work at 10 ns a step would take a quarter of an hour
 pieces = st.sampled_from(
@@ -288,6 +288,35 @@ def test_deep_nesting_is_read_like_any_other() -> None:
     assert clean("<div>" * 100_000 + "Nurse" + "</div>" * 100_000) == "Nurse"
 
 
-def test_a_posting_of_10_mb_is_read() -> None:
+def test_of_a_posting_of_10_mb_the_first_million_characters_are_read() -> None:
     line = "<li>Night nurse, 3 to 5 years &amp; more; we don\u2019t ask for $18.50.</li>\n"
-    assert clean(line * (10_000_000 // len(line))).count("Night nurse") == 10_000_000 // len(line)
+    cleaned = clean(line * (10_000_000 // len(line)))
+    assert cleaned.startswith("Night nurse, 3 to 5 years & more; we do not ask for $18.50.")
+    assert len(cleaned) == MAX_CHARACTERS
+    assert cleaned.count("Night nurse") > 10_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a ",
+        "\ufdfa",
+        "\ufdfa ",
+        "1 ",
+        "-",
+        "<p>x",
+        "&amp;",
+        "\u6f22\u5b57 ",
+        "e\u0301 ",
+        "\U0001f525 ",
+    ],
+)
+def test_ten_megabytes_of_anything_stay_small(piece: str) -> None:
+    """Memory follows the number of characters: so many at most, whatever Unicode makes of them."""
+    cleaned = clean(piece * (10_000_000 // len(piece.encode())))
+    assert 0 < len(cleaned) <= MAX_CHARACTERS
+
+
+def test_a_character_that_grows_too_much_stays_as_it_is() -> None:
+    assert clean("\ufdfa") == "\ufdfa"
+    assert clean("\u33cd and \ufb03") == "KK and ffi"
