@@ -82,7 +82,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         chosen, on the labels of the other folds. A job's own label has a say only in a few numbers
         that many jobs share: how frequent its tags are expected to be, how long the network is
         trained, the weights of the stack (chosen on other jobs, but by what paths that learned
-        from this one say of those), and what the final model says of unlabelled jobs, which the
+        from this one say of those), the level that all folds are brought to, and what the final model says of unlabelled jobs, which the
         thresholds of tags with few examples look at.
     groups_ : shape (N,)
         Equal for labelled jobs that repeat each other.
@@ -188,7 +188,7 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.decisions_: Decisions = fit_decisions(
             Y, oof_logits, others=others, named=named, review_share=config.review_share
         )
-        self.oof_proba_, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
+        held_out, self.oof_decided_ = np.zeros(Y.shape), np.zeros(Y.shape, bool)
         for fold in numbers:  # no label judges itself
             out = folds == fold
             stack = self._stack(paths[~out], Y[~out])
@@ -196,8 +196,9 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
             decisions = fit_decisions(
                 Y[~out], learned, others=others, named=named, review_share=0.0
             )
-            self.oof_proba_[out] = expit(stack.logits(paths[out][:, :, self._used]))
-            self.oof_decided_[out] = decisions.decide(self.oof_proba_[out])
+            held_out[out] = stack.logits(paths[out][:, :, self._used])
+            self.oof_decided_[out] = decisions.decide(expit(held_out[out]))
+        self.oof_proba_ = expit(levelled(held_out, folds))
         return self
 
     def paths(self, features: JobFeatures) -> FloatArray:
@@ -294,6 +295,19 @@ def centred_by_fold(
         weight = own.sum() / (own.sum() + FEW_IN_FOLD)
         centred[own] -= weight * logits[own].mean(axis=0)
     return centred, (logits - centred).mean(axis=0)
+
+
+def levelled(logits: FloatArray, folds: npt.NDArray[np.intp]) -> FloatArray:
+    """Held-out logits (N, T), each fold's mean brought to that of all.
+
+    A stack that was chosen without a fold expects the fewer yes the more of them the fold has. Left
+    so, few labels look worse than they are: by .06 of mean average precision with 30 to 150 labels
+    on four sets, levelled by .02.
+    """
+    level = logits.copy()
+    for fold in np.unique(folds):
+        level[folds == fold] += logits.mean(axis=0) - logits[folds == fold].mean(axis=0)
+    return level
 
 
 def expected_share(Y: LabelArray, stated: FloatArray, cautious: FloatArray | None) -> FloatArray:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, logit
 
 import tagger.classifier
 import tagger.deep
@@ -20,6 +20,7 @@ from tagger.classifier import (
     TagClassifier,
     TagConfig,
     expected_share,
+    levelled,
     offset_to_share,
     tag_remarks,
 )
@@ -153,6 +154,16 @@ def test_a_term_that_tells_nothing_is_held_back_and_scales_have_size_1() -> None
     assert column_scale(told, 1.0) == pytest.approx(1)
 
 
+def test_folds_are_brought_to_one_level_and_keep_their_order() -> None:
+    folds = np.array([0, 0, 0, 1, 1, 1])
+    logits = np.array([[1.0], [2.0], [3.0], [-4.0], [-5.0], [-6.0]])
+    level = levelled(logits, folds)
+    assert level[folds == 0].mean() == pytest.approx(level[folds == 1].mean())
+    assert level.mean() == pytest.approx(logits.mean())
+    np.testing.assert_allclose(np.diff(level[:3, 0]), 1)
+    np.testing.assert_allclose(np.diff(level[3:, 0]), -1)
+
+
 # Honest folds
 
 
@@ -170,8 +181,9 @@ def test_no_labels_of_a_fold_reach_its_own_probabilities(
     data: Data, config: TagConfig, with_own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for choices of a few numbers, here held still: how frequent each tag is expected to be,
-    how long the networks are trained, and what the stack weighs, which it learns on jobs of the
-    other folds, but from paths that have seen this one."""
+    how long the networks are trained, what the stack weighs, which it learns on jobs of the other
+    folds, but from paths that have seen this one; and the level that all folds are brought to, a
+    number per tag that moves all jobs alike."""
     monkeypatch.setattr(
         tagger.deep._KeepBest, "_held_out_loss", lambda keep: -float(len(keep.losses))
     )
@@ -187,7 +199,8 @@ def test_no_labels_of_a_fold_reach_its_own_probabilities(
         TagClassifier(config).fit(features, labels, own) for labels in (Y, swapped(data, first))
     )
     np.testing.assert_array_equal(one.share_, two.share_)
-    np.testing.assert_array_equal(one.oof_proba_[first], two.oof_proba_[first])
+    moved = logit(one.oof_proba_[first]) - logit(two.oof_proba_[first])
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[:1], moved.shape), atol=1e-6)
     assert (one.oof_proba_[~first] != two.oof_proba_[~first]).any()
 
 
