@@ -7,10 +7,8 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 done but some rows were rejected, 130
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +19,8 @@ from db import (
     audit_commands,
     batch_commands,
     drift_commands,
-    file_commands,
+    export_commands,
+    import_commands,
     label_commands,
     model_commands,
     people_commands,
@@ -35,9 +34,8 @@ from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
 
 if TYPE_CHECKING:
+    from cli_files import Files
     from db.cards import Explain
-    from db.exporting import Answers
-    from db.file_commands import Reading
     from db.live import Predictor
     from db.promises import Wanted
     from db.queue import Posting
@@ -45,17 +43,14 @@ if TYPE_CHECKING:
     from matcher.sources import Encoder, Store
     from tagger.batch_checks import BatchCheck
     from tagger.comparison import ModelComparison
-    from tagger.jobs import Job, Record
-    from tagger.label_tools import Answered
+    from tagger.jobs import Job
     from tagger.model import FloatArray
     from tagger.promises import Promise
     from tagger.rejects import Rejects
     from tagger.retraining import TrainedModel
-    from tagger.tables import Found
     from tagger.tag_info import TagInfo
     from tagger.tagger import TaggerConfig
     from tagger.telling_words import TellingWord
-    from tagger.writing import RowWriter
 
 
 class Commands(TyperGroup):
@@ -128,6 +123,7 @@ def tag(
     confidence: promise_commands.PerhapsSure = None,
     column: commands.Columns = None,
     encoding: commands.Encoding = "utf-8",
+    delimiter: commands.Delimiter = None,
     rejects: commands.RejectFile = None,
     db: Annotated[
         str | None,
@@ -200,6 +196,7 @@ def tag(
         confidence=confidence,
         columns=columns,
         encoding=encoding,
+        delimiter=delimiter,
         rejects=rejects,
         n_workers=workers,
         as_json=as_json,
@@ -237,6 +234,8 @@ class Tagging:
 
     @property
     def files(self) -> "Files":
+        from cli_files import Files
+
         return Files()
 
     def trainer(self, seed: int) -> "Trainer":
@@ -404,81 +403,8 @@ def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
     return [Job(str(job.id), job.title, job.text, job.yes, job.no) for job in stored]
 
 
-class Files:
-    """Files as the database's commands read and write them."""
-
-    def columns(self, pairs: Sequence[str] | None) -> dict[str, str] | None:
-        return parse_columns(pairs)
-
-    def rejects(self, path: Path, *inputs: Path) -> "AbstractContextManager[Rejects]":
-        return commands.collected(path, *inputs)
-
-    def tag_names(self, reading: "Reading") -> list[str]:
-        from tagger.jobs import Rejects, tag_names
-
-        return tag_names(_records(reading, Rejects(n_kept=0), labels=True))
-
-    def jobs(self, reading: "Reading", *, labels: bool) -> "Iterator[Record]":
-        from tagger.jobs import merge_runs
-
-        return merge_runs(_records(reading, reading.rejects, labels=labels))
-
-    def values(self, kind: str, reading: "Reading") -> "Iterator[Found]":
-        from tagger.records import iter_values
-
-        how: dict[str, Any] = {"columns": reading.columns, "encoding": reading.encoding}
-        return iter_values(kind, Path(reading.name), rejects=reading.rejects, **how)
-
-    def answers(self, form: str, reading: "Reading") -> "Iterator[tuple[Answered, dict[str, str]]]":
-        from tagger.jobs import Rejects
-        from tagger.label_tools import iter_answered, tags_of
-
-        read = partial(iter_answered, Path(reading.name), form, columns=reading.columns)
-        all_tags = tags_of(read(rejects=Rejects(n_kept=0)))
-        return ((said, said.answers(all_tags)) for said in read(rejects=reading.rejects))
-
-    def writer(
-        self, output: Path, columns: Mapping[str, str], *, objects_only: bool
-    ) -> "AbstractContextManager[RowWriter]":
-        from tagger.writing import RowWriter
-
-        return RowWriter(output, columns, objects_only=objects_only)
-
-    def task_writer(self, form: str) -> "Callable[[Answers], dict[str, Any]]":
-        from tagger.label_tools import Answered, task_writer
-
-        write = task_writer(form)
-        return lambda said: write(Answered(**asdict(said)))
-
-    def read_tags(
-        self, path: Path, columns: Mapping[str, str] | None, encoding: str
-    ) -> "tuple[TagInfo, ...]":
-        from tagger.tag_files import read_tags
-
-        return read_tags(path, columns=columns, encoding=encoding)
-
-    def write_tags(self, path: Path, infos: "Iterable[TagInfo]") -> None:
-        from tagger.tag_files import write_tags
-
-        write_tags(path, infos)
-
-    def tags_as_csv(self, infos: "Iterable[TagInfo]") -> str:
-        from tagger.tag_files import format_tags
-
-        return format_tags(infos, "csv")
-
-
-def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterator[Record]":
-    from tagger.jobs import iter_records, split_records
-
-    shared: dict[str, Any] = {"rejects": rejects, "columns": reading.columns, "labels": labels}
-    if reading.rows is not None:
-        return split_records(reading.rows(), reading.name, **shared)
-    path = Path(reading.name)
-    return iter_records(path, encoding=reading.encoding, all_columns=True, **shared)
-
-
-app.add_typer(file_commands.app)
+app.add_typer(import_commands.imports)
+app.add_typer(export_commands.app)
 app.add_typer(commands.app)
 app.add_typer(promise_commands.app)
 app.add_typer(db_commands.app)

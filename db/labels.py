@@ -33,6 +33,11 @@ def all_tags(session: Session, *, retired: bool = False) -> list[Tag]:
     return list(session.scalars(query if retired else query.where(Tag.retired_at.is_(None))))
 
 
+def known_names(session: Session) -> list[str]:
+    """Every name of a tag, and every other name of one."""
+    return [*session.scalars(select(Tag.name)), *session.scalars(select(TagAlias.name))]
+
+
 def find_tags(session: Session, names: Iterable[str], *, create: bool = False) -> dict[str, Tag]:
     """Tags by name or alias; `create` makes those that are missing, each at a new position.
 

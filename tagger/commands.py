@@ -6,19 +6,19 @@ What is slow to import is imported inside the commands, so that `--help` answers
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagger import display, interrupts
+from tagger import column_options, display, interrupts
 from tagger.column_options import parse_columns, read_tags_file
 from tagger.errors import DataError
 
 if TYPE_CHECKING:
-    from tagger.jobs import Job, Rejects
+    from tagger.jobs import Job, Reject, Rejects
 
 REJECTED = 3
 """Exit code where all went well but for some rows."""
@@ -101,6 +101,8 @@ Columns = Annotated[
     ),
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+Delimiter = column_options.Delimiter
+TagSeparator = column_options.TagSeparator
 RejectFile = Annotated[
     Path | None,
     typer.Option(
@@ -123,6 +125,8 @@ def train(
     seed: Seed = 0,
     column: Columns = None,
     encoding: Encoding = "utf-8",
+    delimiter: Delimiter = None,
+    tag_separator: TagSeparator = ";",
     rejects: RejectFile = None,
     plain_chain: Plain = False,
     as_json: AsJson = False,
@@ -137,6 +141,7 @@ def train(
     are separated by semicolons.
     """
     columns, infos = read_tags_file(tags, parse_columns(column), encoding)
+    layout = column_options.read_layout(delimiter, tag_separator)
     if not labelled and not infos:
         raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
     if not labelled and not unlabelled:
@@ -156,6 +161,7 @@ def train(
             rejects=rejected,
             columns=columns,
             encoding=encoding,
+            layout=layout,
             config=tagger_config(wide=not plain_chain),
             seed=seed,
             show_progress=True,
@@ -176,6 +182,7 @@ def tag_source(
     confidence: float,
     columns: dict[str, str] | None,
     encoding: str,
+    delimiter: str | None,
     rejects: Path | None,
     n_workers: int | None,
     as_json: bool,
@@ -215,6 +222,7 @@ def tag_source(
             "rejects": rejected,
             "columns": columns,
             "encoding": encoding,
+            "layout": column_options.read_layout(delimiter),
             "explain": explain,
             "promised": promised,
             "n_workers": n_workers or usable_cores(),
@@ -255,6 +263,8 @@ def evaluate(
     seed: Seed = 0,
     column: Columns = None,
     encoding: Encoding = "utf-8",
+    delimiter: Delimiter = None,
+    tag_separator: TagSeparator = ";",
     rejects: RejectFile = None,
     plain_chain: Plain = False,
     as_json: AsJson = False,
@@ -281,7 +291,9 @@ def evaluate(
     from tagger.training import cross_validate_files, evaluate_files, tagger_config
 
     with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
-        files: dict[str, Any] = {"rejects": rejected, "columns": columns, "encoding": encoding}
+        layout = column_options.read_layout(delimiter, tag_separator)
+        files: dict[str, Any] = {"rejects": rejected, "columns": columns}
+        files |= {"encoding": encoding, "layout": layout}
         if model:
             _tell("Use jobs that the model was not trained on: it looks better on those it was.")
             evaluation = evaluate_files(labelled, model, unlabelled=unlabelled or (), **files)
@@ -358,18 +370,21 @@ def collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
         try:
             yield rejects
         finally:
-            if rejects.count:
-                more = rejects.count - len(rejects.first)
-                _tell(
-                    f"{display.n_of(rejects.count, 'rejected row')}:",
-                    *(f"  {r}" for r in rejects.first),
-                )
-                if more:
-                    _tell(f"  and {more:,} more")
-                if path:
-                    _tell(f"All of them: {path}")
+            _tell_of(rejects.count, "rejected row", rejects.first)
+            _tell_of(rejects.n_unknown, "value that can't be read", rejects.first_unknown)
+            if path and (rejects.count or rejects.n_unknown):
+                _tell(f"All of them: {path}")
     if rejects.count:
         raise typer.Exit(REJECTED)
+
+
+def _tell_of(n: int, what: str, first: "Sequence[Reject]") -> None:
+    if n:
+        noun, _, more_of_it = what.partition(" that ")
+        more_of_it = more_of_it and f" that {more_of_it}"
+        _tell(f"{display.n_of(n, noun)}{more_of_it}:", *(f"  {one}" for one in first))
+    if n > len(first):
+        _tell(f"  and {n - len(first):,} more")
 
 
 def _rejects_beside(written: Path) -> Path:

@@ -190,7 +190,7 @@ def as_cell(value: Any) -> object:
 
 def joined(tags: Sequence[str]) -> str:
     """Tags in one cell: separated by semicolons, or a JSON list where one of them needs it."""
-    if any(";" in tag or tag.startswith("[") for tag in tags):
+    if any(";" in tag or tag.startswith(("[", "{", "(")) for tag in tags):
         return json.dumps(tags, ensure_ascii=False)
     return "; ".join(tags)
 

@@ -25,7 +25,7 @@ def test_counts_are_told_with_the_rejects_apart() -> None:
     assert jobtool("import", "jobs", "jobs.csv").stdout.startswith("2 rows: 2 new, ")
     done = jobtool("import", "labels", "labels.csv")
     assert done.exit_code == 3
-    assert done.stdout == "1 row: 1 label, 2 rejected\nNew tags: care\n"
+    assert done.stdout == "3 rows: 1 label, 0 unchanged, 0 older, 2 rejected\nNew tags: care\n"
 
 
 def test_an_unknown_format_is_wrong_use() -> None:
