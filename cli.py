@@ -29,9 +29,11 @@ from db import (
 from db import commands as db_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
+from matcher.options import is_typed
 from tagger import commands, interrupts, promise_commands
 from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
+from tagger.settings import read_settings
 
 if TYPE_CHECKING:
     from cli_files import Files
@@ -110,10 +112,20 @@ def configure(
     """Tag job postings from their text: train on your own tags, tag new postings, see why."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     context.obj = Tagging()
+    context.default_map = read_settings(Path()).defaults(_options(context.command))
+
+
+def _options(command: Any) -> dict[str, Any]:
+    """Name -> the options of a command, or the commands of a group."""
+    return {
+        name: _options(one) if hasattr(one, "commands") else [param.name for param in one.params]
+        for name, one in command.commands.items()
+    }
 
 
 @app.command()
 def tag(
+    context: typer.Context,
     source: commands.Source = None,
     model: commands.OneModel = None,
     output: commands.Output = None,
@@ -167,13 +179,13 @@ def tag(
     With --db every job is tagged that the live model has not tagged yet. Start it as often and on
     as many machines as you like: no job is tagged twice, and none is lost if a worker dies.
     """
-    columns = parse_columns(column)
+    columns, are_typed = parse_columns(column), is_typed(context, "column")
     if confidence is None:
         confidence = 0.9
     elif wrong_at_most is None:
         raise typer.BadParameter("--confidence is how sure --wrong-at-most is to hold: give both")
     if db:
-        if source or model or output or title or explain or columns or rejects:
+        if source or model or output or title or explain or rejects or (columns and are_typed):
             raise typer.BadParameter(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
                 "--output, --title, --explain, --column and --rejects"
@@ -195,6 +207,7 @@ def tag(
         wrong_at_most=wrong_at_most,
         confidence=confidence,
         columns=columns,
+        are_typed=are_typed,
         encoding=encoding,
         delimiter=delimiter,
         rejects=rejects,

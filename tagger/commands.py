@@ -181,13 +181,17 @@ def tag_source(
     wrong_at_most: float | None,
     confidence: float,
     columns: dict[str, str] | None,
+    are_typed: bool,
     encoding: str,
     delimiter: str | None,
     rejects: Path | None,
     n_workers: int | None,
     as_json: bool,
 ) -> None:
-    """Tag one posting, or a file of jobs, and print what comes of it: without --db."""
+    """Tag one posting, or a file of jobs, and print what comes of it: without --db.
+
+    Columns that are not typed are kept in a file of settings, and for files of jobs alone.
+    """
     from tagger.cores import one_thread, usable_cores
 
     with one_thread():
@@ -196,7 +200,7 @@ def tag_source(
         from tagger.tagging import check_apart, is_table, iter_rows, tag_file, tag_jobs
 
     if source is None or not is_table(source):
-        if output or columns or rejects or n_workers:
+        if output or (columns and are_typed) or rejects or n_workers:
             raise typer.BadParameter(
                 "--output, --column, --rejects and --workers are for files of jobs"
             )
