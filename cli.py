@@ -369,6 +369,20 @@ class Trainer:
         champion_rows: Sequence[int | None],
         renamed: Mapping[str, str],
     ) -> "ModelComparison":
+        return self._compare(
+            snapshot, champion, challenger, champion_rows, renamed, has_learned=True
+        )
+
+    def _compare(
+        self,
+        snapshot: "Snapshot",
+        champion: Path | None,
+        challenger: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
+        *,
+        has_learned: bool,
+    ) -> "ModelComparison":
         from tagger.comparison import compare_models
         from tagger.model import TagModel
 
@@ -377,11 +391,28 @@ class Trainer:
                 TagModel.load(champion) if champion else None,
                 TagModel.load(challenger),
                 labelled_jobs(snapshot.training),
-                champion_rows=champion_rows,
+                champion_rows=champion_rows or None,
+                has_learned=has_learned,
                 groups=[job.group for job in snapshot.training],
                 renamed=renamed,
                 seed=self.seed,
             )
+
+    def describe(self, folder: Path) -> "TrainedModel":
+        from tagger.retraining import describe_model
+
+        with _as_store_error():
+            return describe_model(folder)
+
+    def compare_added(
+        self,
+        snapshot: "Snapshot",
+        champion: Path | None,
+        added: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
+    ) -> "ModelComparison":
+        return self._compare(snapshot, champion, added, champion_rows, renamed, has_learned=False)
 
     def check(
         self,
