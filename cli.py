@@ -447,8 +447,8 @@ def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
     return [Job(str(job.id), job.title, job.text, job.yes, job.no) for job in stored]
 
 
-app.add_typer(import_commands.imports)
 app.add_typer(export_commands.app)
+app.add_typer(import_commands.imports)
 app.add_typer(commands.app)
 app.add_typer(promise_commands.app)
 app.add_typer(db_commands.app)

@@ -272,15 +272,18 @@ def _to_record(row: Found, unknown: list[str], *, labels: bool, separator: str) 
     id = read_or_note(read_id, cells.get("id"), None)
     title, text = (_read_part(cells, name, unknown) for name in ("title", "text"))
     if is_null(title.strip() or None) and is_null(text.strip() or None):
-        missing = "the text is null" if "text" in cells else "the row has no text"
-        raise CellError(
-            unknown[0] if unknown else missing if not (title or text) else "empty posting"
-        )
+        raise CellError(unknown[0] if unknown else _why_empty(cells))
     tags, not_tags = _read_tags(cells, unknown, separator)
     job = Job(id or f"row {row.number}", title, text, tags, not_tags)
     implicit = "" if id else "tag" if "tag" in cells else "row"
     posted_at = read_or_note(read_time, cells.get("posted_at"), unknown)
     return Record(row.line, job, implicit, posted_at, readable(row.others, unknown))
+
+
+def _why_empty(cells: Mapping[str, Any]) -> str:
+    if "text" not in cells:
+        return "the row has no text"
+    return "the text is null" if is_null(cells["text"]) else "empty posting"
 
 
 def _read_part(cells: Mapping[str, Any], name: str, unknown: list[str]) -> str:
