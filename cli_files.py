@@ -47,7 +47,14 @@ class Files:
         if form:
             return sorted({tag for tags in self._offered(form, reading).values() for tag in tags})
         reading = replace(reading, rejects=Rejects(n_kept=0))
-        return sorted({row.cells["tag"] for row in self.values("labels", reading)})
+        said = {row.cells["tag"] for row in self.values("labels", reading)}
+        return sorted({tag for one in said for tag in self.tags_in(one, reading)})
+
+    def tags_in(self, said: str, reading: "Reading") -> list[str]:
+        from tagger.columns import tag_name
+
+        parts = said.split(reading.layout.separator) if reading.splits_tags else [said]
+        return [tag for part in parts if (tag := tag_name(part))]
 
     def doubts(self, names: Sequence[str], known: Sequence[str]) -> list[str]:
         from tagger.tag_doubts import find_doubts
@@ -83,7 +90,7 @@ class Files:
     def _answered(self, form: str, reading: "Reading", rejects: "Rejects") -> "Iterator[Answered]":
         from tagger.label_tools import iter_answered
 
-        return iter_answered(
+        found = iter_answered(
             Path(reading.name),
             form,
             rejects=rejects,
@@ -91,6 +98,16 @@ class Files:
             layout=reading.layout,
             control=reading.control,
         )
+
+        def split(tags: Sequence[str]) -> tuple[str, ...]:
+            return tuple(tag for one in tags for tag in self.tags_in(one, reading))
+
+        for said in found:
+            asked = None if said.asked is None else split(said.asked)
+            names: dict[str, Any] = {
+                name: split(getattr(said, name)) for name in ("yes", "unsure", "open")
+            }
+            yield replace(said, asked=asked, **names) if reading.splits_tags else said
 
     def writer(
         self, output: Path, columns: Mapping[str, str], *, objects_only: bool

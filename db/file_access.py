@@ -28,6 +28,8 @@ class Reading:
     """How else a file is to be read."""
     actions: Mapping[str, str] = field(default_factory=dict)
     """What events call an action -> ours; under "" the action of all."""
+    splits_tags: bool = False
+    """Whether a tag of a label may stand for several, with a separator between them."""
     control: str | None = None
     """In Label Studio the control whose answers are tags."""
     rejects: Any
@@ -62,6 +64,9 @@ class Files(Protocol):
 
     def label_tags(self, form: str | None, reading: Reading) -> list[str]:
         """Every tag that a file of labels, or of a labelling tool, names."""
+
+    def tags_in(self, said: str, reading: Reading) -> list[str]:
+        """The tags that one cell of a label names."""
 
     def doubts(self, names: Sequence[str], known: Sequence[str]) -> list[str]:
         """What looks wrong with names of tags that a file brings, in sentences."""

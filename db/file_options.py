@@ -67,6 +67,15 @@ Control = Annotated[
         metavar="NAME", help="In Label Studio the control whose answers are tags, if not `tags`."
     ),
 ]
+LabelSeparator = Annotated[
+    str | None,
+    typer.Option(
+        "--tag-separator",
+        metavar="SIGN",
+        help="What separates several tags of one label, such as ',' or '|'; by default a label is "
+        "of one tag.",
+    ),
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Store the tags even if they look joined or misspelled.")
 ]

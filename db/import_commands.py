@@ -129,6 +129,7 @@ def import_labels(
     query: options.Query = None,
     source_url: options.SourceUrl = None,
     column: options.Columns = None,
+    tag_separator: options.LabelSeparator = None,
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = "utf-8",
     labeller: options.Labeller = "import",
@@ -148,11 +149,10 @@ def import_labels(
         raise typer.BadParameter("--control is for --format label-studio")
     if form and source is None:
         raise typer.BadParameter("--format is for files")
-    layout = files.layout(delimiter, ";", None)
-    with _importing(files, place, db, column, encoding, layout, rejects, control=control) as (
-        engine,
-        reading,
-    ):
+    layout = files.layout(delimiter, tag_separator or ";", None)
+    more = {"control": control, "splits_tags": tag_separator is not None}
+    importing = _importing(files, place, db, column, encoding, layout, rejects, **more)
+    with importing as (engine, reading):
         _check_tags(engine, files, files.label_tags(form, reading), yes=yes)
         found = _answers(files, form, reading) if form else _labels(files, reading)
         rows = counted(found, "importing")
@@ -165,7 +165,9 @@ def import_labels(
 def _labels(files: Files, reading: Reading) -> "Iterator[LabelRow]":
     from db.rows import LabelRow
 
-    return (LabelRow(line=row.line, **row.cells) for row in files.values("labels", reading))
+    for row in files.values("labels", reading):
+        for tag in files.tags_in(row.cells["tag"], reading):
+            yield LabelRow(line=row.line, **_given(row.cells | {"tag": tag}))
 
 
 def _answers(files: Files, form: str, reading: Reading) -> "Iterator[LabelRow]":

@@ -150,6 +150,7 @@ def train(
     labelled = labelled or []
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
+    from tagger.tag_doubts import find_doubts
     from tagger.training import tagger_config, train_tagger
 
     with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
@@ -166,6 +167,8 @@ def train(
             seed=seed,
             show_progress=True,
         )
+        for doubt in find_doubts(row["tag"] for row in report.tags):
+            _tell(f"note: {doubt}")
         if as_json:
             return display.print_json({**report.to_json(), "rejected": rejected.count})
         display.print_training(report)
