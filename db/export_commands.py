@@ -43,6 +43,8 @@ def export(
         rows: Iterator[dict[str, Any]]
         if form and kind == "jobs":
             found = suggesting(session, model)
+            if found is None:
+                typer.echo("There is no live model yet: the tasks have no suggestions.", err=True)
             write = files.task_writer(form, found.folder if found else "")
             rows = map(write, iter_suggested(session, found))
         elif form:

@@ -135,7 +135,7 @@ class _JobImport:
         self.result = Imported()
         self._reject, self._unknown = reject, unknown
         self._labeller, self._batches = labeller, by_labeller
-        self._seen = Seen()
+        self._seen, self._said = Seen(), Seen()
         self._tag_ids: set[int] = set()
 
     def add_tags(self, session: Session, names: Sequence[str]) -> None:
@@ -152,7 +152,10 @@ class _JobImport:
         kept: list[tuple[JobRow, str]] = []
         n_unchanged = 0
         came_before = self._seen.add([values["external_id"] for _, values in rows])
-        for (row, values), before in zip(rows, came_before, strict=True):
+        said = self._said.add(
+            [f"{values['external_id']}\0{row.tags}\0{row.not_tags}" for row, values in rows]
+        )
+        for (row, values), before, was_said in zip(rows, came_before, said, strict=True):
             name = values["external_id"]
             old = stored.get(name)
             in_batch = new.get(name) or (changed.get(old.id) if old else None)
@@ -160,7 +163,7 @@ class _JobImport:
             if before and known != values["text_hash"]:
                 self._reject(row.line, name, f"id {name!r:.60} stood for another posting before")
                 continue
-            if before and row.tags is not None and row.not_tags is None:
+            if before and row.tags is not None and row.not_tags is None and not was_said:
                 problem = f"job {name!r:.60} had tags in a row before; let its rows stand together"
                 self._reject(row.line, name, problem)
                 continue

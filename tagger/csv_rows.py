@@ -114,8 +114,10 @@ def _body(
             problem, recovering = _problem(error, line, lines), True
         number += 1
         if not problem:
-            named = zip(header, cells or (), strict=True)
-            yield Row(line, number, {name: _cell(cell, bad_bytes) for name, cell in named})
+            row: dict[str, str] = dict(zip(header, cells or (), strict=True))
+            if bad_bytes:
+                row = {name: _cell(cell, bad_bytes) for name, cell in row.items()}
+            yield Row(line, number, row)
         elif not lines.damage:
             report(line, problem)
     if lines.damage:
@@ -124,7 +126,7 @@ def _body(
 
 def _cell(cell: str, bad_bytes: str) -> str:
     """A cell; if it holds bytes that are not in the encoding, one that can't be read."""
-    if not bad_bytes or not _ESCAPED.search(cell):
+    if not _ESCAPED.search(cell):
         return cell
     return Unreadable(_ESCAPED.sub("\ufffd", cell), bad_bytes)
 

@@ -269,9 +269,9 @@ def _to_record(row: Found, unknown: list[str], *, labels: bool, separator: str) 
     cells = row.cells
     if not labels:
         cells = {name: cell for name, cell in cells.items() if name not in ABOUT_TAGS}
-    id = read_or_note(read_id, cells.get("id"), None)
+    id: str = read_or_note(read_id, cells.get("id"), None)
     title, text = (_read_part(cells, name, unknown) for name in ("title", "text"))
-    if is_null(title.strip() or None) and is_null(text.strip() or None):
+    if not title.strip() and not text.strip():
         raise CellError(unknown[0] if unknown else _why_empty(cells))
     tags, not_tags = _read_tags(cells, unknown, separator)
     job = Job(id or f"row {row.number}", title, text, tags, not_tags)

@@ -15,7 +15,7 @@ def task_writer(form: str, *, suggested_by: str | None = None) -> Callable[[Answ
     ----------
     suggested_by
         A model: what it gives are suggestions, which a person looks through, not answers. doccano
-        has no place for these: there they are labels to correct.
+        has no place for these: there they are labels to correct. Empty: nobody suggests anything.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def _to_label_studio(said: Answered, suggested_by: str | None) -> Task:
     result = [choices] if said.yes else []
     data = {**common, "title": said.title, "text": said.text}
     if suggested_by is not None:
-        return {"data": data, "predictions": [{"model_version": suggested_by, "result": result}]}
+        prediction = {"model_version": suggested_by, "result": result}
+        return {"data": data, "predictions": [prediction] if suggested_by else []}
     annotation = {"result": result, "created_at": common["labelled_at"]}
     return {"data": data, "annotations": [annotation]}
 
@@ -71,7 +72,7 @@ def _to_prodigy(said: Answered, suggested_by: str | None) -> Task:
         "meta": {"job": said.job},
     }
     if suggested_by is not None:
-        return task | {"meta": {"job": said.job, "model": suggested_by}}
+        return task | {"meta": {"job": said.job, "model": suggested_by or None}}
     return task | {
         "answer": "accept",
         "unsure": list(said.unsure),

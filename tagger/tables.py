@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -133,14 +134,20 @@ def split_table(
 def _found(row: Row, wanted: Mapping[str, str], *, keep_others: bool) -> Found:
     found = match_columns(row.cells, wanted)
     cells = {ours: row.cells[theirs] for ours, theirs in found.items()}
-    for ours, theirs in wanted.items():
-        if "." in theirs and ours not in found:
+    for ours, theirs in _dotted(tuple(wanted.items())):
+        if ours not in found:
             inside = reach(_opened(row.cells, theirs), theirs)
             if inside is not None:
                 cells[ours] = inside
     taken = set(found.values())
     others = {k: v for k, v in row.cells.items() if k not in taken} if keep_others else {}
     return Found(row.line, row.number, cells, others)
+
+
+@lru_cache(maxsize=16)
+def _dotted(wanted: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """The names that reach into objects."""
+    return [(ours, theirs) for ours, theirs in wanted if "." in theirs]
 
 
 def _opened(cells: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -215,7 +222,13 @@ def read_or_note(reader: Callable[[object], Any], cell: object, unknown: list[st
 
 def readable(others: Mapping[str, Any], unknown: list[str]) -> dict[str, Any]:
     """Other columns, without the values that can't be read; why not is added to `unknown`."""
-    bad = {name: reason for name, cell in others.items() if (reason := _why_not(cell))}
+    bad = {
+        name: reason
+        for name, cell in others.items()
+        if type(cell) is not str and (reason := _why_not(cell))
+    }
+    if not bad:
+        return dict(others)
     unknown += [f"{name}: {reason}" for name, reason in bad.items()]
     return {name: cell for name, cell in others.items() if name not in bad}
 

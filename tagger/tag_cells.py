@@ -89,9 +89,7 @@ def read_tags(value: object, name: str, separator: str = SEPARATOR) -> tuple[Tag
 
 
 def _one(part: object, name: str) -> str:
-    """A tag of a list, or the end of a path in a taxonomy."""
-    if isinstance(part, list | tuple) and part and isinstance(part[-1], str):
-        part = part[-1]
+    """A tag of a list; empty where there is none."""
     if is_null(part):
         return ""
     if not isinstance(part, str):

@@ -239,6 +239,18 @@ def test_a_tag_that_is_too_long_costs_no_other_label(engine: Engine):
     assert rejected == []
 
 
+def test_rows_that_come_again_are_repeated_whatever_their_fields(engine: Engine):
+    rome, oslo = (changed(COOK, fields={"city": city}) for city in ("Rome", "Oslo"))
+    tagged = changed(NURSE, tags=("care",))
+    rows = rome, tagged, oslo, tagged
+    first, rejected = run(engine, *rows, all_tags=["care", "sea"])
+    again, _ = run(engine, *rows, all_tags=["care", "sea"])
+    assert (first.rows, first.new, first.repeated, rejected) == (4, 2, 2, [])
+    assert (again.changed, again.unchanged, again.repeated, again.labels) == (0, 2, 2, 0)
+    _, rejected = run(engine, tagged, COOK, changed(NURSE, tags=("sea",)))
+    assert "had tags in a row before" in rejected[0][2]
+
+
 def test_labels_name_the_labeller(engine: Engine):
     run(engine, changed(NURSE, tags=("care",), not_tags=()), labeller="Ada")
     with reading(engine) as session:

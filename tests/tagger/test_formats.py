@@ -93,6 +93,8 @@ def test_a_time_that_can_not_be_read_costs_itself_alone(tmp_path: Path, ending: 
         ("None", ";", None),
         ("[]", ";", None),
         ("a; nan", ";", ("a",)),
+        ('[["a", "b"]]', ";", None),
+        ("{'a': 1}", ";", None),
     ],
 )
 def test_tags_are_read_as_people_and_programs_write_them(
