@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from tagger import commands
 from tagger.column_options import parse_columns, read_actions, read_layout
 
@@ -45,6 +47,8 @@ class Files:
         from tagger.jobs import Rejects
 
         if form:
+            if form == "label-studio" and reading.control is None:
+                _tell_of_controls(reading)
             return sorted({tag for tags in self._offered(form, reading).values() for tag in tags})
         reading = replace(reading, rejects=Rejects(n_kept=0))
         said = {row.cells["tag"] for row in self.values("labels", reading)}
@@ -141,6 +145,19 @@ class Files:
         from tagger.tag_files import format_tags
 
         return format_tags(infos, "csv")
+
+
+def _tell_of_controls(reading: "Reading") -> None:
+    """Which of several controls of Label Studio is read."""
+    from tagger.jobs import Rejects
+    from tagger.label_studio import find_control
+    from tagger.label_tools import iter_tasks
+
+    tasks = iter_tasks(Path(reading.name), Rejects(n_kept=0), reading.layout)
+    control, names = find_control(tasks)
+    if len(names) > 1:
+        others = ", ".join(name for name in names if name != control)
+        typer.echo(f"Tags are the answers to {control}; for {others}: --control NAME", err=True)
 
 
 def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterator[Record]":

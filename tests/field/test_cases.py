@@ -131,6 +131,7 @@ def taxonomy(case: Case, out: str) -> None:
     assert ("healthcare", "no") not in case.rows(f"{said} WHERE external_id = '1'")
     assert case.rows(f"{said} WHERE external_id = '2'") == [("healthcare", "yes")]
     assert "good" not in case.tags()
+    assert "Tags are the answers to tags; for quality: --control NAME" in out
     command = "jobtool import labels tasks.json --format label-studio --control quality --db t.db"
     assert "New tags: good" in case.sh(command)
 

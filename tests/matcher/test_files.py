@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.data import NUMBER, join
+from matcher.data import ACTIONS, NUMBER, join
 from matcher.files import Files, read_files
 from tagger.errors import DataError
 from tagger.rejects import Rejects
@@ -137,6 +137,16 @@ def test_events_that_cannot_be_used_are_counted(tmp_path):
         "1 of 5 events lie in the future and were left out",
     )
     assert len(rejected) == 1
+
+
+def test_foreign_actions_are_what_the_team_says(tmp_path):
+    rows = event("p", "a", "Favourite"), event("p", "b", "read")
+    path = write(tmp_path / "e.jsonl", *rows)
+    known, _ = read(Files(events=path, actions={"favourite": "save", "read": "view"}))
+    assert sorted(ACTIONS[one] for one in known.data.events.actions) == ["save", "view"]
+    (tmp_path / "e.csv").write_text("candidate,job\np,a\n")
+    known, _ = read(Files(events=tmp_path / "e.csv", actions={"": "apply"}))
+    assert [ACTIONS[one] for one in known.data.events.actions] == ["apply"]
 
 
 def test_an_event_whose_time_can_not_be_read_has_none(tmp_path):
