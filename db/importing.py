@@ -42,7 +42,7 @@ def content_id(title: str, body: str) -> str:
     Examples
     --------
     >>> content_id("Cook", "Busy kitchen.")
-    'text-c31e80f5be6b4bd5'
+    'text-19133c3907c45030'
     """
     return f"text-{digest(writable(title), writable(body)).hex()[:16]}"
 
