@@ -8,10 +8,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +21,8 @@ from db import (
     audit_commands,
     batch_commands,
     drift_commands,
-    file_commands,
+    export_commands,
+    import_commands,
     label_commands,
     model_commands,
     people_commands,
@@ -32,32 +31,30 @@ from db import (
 from db import commands as db_commands
 from db.errors import StoreError
 from matcher import commands as match_commands
+from matcher.options import is_typed
 from tagger import commands, interrupts, promise_commands
 from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
+from tagger.settings import read_settings
 
 if TYPE_CHECKING:
     from db.cards import Explain
-    from db.exporting import Answers
-    from db.file_commands import Reading
     from db.live import Predictor
     from db.promises import Wanted
     from db.queue import Posting
     from db.snapshot import LabelledJob, Snapshot
+    from jobtool.files import Files
     from matcher.sources import Encoder, Store
     from tagger.batch_checks import BatchCheck
     from tagger.comparison import ModelComparison
-    from tagger.jobs import Job, Record
-    from tagger.label_tools import Answered
+    from tagger.jobs import Job
     from tagger.model import FloatArray
     from tagger.promises import Promise
     from tagger.rejects import Rejects
     from tagger.retraining import TrainedModel
-    from tagger.tables import Found
     from tagger.tag_info import TagInfo
     from tagger.tagger import TaggerConfig
     from tagger.telling_words import TellingWord
-    from tagger.writing import RowWriter
 
 
 DEBUG = "JOBTOOL_DEBUG"
@@ -144,10 +141,20 @@ def configure(
     """Tag job postings from their text: train on your own tags, tag new postings, see why."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     context.obj = Tagging()
+    context.default_map = read_settings(Path()).defaults(_options(context.command))
+
+
+def _options(command: Any) -> dict[str, Any]:
+    """Name -> the options of a command, or the commands of a group."""
+    return {
+        name: _options(one) if hasattr(one, "commands") else [param.name for param in one.params]
+        for name, one in command.commands.items()
+    }
 
 
 @app.command()
 def tag(
+    context: typer.Context,
     source: commands.Source = None,
     model: commands.OneModel = None,
     output: commands.Output = None,
@@ -157,6 +164,7 @@ def tag(
     confidence: promise_commands.PerhapsSure = None,
     column: commands.Columns = None,
     encoding: commands.Encoding = "utf-8",
+    delimiter: commands.Delimiter = None,
     rejects: commands.RejectFile = None,
     db: Annotated[
         str | None,
@@ -200,13 +208,13 @@ def tag(
     With --db every job is tagged that the live model has not tagged yet. Start it as often and on
     as many machines as you like: no job is tagged twice, and none is lost if a worker dies.
     """
-    columns = parse_columns(column)
+    columns, are_typed = parse_columns(column), is_typed(context, "column")
     if confidence is None:
         confidence = 0.9
     elif wrong_at_most is None:
         raise typer.BadParameter("--confidence is how sure --wrong-at-most is to hold: give both")
     if db:
-        if source or model or output or title or explain or columns or rejects:
+        if source or model or output or title or explain or rejects or (columns and are_typed):
             raise typer.BadParameter(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
                 "--output, --title, --explain, --column and --rejects"
@@ -228,7 +236,9 @@ def tag(
         wrong_at_most=wrong_at_most,
         confidence=confidence,
         columns=columns,
+        are_typed=are_typed,
         encoding=encoding,
+        delimiter=delimiter,
         rejects=rejects,
         n_workers=workers,
         as_json=as_json,
@@ -266,6 +276,8 @@ class Tagging:
 
     @property
     def files(self) -> "Files":
+        from jobtool.files import Files
+
         return Files()
 
     def trainer(self, seed: int) -> "Trainer":
@@ -386,6 +398,20 @@ class Trainer:
         champion_rows: Sequence[int | None],
         renamed: Mapping[str, str],
     ) -> "ModelComparison":
+        return self._compare(
+            snapshot, champion, challenger, champion_rows, renamed, has_learned=True
+        )
+
+    def _compare(
+        self,
+        snapshot: "Snapshot",
+        champion: Path | None,
+        challenger: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
+        *,
+        has_learned: bool,
+    ) -> "ModelComparison":
         from tagger.comparison import compare_models
         from tagger.model import TagModel
 
@@ -394,11 +420,28 @@ class Trainer:
                 TagModel.load(champion) if champion else None,
                 TagModel.load(challenger),
                 labelled_jobs(snapshot.training),
-                champion_rows=champion_rows,
+                champion_rows=champion_rows or None,
+                has_learned=has_learned,
                 groups=[job.group for job in snapshot.training],
                 renamed=renamed,
                 seed=self.seed,
             )
+
+    def describe(self, folder: Path) -> "TrainedModel":
+        from tagger.retraining import describe_model
+
+        with _as_store_error():
+            return describe_model(folder)
+
+    def compare_added(
+        self,
+        snapshot: "Snapshot",
+        champion: Path | None,
+        added: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
+    ) -> "ModelComparison":
+        return self._compare(snapshot, champion, added, champion_rows, renamed, has_learned=False)
 
     def check(
         self,
@@ -433,81 +476,8 @@ def labelled_jobs(stored: "Iterable[LabelledJob]") -> "list[Job]":
     return [Job(str(job.id), job.title, job.text, job.yes, job.no) for job in stored]
 
 
-class Files:
-    """Files as the database's commands read and write them."""
-
-    def columns(self, pairs: Sequence[str] | None) -> dict[str, str] | None:
-        return parse_columns(pairs)
-
-    def rejects(self, path: Path, *inputs: Path) -> "AbstractContextManager[Rejects]":
-        return commands.collected(path, *inputs)
-
-    def tag_names(self, reading: "Reading") -> list[str]:
-        from tagger.jobs import Rejects, tag_names
-
-        return tag_names(_records(reading, Rejects(n_kept=0), labels=True))
-
-    def jobs(self, reading: "Reading", *, labels: bool) -> "Iterator[Record]":
-        from tagger.jobs import merge_runs
-
-        return merge_runs(_records(reading, reading.rejects, labels=labels))
-
-    def values(self, kind: str, reading: "Reading") -> "Iterator[Found]":
-        from tagger.records import iter_values
-
-        how: dict[str, Any] = {"columns": reading.columns, "encoding": reading.encoding}
-        return iter_values(kind, Path(reading.name), rejects=reading.rejects, **how)
-
-    def answers(self, form: str, reading: "Reading") -> "Iterator[tuple[Answered, dict[str, str]]]":
-        from tagger.jobs import Rejects
-        from tagger.label_tools import iter_answered, tags_of
-
-        read = partial(iter_answered, Path(reading.name), form, columns=reading.columns)
-        all_tags = tags_of(read(rejects=Rejects(n_kept=0)))
-        return ((said, said.answers(all_tags)) for said in read(rejects=reading.rejects))
-
-    def writer(
-        self, output: Path, columns: Mapping[str, str], *, objects_only: bool
-    ) -> "AbstractContextManager[RowWriter]":
-        from tagger.writing import RowWriter
-
-        return RowWriter(output, columns, objects_only=objects_only)
-
-    def task_writer(self, form: str) -> "Callable[[Answers], dict[str, Any]]":
-        from tagger.label_tools import Answered, task_writer
-
-        write = task_writer(form)
-        return lambda said: write(Answered(**asdict(said)))
-
-    def read_tags(
-        self, path: Path, columns: Mapping[str, str] | None, encoding: str
-    ) -> "tuple[TagInfo, ...]":
-        from tagger.tag_files import read_tags
-
-        return read_tags(path, columns=columns, encoding=encoding)
-
-    def write_tags(self, path: Path, infos: "Iterable[TagInfo]") -> None:
-        from tagger.tag_files import write_tags
-
-        write_tags(path, infos)
-
-    def tags_as_csv(self, infos: "Iterable[TagInfo]") -> str:
-        from tagger.tag_files import format_tags
-
-        return format_tags(infos, "csv")
-
-
-def _records(reading: "Reading", rejects: "Rejects", *, labels: bool) -> "Iterator[Record]":
-    from tagger.jobs import iter_records, split_records
-
-    shared: dict[str, Any] = {"rejects": rejects, "columns": reading.columns, "labels": labels}
-    if reading.rows is not None:
-        return split_records(reading.rows(), reading.name, **shared)
-    path = Path(reading.name)
-    return iter_records(path, encoding=reading.encoding, all_columns=True, **shared)
-
-
-app.add_typer(file_commands.app)
+app.add_typer(export_commands.app)
+app.add_typer(import_commands.imports)
 app.add_typer(commands.app)
 app.add_typer(promise_commands.app)
 app.add_typer(db_commands.app)

@@ -29,7 +29,8 @@ from tagger.deep import DeepConfig
 from tagger.errors import JobtoolError
 from tagger.evaluate import checked_folds, groups_of
 from tagger.features import Counted, count_all
-from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
+from tagger.jobs import Job, Rejects, iter_jobs
+from tagger.labelled_files import read_labelled
 from tagger.labels import encode_labels, tag_list
 from tagger.tagger import TaggerConfig
 

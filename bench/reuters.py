@@ -24,7 +24,8 @@ from sklearn.svm import LinearSVC
 
 from tagger.baselines import plain_texts
 from tagger.features import count_all, small_indices
-from tagger.jobs import Job, Rejects, read_labelled
+from tagger.jobs import Job, Rejects
+from tagger.labelled_files import read_labelled
 from tagger.labels import encode_labels, tag_list
 from tagger.metrics import average_precision
 from tagger.tag_files import read_tags

@@ -238,8 +238,8 @@ class Answers:
     title: str
     text: str
     labeller: str
-    labelled_at: datetime
-    """The last answer's."""
+    labelled_at: datetime | None
+    """The last answer's; None where nobody has answered."""
     yes: tuple[str, ...]
     asked: tuple[str, ...]
     """Answered by yes or no."""

@@ -17,6 +17,7 @@ from db.bulk import insert_missing, table_of
 from db.columns import MAX_NAME, Answer, Source
 from db.engine import now, take_turns, writing
 from db.feed_values import recheck
+from db.job_lookup import other_spellings
 from db.labels import Batches, Said, check_name, chunks, find_tags, record
 from db.predictions import remove as remove_predictions
 from db.registry import CHAMPION, aliased
@@ -41,9 +42,13 @@ def content_id(title: str, body: str) -> str:
     Examples
     --------
     >>> content_id("Cook", "Busy kitchen.")
-    'text-c31e80f5be6b4bd5'
+    'text-19133c3907c45030'
     """
     return f"text-{digest(writable(title), writable(body)).hex()[:16]}"
+
+
+def nobody(line: int, id: str | None, reason: str) -> None:
+    """Is told of nothing."""
 
 
 @dataclass(slots=True)
@@ -51,11 +56,13 @@ class Imported:
     """What came of an import."""
 
     rows: int = 0
-    """Without those that were left out."""
+    """Without those that were left out: new, changed, unchanged and repeated ones."""
     new: int = 0
     changed: int = 0
     """Their text is another: they will be tagged anew. Or only a field is."""
     unchanged: int = 0
+    repeated: int = 0
+    """Rows of a posting that came before in the same import; the first counts."""
     reposts: int = 0
     """Of the new and changed ones."""
     labels: int = 0
@@ -67,6 +74,7 @@ def import_jobs(
     rows: Iterable[JobRow],
     *,
     reject: Reject,
+    unknown: Reject = nobody,
     labeller: str = "import",
     all_tags: Sequence[str] = (),
     name: str = "import",
@@ -81,6 +89,8 @@ def import_jobs(
     reject
         Gets the rows that can't be stored, and those whose id stood for another posting in a row
         before.
+    unknown
+        Is told of what a row says of a tag and can't be stored.
     labeller
         Who gave the tags of the rows.
     all_tags
@@ -94,7 +104,7 @@ def import_jobs(
         If the database fails. What was stored stays; importing again goes on after it.
     """
     check_name("labeller", labeller)
-    job = _JobImport(reject, labeller, Batches(name))
+    job = _JobImport(reject, unknown, labeller, Batches(name))
     with resumable(job.result):
         with writing(engine) as session:
             take_turns(session)
@@ -119,10 +129,13 @@ class _Stored(NamedTuple):
 class _JobImport:
     """One import: what it goes by, and how far it is."""
 
-    def __init__(self, reject: Reject, labeller: str, by_labeller: Batches) -> None:
+    def __init__(
+        self, reject: Reject, unknown: Reject, labeller: str, by_labeller: Batches
+    ) -> None:
         self.result = Imported()
-        self._reject, self._labeller, self._batches = reject, labeller, by_labeller
-        self._seen = Seen()
+        self._reject, self._unknown = reject, unknown
+        self._labeller, self._batches = labeller, by_labeller
+        self._seen, self._said = Seen(), Seen()
         self._tag_ids: set[int] = set()
 
     def add_tags(self, session: Session, names: Sequence[str]) -> None:
@@ -132,13 +145,17 @@ class _JobImport:
     def add(self, session: Session, batch: Sequence[JobRow]) -> dict[str, int]:
         """Store one batch; returns what to add to the result once it is committed."""
         at = now(session)
-        rows = list(self._named(batch))
+        rows = _as_stored(session, list(self._named(batch)))
         stored = _stored(session, [values["external_id"] for _, values in rows])
         new: dict[str, dict[str, Any]] = {}
         changed: dict[int, dict[str, Any]] = {}
         kept: list[tuple[JobRow, str]] = []
+        n_unchanged = 0
         came_before = self._seen.add([values["external_id"] for _, values in rows])
-        for (row, values), before in zip(rows, came_before, strict=True):
+        said = self._said.add(
+            [f"{values['external_id']}\0{row.tags}\0{row.not_tags}" for row, values in rows]
+        )
+        for (row, values), before, was_said in zip(rows, came_before, said, strict=True):
             name = values["external_id"]
             old = stored.get(name)
             in_batch = new.get(name) or (changed.get(old.id) if old else None)
@@ -146,18 +163,20 @@ class _JobImport:
             if before and known != values["text_hash"]:
                 self._reject(row.line, name, f"id {name!r:.60} stood for another posting before")
                 continue
-            if before and row.tags is not None and row.not_tags is None:
+            if before and row.tags is not None and row.not_tags is None and not was_said:
                 problem = f"job {name!r:.60} had tags in a row before; let its rows stand together"
                 self._reject(row.line, name, problem)
                 continue
             kept.append((row, name))
-            if in_batch:
+            if before:
                 continue
             values["imported_at"] = at
             if old is None:
                 new[name] = values
             elif difference := _difference(old, values):
                 changed[old.id] = {"id": old.id, "text_hash": old.text_hash} | difference
+            else:
+                n_unchanged += 1
         fresh = [job for job in changed.values() if "text" in job]
         ids = {one.external_id: one.id for one in stored.values()} | _insert(session, new)
         _change(session, list(changed.values()), [job["id"] for job in fresh])
@@ -166,11 +185,13 @@ class _JobImport:
         recheck(session, [job["id"] for job in changed.values() if "fields" in job])
         n_reposts = link(session, postings)
         announce(session, [posting.id for posting in postings])
+        n_rows = sum(row.n_rows for row, _ in kept)
         return {
-            "rows": len(kept),
+            "rows": n_rows,
             "new": len(new),
             "changed": len(changed),
-            "unchanged": len({name for _, name in kept}) - len(new) - len(changed),
+            "unchanged": n_unchanged,
+            "repeated": n_rows - len(new) - len(changed) - n_unchanged,
             "reposts": n_reposts,
             "labels": self._label(session, [(row, ids[name]) for row, name in kept]),
         }
@@ -203,13 +224,12 @@ class _JobImport:
         said: list[Said] = []
         for row, job_id in rows:
             for name in {*(row.tags or ()), *(row.not_tags or ())} - tag_ids.keys():
-                self._reject(
-                    row.line, row.id, f"a tag longer than {MAX_NAME} characters: {name[:20]!r}"
-                )
+                problem = f"a tag is longer than {MAX_NAME} characters: {name[:20]!r}"
+                self._unknown(row.line, row.id, problem)
             yes = {tag_ids[name] for name in row.tags or () if name in tag_ids}
             no = {tag_ids[name] for name in row.not_tags or () if name in tag_ids}
             if yes & no:
-                self._reject(row.line, row.id, "a tag is both yes and no; taken as unknown")
+                self._unknown(row.line, row.id, "a tag is both yes and no")
             if row.not_tags is None:
                 no = self._tag_ids - yes
             for tag_id in sorted(yes ^ no):
@@ -219,6 +239,17 @@ class _JobImport:
 
 
 # ---- what a batch does to the tables
+
+
+def _as_stored(
+    session: Session, rows: list[tuple[JobRow, dict[str, Any]]]
+) -> list[tuple[JobRow, dict[str, Any]]]:
+    """The rows, under the ids that their jobs have here."""
+    ids = [values["external_id"] for _, values in rows]
+    other = other_spellings(session, Job.external_id, ids)
+    for _, values in rows:
+        values["external_id"] = other.get(values["external_id"], values["external_id"])
+    return rows
 
 
 def _stored(session: Session, external_ids: Sequence[str]) -> dict[str, _Stored]:
@@ -241,15 +272,6 @@ def _difference(old: _Stored, values: dict[str, Any]) -> dict[str, Any]:
     if old.text_hash != values["text_hash"]:
         difference |= {name: values[name] for name in ("title", "text", "text_hash", "imported_at")}
     return difference
-
-
-def job_ids(session: Session, external_ids: Iterable[str]) -> dict[str, int]:
-    """Jobs by external id; those that are not there are left out."""
-    found: dict[str, int] = {}
-    for part in chunks(sorted(set(external_ids))):
-        query = select(Job.external_id, Job.id).where(Job.external_id.in_(part))
-        found |= dict(session.execute(query).all())
-    return found
 
 
 def _insert(session: Session, new: dict[str, dict[str, Any]]) -> dict[str, int]:

@@ -8,13 +8,14 @@ from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.orm import Session
 
 from db.engine import now, take_turns, writing
-from db.importing import job_ids
+from db.job_lookup import job_ids, other_spellings
 from db.labels import chunks
 from db.match_tables import CandidateCode
 from db.rows import (
     CandidateRow,
     EventRow,
     Reject,
+    Seen,
     batches,
     digest,
     fields_of,
@@ -23,10 +24,7 @@ from db.rows import (
     writable,
 )
 from db.schema import Candidate, Event, Job
-
-ACTIONS = ("impression", "view", "save", "visit", "apply", "dismiss", "reply")
-"""What a candidate does with a job; a reply is the employer's."""
-
+from tagger.column_options import ACTIONS
 
 # ---- candidates
 
@@ -39,40 +37,49 @@ class ImportedCandidates:
     """Without those that were left out."""
     new: int = 0
     changed: int = 0
+    unchanged: int = 0
+    repeated: int = 0
+    """Rows of a candidate who came before in the same import; the first counts."""
 
 
 def import_candidates(
     engine: Engine, rows: Iterable[CandidateRow], *, reject: Reject
 ) -> ImportedCandidates:
-    """Store candidates, each by its external id; the last row of an id counts.
+    """Store candidates, each by its external id; the first row of an id counts.
 
     Raises
     ------
     StoreError
         If the database fails. What was stored stays.
     """
-    result = ImportedCandidates()
+    result, seen = ImportedCandidates(), Seen()
     with resumable(result):
         for batch in batches(rows):
-            wanted: dict[str, CandidateRow] = {}
-            n_rows = 0
+            good = []
             for row in batch:
                 if problem := id_problem(row.id):
                     reject(row.line, row.id[:60], problem)
                 else:
-                    wanted[writable(row.id)] = row
-                    n_rows += 1
+                    good.append(row)
+            before = seen.add([writable(row.id) for row in good])
+            first = {
+                writable(row.id): row for row, was in zip(good, before, strict=True) if not was
+            }
             with writing(engine) as session:
                 take_turns(session)
-                n_new, n_changed = _store_candidates(session, wanted)
-            result.rows += n_rows
+                n_new, n_changed = _store_candidates(session, first)
+            result.rows += len(good)
             result.new += n_new
             result.changed += n_changed
+            result.unchanged += len(first) - n_new - n_changed
+            result.repeated += len(good) - len(first)
     return result
 
 
 def _store_candidates(session: Session, wanted: dict[str, CandidateRow]) -> tuple[int, int]:
     at = now(session)
+    other = other_spellings(session, Candidate.external_id, wanted)
+    wanted = {other.get(name, name): row for name, row in wanted.items()}
     stored: dict[str, Candidate] = {}
     for part in chunks(list(wanted)):
         query = select(Candidate).where(Candidate.external_id.in_(part))
@@ -108,6 +115,8 @@ class ImportedEvents:
     rows: int = 0
     """Without those that were left out."""
     new: int = 0
+    repeated: int = 0
+    """Events that are there already, or came before."""
     without_time: int = 0
     """Rows that don't say when it was."""
     new_candidates: int = 0
@@ -147,6 +156,7 @@ def import_events(
                 n_new, n_candidates = _store_events(session, good, jobs)
             result.rows += len(good)
             result.new += n_new
+            result.repeated += len(good) - n_new
             result.without_time += sum(row.occurred_at is None for row in good)
             result.new_candidates += n_candidates
             result.new_jobs += n_jobs if create_missing else 0
@@ -156,7 +166,10 @@ def import_events(
 def _is_good(row: EventRow, reject: Reject) -> bool:
     problem = id_problem(row.candidate, row.job, row.id or "-")
     if row.action not in ACTIONS:
-        problem = f"unknown action {row.action!r:.40}; known: {', '.join(ACTIONS)}"
+        problem = (
+            f"unknown action {row.action!r:.40}; say what it means with --action "
+            f"{row.action:.40}=OURS, where ours are {', '.join(ACTIONS)}"
+        )
     if problem:
         reject(row.line, row.id[:60] or None, problem)
     return not problem
@@ -212,12 +225,15 @@ def _candidate_ids(session: Session, external_ids: set[str]) -> tuple[dict[str, 
             found |= dict(session.execute(query.where(Candidate.external_id.in_(part))).all())
         return found
 
+    other = other_spellings(session, Candidate.external_id, external_ids)
+    spelled = {other.get(name, name): name for name in external_ids}
+    external_ids = set(spelled)
     missing = sorted(external_ids - stored().keys())
     if missing:
         at = now(session)
         rows = [{"external_id": one, "text": "", "imported_at": at} for one in missing]
         session.execute(insert(Candidate), rows)
-    return stored(), len(missing)
+    return {spelled[name]: id for name, id in stored().items()}, len(missing)
 
 
 def _make_jobs(session: Session, external_ids: set[str]) -> int:

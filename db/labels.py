@@ -33,8 +33,18 @@ def all_tags(session: Session, *, retired: bool = False) -> list[Tag]:
     return list(session.scalars(query if retired else query.where(Tag.retired_at.is_(None))))
 
 
-def find_tags(session: Session, names: Iterable[str], *, create: bool = False) -> dict[str, Tag]:
+def known_names(session: Session) -> list[str]:
+    """Every name of a tag, and every other name of one."""
+    return [*session.scalars(select(Tag.name)), *session.scalars(select(TagAlias.name))]
+
+
+def find_tags(
+    session: Session, names: Iterable[str], *, create: bool = False, merged: bool = True
+) -> dict[str, Tag]:
     """Tags by name or alias; `create` makes those that are missing, each at a new position.
+
+    A tag that was merged into another is retired, and its name is an alias of the other: it means
+    that one. Without `merged` it means itself, as in the columns of a model.
 
     Raises
     ------
@@ -46,7 +56,11 @@ def find_tags(session: Session, names: Iterable[str], *, create: bool = False) -
     for part in chunks(wanted):
         found |= {tag.name: tag for tag in session.scalars(select(Tag).where(Tag.name.in_(part)))}
         aliases = select(TagAlias.name, Tag).join(Tag).where(TagAlias.name.in_(part))
-        found |= {name: tag for name, tag in session.execute(aliases) if name not in found}
+        found |= {
+            name: tag
+            for name, tag in session.execute(aliases)
+            if name not in found or (merged and found[name].retired_at is not None)
+        }
     missing = [name for name in wanted if name not in found]
     if missing and not create:
         known = ", ".join(tag.name for tag in all_tags(session)[:20]) or "none yet"

@@ -104,7 +104,7 @@ def load_live(session: Session, model: Model, *, store: Path, load: Load) -> Liv
     predictor = load(folder)
     registered = select(ModelTag.tag_id, ModelTag.threshold).where(ModelTag.model_id == model.id)
     thresholds = dict(session.execute(registered).all())
-    tags = find_tags(session, predictor.tags)
+    tags = find_tags(session, predictor.tags, merged=False)
     tag_ids = [tags[name].id for name in predictor.tags]
     if set(tag_ids) != thresholds.keys():
         raise StoreError(

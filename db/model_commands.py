@@ -1,5 +1,6 @@
 """`jobtool models`: the registry on the command line."""
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,6 +170,50 @@ def promise(
     context.obj.show_promises(
         folder, wrong_at_most=wrong_at_most, confidence=confidence, as_json=as_json
     )
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="A model that jobtool train has saved.",
+        ),
+    ],
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Put it live, whatever the gate says.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
+    db: Database = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a model that was trained from files; it goes live if the gate finds it better.
+
+    It is copied into the store. Where it has learned from jobs that are labelled here, it looks
+    better than it is: jobtool retrain is judged more fairly.
+    """
+    from db.adding_models import add_model
+
+    with opened(db, create=True) as engine:
+        added = add_model(
+            engine,
+            folder,
+            store or Path(default_store(db or "")),
+            context.obj.trainer(seed),
+            name=folder.resolve().name,
+            unasked=promote,
+        )
+    if as_json:
+        return print_json(asdict(added))
+    outcome = "is live" if added.promoted else "does not go live"
+    typer.echo(f"model {added.model_id} ({added.folder}) {outcome}: {added.verdict}")
+    if not added.promoted:
+        typer.echo(f"To put it live all the same: jobtool models promote {added.model_id}")
 
 
 @app.command()

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.columns import MAX_ID
+from tagger.columns import is_null
 
 Reject = Callable[[int, str | None, str], None]
 """Is told the line, the id (None if there is none) and the reason of a row that is left out."""
@@ -42,6 +43,8 @@ class JobRow:
     """The tags that apply; None if nothing is said of tags."""
     not_tags: tuple[str, ...] | None = None
     """The tags that don't. None: every other tag of the file."""
+    n_rows: int = 1
+    """Rows of the source that it stands for."""
 
     @property
     def n_chars(self) -> int:
@@ -53,7 +56,10 @@ class LabelRow:
     """One answer."""
 
     line: int
-    job: str
+    job: str = ""
+    """Empty: `posting` tells which."""
+    posting: tuple[str, str] | None = None
+    """Title and text of the job, where they are known; the title may stand in the text."""
     tag: str
     label: str = "yes"
     labeller: str | None = None
@@ -125,13 +131,13 @@ def writable(text: str) -> str:
 
 
 def fields_of(others: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The other columns as JSON knows them; bytes and empty cells are left out. None for none.
+    """The other columns as JSON knows them; without bytes, empty cells and ``NULL`` as a word.
 
-    A column `fields` that holds an object, or one as a JSON string, is taken apart.
+    None for none. A column `fields` that holds an object, or one as a JSON string, is taken apart.
     """
     plain = {writable(str(name)): _plain(value) for name, value in (others or {}).items()}
     plain |= _unpacked(plain.pop("fields", None))
-    return {name: value for name, value in plain.items() if value not in (None, "")} or None
+    return {name: one for name, one in plain.items() if not (is_null(one) or one == "")} or None
 
 
 def _unpacked(value: Any) -> dict[str, Any]:
@@ -150,8 +156,9 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, bool | int) or value is None:
         return value
     if isinstance(value, float | Decimal):
-        number = int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
-        return number if math.isfinite(number) else None
+        if not math.isfinite(value):
+            return None
+        return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
     if isinstance(value, bytes | bytearray | memoryview) or depth == _MAX_DEPTH:
         return None
     if isinstance(value, Mapping):

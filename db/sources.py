@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 
 from db.engine import BUSY_S, first_line, make_engine, parse_url, translated
 from db.errors import StoreError
+from tagger.columns import Unreadable
 
 N_FETCHED = 500
 """Rows that the server sends at a time."""
@@ -71,6 +72,7 @@ def _read_only_engine(url: URL) -> Engine:
     if url.drivername.startswith("postgresql"):
         options = {"options": "-c default_transaction_read_only=on"}
         engine = make_engine(url, connect_args=options)
+        event.listen(engine, "connect", _make_lenient)
         return engine.execution_options(postgresql_readonly=True)
     engine = make_engine(url)
     event.listen(engine, "connect", _make_session_read_only)
@@ -82,7 +84,52 @@ def _read_only_sqlite(url: URL) -> Engine:
     if not path.is_file():
         raise StoreError(f"no database {path}")
     name = f"file:{quote(str(path.resolve()))}?mode=ro"
-    return make_engine(url, creator=lambda: sqlite3.connect(name, uri=True, timeout=BUSY_S))
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(name, uri=True, timeout=BUSY_S)
+        connection.text_factory = _decoded
+        return connection
+
+    return make_engine(url, creator=connect)
+
+
+def _decoded(data: bytes) -> str:
+    """A text of SQLite, which stores whatever bytes it is given."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        shown = data.decode("utf-8", "replace")
+        return Unreadable(shown, "not UTF-8; broken characters are replaced", is_usable=True)
+
+
+_TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
+
+
+def _make_lenient(connection: Any, _: Any) -> None:
+    """Let a time that Python has no value for, such as infinity, cost itself alone."""
+    from psycopg.adapt import Loader
+    from psycopg.errors import DataError
+    from psycopg.pq import Format
+
+    def lenient(inner: Any) -> type[Loader]:
+        class Lenient(Loader):
+            def __init__(self, oid: int, context: Any = None) -> None:
+                super().__init__(oid, context)
+                self._inner = inner(oid, context)
+
+            def load(self, data: Any) -> Any:
+                try:
+                    return self._inner.load(data)
+                except (DataError, ValueError, OverflowError):
+                    shown = bytes(data).decode("utf-8", "replace")
+                    return Unreadable(shown, f"{shown:.60} lies beyond the calendar")
+
+        return Lenient
+
+    for name in _TIMES:
+        oid = connection.adapters.types[name].oid
+        found = connection.adapters.get_loader(oid, Format.TEXT)
+        connection.adapters.register_loader(oid, lenient(found))
 
 
 _READING = {

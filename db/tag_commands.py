@@ -119,6 +119,36 @@ def alias(
 
 
 @app.command()
+def merge(
+    tag: TagName,
+    others: Annotated[
+        list[str], typer.Argument(metavar="OTHER...", help="Tags that mean the same.")
+    ],
+    db: Database = None,
+    labeller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who you are; your login name unless told.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge tags that mean the same: what was said of the others is said of TAG, too.
+
+    The others are retired; their history stays, and their names mean TAG from now on.
+    """
+    from getpass import getuser
+
+    from db.engine import writing
+    from db.merging_tags import merge_tags
+
+    with opened(db) as engine, writing(engine) as session:
+        done = merge_tags(session, tag, others, labeller or getuser())
+    if as_json:
+        return print_json(done._asdict())
+    typer.echo(
+        f"{', '.join(done.others)} now means {done.tag}; {n_of(done.n_labels, 'label')} added"
+    )
+
+
+@app.command()
 def retire(
     tag: TagName,
     restore: Annotated[bool, typer.Option("--restore", help="Put it back into use.")] = False,

@@ -195,5 +195,6 @@ class _Taken:
         if others:
             raise StoreError(
                 f"{name!r:.60} is already a name of tag {others[0]!r:.60}, or differs from one in "
-                "capitals or spaces only: use another"
+                "capitals or spaces only: use another, or merge tags that mean the same: "
+                "jobtool tags merge TAG OTHER..."
             )

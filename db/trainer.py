@@ -80,6 +80,19 @@ class Trainer(Protocol):
         of tags -> new.
         """
 
+    def describe(self, folder: Path) -> Trained:
+        """What a saved model says of itself; an error if it is not whole."""
+
+    def compare_added(
+        self,
+        snapshot: Snapshot,
+        champion: Path | None,
+        added: Path,
+        champion_rows: Sequence[int | None],
+        renamed: Mapping[str, str],
+    ) -> Comparison:
+        """As `compare`, for a model that has not learned from `snapshot.training`."""
+
     def check(
         self,
         champion: Path,

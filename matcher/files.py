@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from matcher.data import FloatArray, IntArray, Profiles, RawEvent, join, seconds, to_events
 from matcher.sources import Encoder, Known, Watch, textless
 from tagger.errors import DataError
+from tagger.files import PLAIN, Layout
 from tagger.records import iter_values
 from tagger.rejects import Rejects
 
@@ -35,6 +36,9 @@ class Files:
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Kind of file -> our column name -> what it is called there."""
     encoding: str = "utf-8"
+    layout: Layout = PLAIN
+    actions: Mapping[str, str] = field(default_factory=dict)
+    """What the events call an action -> ours; under "" the action of all."""
 
     def __post_init__(self) -> None:
         for kind in self.columns:
@@ -80,6 +84,8 @@ def _rows(files: Files, kind: str, path: Path, rejects: Rejects) -> Iterator[Any
         rejects=rejects,
         columns=files.columns.get(kind),
         encoding=files.encoding,
+        layout=files.layout,
+        actions=files.actions if kind == "events" else None,
         prefix=f"{kind}.",
     )
 

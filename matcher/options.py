@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from tagger.column_options import Actions, Delimiter, read_actions, read_layout
 from tagger.errors import DataError
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ class Named:
     tagger: TaggerDir = None
     word_vectors: WordVectorsFile = None
     column: Columns = None
+    action: Actions = None
+    delimiter: Delimiter = None
     encoding: Encoding = "utf-8"
     rejects: RejectFile = None
 
@@ -275,6 +278,8 @@ def opened(
             jobs=named.jobs,
             candidates=named.candidates,
             columns=parse_columns(named.column),
+            actions=read_actions(named.action),
+            layout=read_layout(named.delimiter),
             encoding=named.encoding,
         )
         known = read_files(asked, encoder=_encoder(host, named), rejects=rejects, watch=watched)
@@ -298,10 +303,11 @@ def _encoder(host: Host, named: Named) -> "Encoder | None":
 def store_of(context: typer.Context, named: Named) -> "AbstractContextManager[Store]":
     """The database that a command names; options that are for files are wrong use."""
     codes = (named.tagger, named.word_vectors)
-    if any((named.jobs, named.candidates, *codes, named.column, named.rejects)):
+    shape = (named.column, named.action, named.delimiter)
+    if any((named.jobs, named.candidates, *codes, *shape, named.rejects)):
         raise typer.BadParameter(
-            "--jobs, --candidates, --tagger, --word-vectors, --column and --rejects go with "
-            "--events"
+            "--jobs, --candidates, --tagger, --word-vectors, --column, --action, --delimiter and "
+            "--rejects go with --events"
         )
     if not named.db:
         raise typer.BadParameter("name a database with --db, or files: --events FILE")

@@ -82,10 +82,8 @@ class TagClassifier(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         chosen, on the labels of the other folds. A job's own label has a say only in a few numbers
         that many jobs share: how frequent its tags are expected to be, how long the network is
         trained, the weights of the stack (chosen on other jobs, but by what paths that learned
-        from this one say of those), the level that all folds are brought to, and what the final model says of unlabelled jobs, which the
-        thresholds of tags with few examples look at.
-    groups_ : shape (N,)
-        Equal for labelled jobs that repeat each other.
+        from this one say of those), the level that all folds are brought to, and what the final
+        model says of unlabelled jobs, which the thresholds of tags with few examples look at.
 
     References
     ----------

@@ -2,12 +2,57 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from tagger.files import Layout
     from tagger.tag_info import TagInfo
+
+
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIGN",
+        help="What separates the fields of a CSV file, such as '|' or '\\t'; by default its first "
+        "line tells.",
+    ),
+]
+TagSeparator = Annotated[
+    str,
+    typer.Option(metavar="SIGN", help="What separates the tags of one cell, such as ',' or '|'."),
+]
+
+
+Actions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--action",
+        metavar="THEIRS=OURS",
+        help="What an action is called in your events, as favourite=save; may be repeated. Without "
+        "THEIRS= it is the action of all events.",
+    ),
+]
+ACTIONS = ("impression", "view", "save", "visit", "apply", "dismiss", "reply")
+"""What a candidate does with a job; a reply is the employer's."""
+
+
+def read_layout(
+    delimiter: str | None = None, tag_separator: str = ";", feed: str | None = None
+) -> "Layout":
+    """How files are to be read, from options; ``\\t`` stands for a tab."""
+    from tagger.files import Layout
+
+    return Layout(
+        delimiter=None if delimiter is None else _sign(delimiter),
+        separator=_sign(tag_separator),
+        feed=feed,
+    )
+
+
+def _sign(said: str) -> str:
+    return {r"\t": "\t", "tab": "\t", r"\n": "\n"}.get(said, said)
 
 
 def parse_columns(pairs: Sequence[str] | None) -> dict[str, str] | None:
@@ -41,3 +86,19 @@ def read_tags_file(
 def _apart(pair: str) -> list[str]:
     parts = pair.split(",")
     return parts if all("=" in part for part in parts) else [pair]  # or a name has a comma
+
+
+def read_actions(said: Sequence[str] | None) -> dict[str, str]:
+    """What the events call an action -> ours, from ``--action`` options."""
+    found: dict[str, str] = {}
+    for one in said or ():
+        theirs, sign, ours = one.rpartition("=")
+        if ours.strip() not in ACTIONS:
+            raise typer.BadParameter(
+                f"--action {one}: write --action apply if all events are that, or THEIRS=OURS; "
+                f"ours are {', '.join(ACTIONS)}"
+            )
+        found[theirs.strip().lower() if sign else ""] = ours.strip()
+    if "" in found and len(found) > 1:
+        raise typer.BadParameter("one --action for all events, or THEIRS=OURS for each")
+    return found

@@ -1,11 +1,14 @@
 """From the columns of a file to ours: which is which, and what a cell says."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
+from typing import Self
 
 from tagger.errors import DataError
 
@@ -18,10 +21,39 @@ Cells = Mapping[str, object]
 _LABELS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 _LABELS |= {"unsure": "unsure", "": "unsure"}
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")  # no database or UTF-8 file takes these
+_NULLS = frozenset(
+    (*("none", "nan", "null", "nil", "\\n", "n/a", "#n/a", "<na>", "nat"), "undefined", "(null)")
+)
+"""What Python, pandas, SQL dumps, spreadsheets and JavaScript write for nothing, in lower case."""
+_LONGEST_NULL = 20
+_FLOAT_ID = re.compile(r"\d+\.0")
 
 
 class CellError(Exception):
-    """Why a row can't be used."""
+    """Why a row, or one value of it, can't be used."""
+
+
+class Unreadable(str):
+    """A value that a file or database holds, but can't give as what it is.
+
+    Parameters
+    ----------
+    shown
+        As much of it as can be shown.
+    reason
+        What is wrong with it.
+    is_usable
+        Whether a text may go by what is shown: all of it, but for single characters.
+    """
+
+    __slots__ = ("is_usable", "reason")
+    reason: str
+    is_usable: bool
+
+    def __new__(cls, shown: str, reason: str, *, is_usable: bool = False) -> Self:
+        self = super().__new__(cls, shown)
+        self.reason, self.is_usable = reason, is_usable
+        return self
 
 
 # ---- columns
@@ -65,8 +97,12 @@ def check_found(
     for ours in sorted(missing):
         raise DataError(
             f"{path} has no column {wanted[ours]!r}; it has: {some(names)}. "
-            f"Name yours with --column {prefix}{ours}=NAME"
+            f"Name yours with --column {prefix}{ours}=NAME{_OR_ELSE.get(ours, '')}"
         )
+
+
+_OR_ELSE = {"action": ", or say with --action apply that all events are that"}
+"""What else can be done about a column that is missing."""
 
 
 def check_header(
@@ -95,49 +131,35 @@ def some(names: Iterable[str]) -> str:
 
 
 def read_id(value: object) -> str:
-    """The id as a string; empty if there is none."""
+    """The id as a string; empty if there is none.
+
+    Examples
+    --------
+    >>> read_id(7.0), read_id("7.0"), read_id("v7.0")  # pandas turns whole numbers into floats
+    ('7', '7', 'v7.0')
+    """
     if is_null(value):
         return ""
     if isinstance(value, bool | list | dict):
-        raise CellError(f"the id is {_what(value)}")
-    return _writable(str(_whole(value))).strip()
+        raise CellError(f"the id is {what(value)}")
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        raise CellError(f"the id is {value}")
+    id = _writable(str(_whole(value))).strip()
+    return id[:-2] if _FLOAT_ID.fullmatch(id) else id
 
 
 def read_text(cells: Cells, name: str) -> str:
-    """The title, empty if there is none, or the text, which must be there."""
+    """The title or the text; empty if there is none. A number counts as its digits."""
     value = cells.get(name)
-    if isinstance(value, str):
-        return value
-    if not is_null(value):
-        raise CellError(f"the {name} is {_what(value)}, not a string")
-    if name == "text":
-        raise CellError("the text is null" if "text" in cells else "the row has no text")
-    return ""
-
-
-def read_labels(cells: Cells) -> tuple[Tags, Tags]:
-    """What a row says of tags: those that apply and those that don't, as in `Job`.
-
-    If there are both `tags` and `tag`, `tags` counts.
-    """
-    if "tag" in cells and "tags" not in cells:
-        return _read_one_tag(cells)
-    said_no = cells.get("not_tags")
-    is_blank = isinstance(said_no, str) and not said_no.strip()
-    yes = _read_tags(cells.get("tags"), "tags")
-    no = None if is_blank else _read_tags(said_no, "not_tags")
-    return (yes if no is None else yes or (), no)
-
-
-def _read_one_tag(cells: Cells) -> tuple[Tags, Tags]:
-    tag = cells["tag"]
-    if not is_null(tag) and not isinstance(tag, str):
-        raise CellError(f"the tag is {_what(tag)}, not a string")
-    named = _read_tags(None if is_null(tag) else [tag], "tag")
-    if "label" not in cells:
-        return named, None
-    label = read_label(cells["label"])
-    return (named or () if label == "yes" else (), named or () if label == "no" else ())
+    if is_null(value):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return str(_whole(value))
+    if not isinstance(value, str):
+        raise CellError(f"the {name} is {what(value)}, not a string")
+    return value
 
 
 def read_label(said: object) -> str:
@@ -146,31 +168,6 @@ def read_label(said: object) -> str:
     if label is None:
         raise CellError(f"the label {said!r:.60} is not yes, no or unsure")
     return label
-
-
-def _read_tags(value: object, name: str) -> Tags:
-    """Tags of a list or a cell, each once, in their order; empty ones and nulls are dropped."""
-    if is_null(value):
-        return None
-    if isinstance(value, str):
-        value = _split(value, name)
-    if not isinstance(value, list):
-        raise CellError(f"{name} is {_what(value)}, not a list of strings")
-    for one in value:
-        if not isinstance(one, str) and not is_null(one):
-            raise CellError(f"{name} holds {_what(one)}, not only strings")
-    cleaned = (tag_name(one) for one in value if isinstance(one, str))
-    return tuple(dict.fromkeys(filter(None, cleaned)))
-
-
-def _split(cell: str, name: str) -> object:
-    cell = cell.strip()
-    if not (cell.startswith("[") and cell.endswith("]")):
-        return cell.split(";")
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        raise CellError(f"{name} is a list that is not JSON; write: remote; sales") from None
 
 
 def tag_name(name: str) -> str:
@@ -189,15 +186,34 @@ def _writable(text: str) -> str:
 
 
 def is_null(value: object) -> bool:
-    """Whether a cell holds nothing."""
-    return value is None or value != value  # pandas writes a missing value as NaN
+    """Whether a cell holds nothing, or only the name of nothing that a program has written.
+
+    Examples
+    --------
+    >>> is_null(float("nan")), is_null("NULL"), is_null("no")
+    (True, True, False)
+    """
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_NULL and value.strip().casefold() in _NULLS
+    return is_missing(value)
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is none; a string always is one."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    # pandas writes a missing value as NaN, and NaT differs from itself, too
+    return value is None or (isinstance(value, float | datetime) and value != value)
 
 
 def _whole(value: object) -> object:
     """1 for 1.0: pandas turns whole numbers into floats where one is missing."""
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == value.to_integral_value() else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _what(value: object) -> str:
+def what(value: object) -> str:
+    """What a value is, for people."""
     kinds = {bool: "true or false", list: "a list", dict: "an object", str: "a string"}
     return kinds.get(type(value), f"{value!r:.40}")

@@ -6,19 +6,19 @@ What is slow to import is imported inside the commands, so that `--help` answers
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagger import display
+from tagger import column_options, display
 from tagger.column_options import parse_columns, read_tags_file
 from tagger.errors import DataError
 
 if TYPE_CHECKING:
-    from tagger.jobs import Job, Rejects
+    from tagger.jobs import Job, Reject, Rejects
 
 REJECTED = 3
 """Exit code where all went well but for some rows."""
@@ -101,6 +101,8 @@ Columns = Annotated[
     ),
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+Delimiter = column_options.Delimiter
+TagSeparator = column_options.TagSeparator
 RejectFile = Annotated[
     Path | None,
     typer.Option(
@@ -123,6 +125,8 @@ def train(
     seed: Seed = 0,
     column: Columns = None,
     encoding: Encoding = "utf-8",
+    delimiter: Delimiter = None,
+    tag_separator: TagSeparator = ";",
     rejects: RejectFile = None,
     plain_chain: Plain = False,
     as_json: AsJson = False,
@@ -137,6 +141,7 @@ def train(
     are separated by semicolons.
     """
     columns, infos = read_tags_file(tags, parse_columns(column), encoding)
+    layout = column_options.read_layout(delimiter, tag_separator)
     if not labelled and not infos:
         raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
     if not labelled and not unlabelled:
@@ -145,6 +150,7 @@ def train(
     labelled = labelled or []
     rejects = rejects or Path(f"{os.path.normpath(model)}.rejects.jsonl")
     load_keras()
+    from tagger.tag_doubts import find_doubts
     from tagger.training import tagger_config, train_tagger
 
     with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
@@ -156,10 +162,13 @@ def train(
             rejects=rejected,
             columns=columns,
             encoding=encoding,
+            layout=layout,
             config=tagger_config(wide=not plain_chain),
             seed=seed,
             show_progress=True,
         )
+        for doubt in find_doubts(row["tag"] for row in report.tags):
+            _tell(f"note: {doubt}")
         if as_json:
             return display.print_json({**report.to_json(), "rejected": rejected.count})
         display.print_training(report)
@@ -175,12 +184,17 @@ def tag_source(
     wrong_at_most: float | None,
     confidence: float,
     columns: dict[str, str] | None,
+    are_typed: bool,
     encoding: str,
+    delimiter: str | None,
     rejects: Path | None,
     n_workers: int | None,
     as_json: bool,
 ) -> None:
-    """Tag one posting, or a file of jobs, and print what comes of it: without --db."""
+    """Tag one posting, or a file of jobs, and print what comes of it: without --db.
+
+    Columns that are not typed are kept in a file of settings, and for files of jobs alone.
+    """
     from tagger.cores import one_thread, usable_cores
 
     with one_thread():
@@ -189,7 +203,7 @@ def tag_source(
         from tagger.tagging import check_apart, is_table, iter_rows, tag_file, tag_jobs
 
     if source is None or not is_table(source):
-        if output or columns or rejects or n_workers:
+        if output or (columns and are_typed) or rejects or n_workers:
             raise typer.BadParameter(
                 "--output, --column, --rejects and --workers are for files of jobs"
             )
@@ -215,6 +229,7 @@ def tag_source(
             "rejects": rejected,
             "columns": columns,
             "encoding": encoding,
+            "layout": column_options.read_layout(delimiter),
             "explain": explain,
             "promised": promised,
             "n_workers": n_workers or usable_cores(),
@@ -255,6 +270,8 @@ def evaluate(
     seed: Seed = 0,
     column: Columns = None,
     encoding: Encoding = "utf-8",
+    delimiter: Delimiter = None,
+    tag_separator: TagSeparator = ";",
     rejects: RejectFile = None,
     plain_chain: Plain = False,
     as_json: AsJson = False,
@@ -281,7 +298,9 @@ def evaluate(
     from tagger.training import cross_validate_files, evaluate_files, tagger_config
 
     with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
-        files: dict[str, Any] = {"rejects": rejected, "columns": columns, "encoding": encoding}
+        layout = column_options.read_layout(delimiter, tag_separator)
+        files: dict[str, Any] = {"rejects": rejected, "columns": columns}
+        files |= {"encoding": encoding, "layout": layout}
         if model:
             _tell("Use jobs that the model was not trained on: it looks better on those it was.")
             evaluation = evaluate_files(labelled, model, unlabelled=unlabelled or (), **files)
@@ -358,18 +377,21 @@ def collected(path: Path | None, *inputs: Path) -> "Iterator[Rejects]":
         try:
             yield rejects
         finally:
-            if rejects.count:
-                more = rejects.count - len(rejects.first)
-                _tell(
-                    f"{display.n_of(rejects.count, 'rejected row')}:",
-                    *(f"  {r}" for r in rejects.first),
-                )
-                if more:
-                    _tell(f"  and {more:,} more")
-                if path:
-                    _tell(f"All of them: {path}")
+            _tell_of(rejects.count, "rejected row", rejects.first)
+            _tell_of(rejects.n_unknown, "value that can't be read", rejects.first_unknown)
+            if path and (rejects.count or rejects.n_unknown):
+                _tell(f"All of them: {path}")
     if rejects.count:
         raise typer.Exit(REJECTED)
+
+
+def _tell_of(n: int, what: str, first: "Sequence[Reject]") -> None:
+    if n:
+        noun, _, more_of_it = what.partition(" that ")
+        more_of_it = more_of_it and f" that {more_of_it}"
+        _tell(f"{display.n_of(n, noun)}{more_of_it}:", *(f"  {one}" for one in first))
+    if n > len(first):
+        _tell(f"  and {n - len(first):,} more")
 
 
 def _rejects_beside(written: Path) -> Path:

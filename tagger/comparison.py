@@ -86,6 +86,7 @@ def compare_models(
     champion_rows: Sequence[int | None] | None = None,
     groups: Sequence[int] | None = None,
     renamed: Mapping[str, str] | None = None,
+    has_learned: bool = True,
     seed: int = 0,
 ) -> ModelComparison:
     """Compare two models on labelled jobs by answers that had not seen the job's label.
@@ -109,6 +110,8 @@ def compare_models(
         Of each job; those of equal value are drawn together in the bootstrap.
     renamed
         Names of tags that the champion knows -> what they are called now.
+    has_learned
+        Whether the challenger learned from `labelled`; else it is asked itself about all of them.
 
     Returns
     -------
@@ -119,7 +122,7 @@ def compare_models(
     DataError
         If `labelled` are not as many as the challenger learned from.
     """
-    if len(labelled) != len(challenger.held_out.label):
+    if has_learned and len(labelled) != len(challenger.held_out.label):
         raise DataError(
             f"the challenger learned from {len(challenger.held_out.label)} labelled jobs, "
             f"got {len(labelled)}"
@@ -138,9 +141,8 @@ def compare_models(
     jobs = [labelled[i] for i in judges]
     Y = encode_labels([_keeping(job, set(tags)) for job in jobs], tags)
     P_old, D_old = _answers(champion, challenger, jobs, [rows[i] for i in judges], names, tags)
-    column = [challenger.tags.index(tag) for tag in tags]
-    P_new = challenger.held_out.probability[np.ix_(judges, column)].astype(float)
-    D_new = challenger.held_out.decided[np.ix_(judges, column)]
+    own_rows = judges if has_learned else [None] * len(judges)
+    P_new, D_new = _answers(challenger, challenger, jobs, own_rows, challenger.tags, tags)
     by = np.asarray(judges if groups is None else [groups[i] for i in judges])
     old = resample(Y, P_old, D_old, groups=by, seed=seed)
     new = resample(Y, P_new, D_new, groups=by, seed=seed)

@@ -12,7 +12,8 @@ from tagger.errors import DataError
 from tagger.evaluate import cross_validate
 from tagger.evaluation import Evaluation
 from tagger.features import count_all, join_counted
-from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
+from tagger.jobs import Job, Rejects, iter_jobs
+from tagger.labelled_files import read_labelled
 from tagger.model import TagModel
 from tagger.report import write_report
 from tagger.tagged import TaggedJob, TagWriter

@@ -22,7 +22,7 @@ What is known of a job's tags:
 - `tag` without `label`: fully labelled. `tag` with `label`: only what is said is known.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial, reduce
@@ -36,19 +36,28 @@ from tagger.columns import (
     COLUMNS,
     CellError,
     Tags,
+    Unreadable,
+    is_null,
     read_id,
-    read_labels,
     read_text,
-    some,
     tag_name,
 )
-from tagger.errors import DataError
+from tagger.feeds import find_feed
+from tagger.files import PLAIN, Layout
 from tagger.rejects import Reject, Rejects
-from tagger.tables import Found, id_or_none, iter_table, named, split_table
-from tagger.tag_info import TagInfo, TagNames
+from tagger.tables import (
+    Found,
+    id_or_none,
+    iter_table,
+    named,
+    read_or_note,
+    readable,
+    split_table,
+)
+from tagger.tag_cells import read_labels
 from tagger.times import read_time
 
-__all__ = ["COLUMNS", "Job", "Reject", "Rejects", "iter_jobs", "read_labelled", "tag_name"]
+__all__ = ["COLUMNS", "Job", "Reject", "Rejects", "iter_jobs", "tag_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ def iter_jobs(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
     unique: bool = True,
     labels: bool = True,
     fields: bool = False,
@@ -89,7 +99,10 @@ def iter_jobs(
     rejects
         Gets every row that can't be used; the rest goes on.
     columns
-        Our column name to the file's: ``{"text": "description"}``.
+        Our column name to the file's: ``{"text": "description"}``; a name with dots in it, such as
+        ``identifier.value``, reaches into objects.
+    layout
+        How else the file is to be read.
     unique
         Reject a row whose id came before. Remembers a 64-bit hash and a line number per job.
     labels
@@ -109,10 +122,11 @@ def iter_jobs(
         rejects=rejects,
         columns=columns,
         encoding=encoding,
+        layout=layout,
         labels=labels,
         keep_others=fields,
     )
-    for line, job, _, _, others in records:
+    for line, job, _, _, others, _ in records:
         first = first_line.setdefault(hash(job.id), line) if unique else line
         if first == line:
             yield replace(job, fields=_short(others)) if others else job
@@ -124,66 +138,8 @@ def _short(others: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: cell
         for name, cell in others.items()
-        if not (isinstance(cell, str) and len(cell) > MAX_FIELD)
+        if not is_null(cell) and not (isinstance(cell, str) and len(cell) > MAX_FIELD)
     }
-
-
-def read_labelled(
-    paths: Iterable[Path],
-    *,
-    rejects: Rejects,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
-    tags: Sequence[TagInfo] | None = None,
-) -> list[Job]:
-    """Read all jobs of some files, each once, with all that was said of its tags.
-
-    Rows with the same id, title and text become one job with the union of their tags. A tag
-    that is both "yes" and "no" becomes unknown and is reported; a row with the id of an earlier
-    one but another title or text is rejected.
-
-    Parameters
-    ----------
-    paths, rejects, columns, encoding
-        As in `iter_jobs`. Rows without an id are told apart by file and row number, those with
-        a column `tag` by title and text.
-    tags
-        The tags that count, by their names and other names of them; others are reported and
-        dropped. None: all tags of the files.
-
-    Returns
-    -------
-    Jobs in the order of the files, tags sorted. A job of which nothing is known is unlabelled.
-    """
-    paths = list(paths)
-    prefixes = _id_prefixes(paths)
-    known = None if tags is None else frozenset(tag.name for tag in tags)
-    names = TagNames(tags or ())
-    gathered: dict[str, _Gathered] = {}
-    ids_by_text: dict[tuple[str, str], str] = {}
-    for path in paths:
-        records = iter_records(path, rejects=rejects, columns=columns, encoding=encoding)
-        for line, job, implicit, *_ in records:
-            if implicit:
-                job = replace(job, id=prefixes[path] + job.id)
-            if implicit == "tag":
-                job = replace(job, id=ids_by_text.setdefault((job.title, job.text), job.id))
-            if known is not None:
-                job, problems = _by_own_names(job, names, known)
-                for problem in problems:
-                    rejects.add(path, line, job.id, problem)
-            whole = gathered.setdefault(job.id, _Gathered(job, path, line))
-            whole.add(job, path, line, rejects)
-    all_tags = known or frozenset().union(*(whole.yes | whole.no for whole in gathered.values()))
-    return [whole.to_job(all_tags) for whole in gathered.values()]
-
-
-def _id_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
-    """What to put before row numbers, so that they tell jobs of several files apart."""
-    if len(paths) == 1:
-        return {paths[0]: ""}
-    are_distinct = len({path.name for path in paths}) == len(paths)
-    return {path: f"{path.name if are_distinct else path.as_posix()}:" for path in paths}
 
 
 class Record(NamedTuple):
@@ -196,6 +152,8 @@ class Record(NamedTuple):
     posted_at: datetime | None = None
     others: Mapping[str, Any] = MappingProxyType({})
     """The columns that are none of ours, as they came."""
+    n_rows: int = 1
+    """Rows of the file that it stands for."""
 
 
 def iter_records(
@@ -204,15 +162,19 @@ def iter_records(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
     labels: bool = True,
     all_columns: bool = False,
     keep_others: bool = False,
 ) -> Iterator[Record]:
     """Read rows one by one as they are, the same id perhaps more than once.
 
+    A job is rejected if it has neither title nor text. Whatever else of a row can't be read counts
+    as unknown and is told of.
+
     Parameters
     ----------
-    path, rejects, columns, encoding, labels
+    path, rejects, columns, encoding, layout, labels
         As in `iter_jobs`.
     all_columns
         Read `posted_at` and the columns that are none of ours too.
@@ -227,9 +189,11 @@ def iter_records(
         must=columns or (),
         rejects=rejects,
         encoding=encoding,
+        layout=layout,
+        feed=partial(find_feed, name=layout.feed) if layout.feed or not columns else None,
         keep_others=all_columns or keep_others,
     )
-    return _to_records(rows, partial(rejects.add, path), labels=labels)
+    return _to_records(rows, path, rejects, labels=labels, separator=layout.separator)
 
 
 def split_records(
@@ -238,24 +202,28 @@ def split_records(
     *,
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
+    layout: Layout = PLAIN,
     labels: bool = True,
 ) -> Iterator[Record]:
     """The same for rows that come from elsewhere, such as a query; errors call it `name`."""
     wanted = _wanted(columns, labels=labels, all_columns=True)
     found = split_table(rows, name, wanted, {"text", *(columns or ())})
-    return _to_records(found, partial(rejects.add, name), labels=labels)
+    return _to_records(found, name, rejects, labels=labels, separator=layout.separator)
 
 
 def _to_records(
-    rows: Iterable[Found], reject: Callable[[int, str | None, str], None], *, labels: bool
+    rows: Iterable[Found], name: Path | str, rejects: Rejects, *, labels: bool, separator: str
 ) -> Iterator[Record]:
     for row in rows:
+        unknown: list[str] = []
         try:
-            record = _to_record(row, labels=labels)
+            record = _to_record(row, unknown, labels=labels, separator=separator)
         except CellError as error:
-            reject(row.line, id_or_none(row.cells), str(error))
-        else:
-            yield record
+            rejects.add(name, row.line, id_or_none(row.cells), str(error))
+            continue
+        for reason in unknown:
+            rejects.unknown(name, row.line, id_or_none(row.cells), reason)
+        yield record
 
 
 def tag_names(records: Iterable[Record]) -> list[str]:
@@ -276,6 +244,7 @@ def _posting(record: Record) -> tuple[str, str, str]:
 
 
 def _merged(one: Record, other: Record) -> Record:
+    one = one._replace(n_rows=one.n_rows + other.n_rows)
     jobs = [record.job for record in (one, other) if record.job.tags is not None]
     if not jobs:
         return one
@@ -295,74 +264,48 @@ def _wanted(
     return {name: theirs for name, theirs in wanted.items() if name not in unread}
 
 
-def _to_record(row: Found, *, labels: bool) -> Record:
+def _to_record(row: Found, unknown: list[str], *, labels: bool, separator: str) -> Record:
+    """One row; what of it can't be read is added to `unknown`."""
     cells = row.cells
     if not labels:
         cells = {name: cell for name, cell in cells.items() if name not in ABOUT_TAGS}
-    id = read_id(cells.get("id"))
-    title, text = read_text(cells, "title"), read_text(cells, "text")
+    id: str = read_or_note(read_id, cells.get("id"), None)
+    title, text = (_read_part(cells, name, unknown) for name in ("title", "text"))
     if not title.strip() and not text.strip():
-        raise CellError("empty posting")
-    job = Job(id or f"row {row.number}", title, text, *read_labels(cells))
+        raise CellError(unknown[0] if unknown else _why_empty(cells))
+    tags, not_tags = _read_tags(cells, unknown, separator)
+    job = Job(id or f"row {row.number}", title, text, tags, not_tags)
     implicit = "" if id else "tag" if "tag" in cells else "row"
-    return Record(row.line, job, implicit, read_time(cells.get("posted_at")), row.others)
+    posted_at = read_or_note(read_time, cells.get("posted_at"), unknown)
+    return Record(row.line, job, implicit, posted_at, readable(row.others, unknown))
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """What all rows of one job say."""
-
-    job: Job
-    path: Path
-    line: int
-    yes: set[str] = field(default_factory=set)
-    no: set[str] = field(default_factory=set)
-    is_full: bool = False
-
-    def add(self, job: Job, path: Path, line: int, rejects: Rejects) -> None:
-        first = f"first on line {self.line}" + (f" of {self.path}" if path != self.path else "")
-        if (job.title, job.text) != (self.job.title, self.job.text):
-            reason = f"id {job.id!r:.60} stands for another posting, {first}"
-            rejects.add(path, line, job.id, reason)
-            return
-        disputed = self.yes & self.no
-        self.yes.update(job.tags or ())
-        self.no.update(job.not_tags or ())
-        self.is_full |= job.tags is not None and job.not_tags is None
-        for tag in sorted((self.yes & self.no) - disputed):
-            reason = f"tag {tag!r:.60} is both yes and no ({first}); taken as unknown"
-            rejects.add(path, line, job.id, reason)
-
-    def to_job(self, all_tags: Iterable[str]) -> Job:
-        disputed = self.yes & self.no
-        no = self.no
-        if self.is_full:
-            no = set(all_tags) - self.yes
-        elif not self.yes ^ self.no:
-            return replace(self.job, tags=None, not_tags=None)
-        is_partial = disputed or not self.is_full
-        return replace(
-            self.job,
-            tags=tuple(sorted(self.yes - disputed)),
-            not_tags=tuple(sorted(no - disputed)) if is_partial else None,
-        )
+def _why_empty(cells: Mapping[str, Any]) -> str:
+    if "text" not in cells:
+        return "the row has no text"
+    return "the text is null" if is_null(cells["text"]) else "empty posting"
 
 
-def _by_own_names(job: Job, names: TagNames, known: Iterable[str]) -> tuple[Job, list[str]]:
-    """A job with the tags' own names, without tags that are not known; and what those are."""
-    own: dict[str, str | None] = {}
-    problems = []
-    for tag in sorted({*(job.tags or ()), *(job.not_tags or ())}):
-        try:
-            own[tag] = names.find(tag)
-        except DataError as error:
-            own[tag] = None
-            problems.append(str(error))
-        else:
-            if own[tag] is None:
-                problems.append(f"unknown tag {tag!r:.60}; known: {some(sorted(known))}")
-    yes, no = (
-        None if tags is None else tuple(dict.fromkeys(filter(None, (own[tag] for tag in tags))))
-        for tags in (job.tags, job.not_tags)
-    )
-    return replace(job, tags=yes, not_tags=no), problems
+def _read_part(cells: Mapping[str, Any], name: str, unknown: list[str]) -> str:
+    """The title or the text; empty if it can't be read.
+
+    Bytes of another encoding reject the row: the whole file may have it.
+    """
+    cell = cells.get(name)
+    if isinstance(cell, Unreadable):
+        if not cell.is_usable:
+            raise CellError(cell.reason)
+        unknown.append(f"the {name}: {cell.reason}")
+    return read_or_note(lambda _: read_text(cells, name), cell, unknown) or ""
+
+
+def _read_tags(cells: Mapping[str, Any], unknown: list[str], separator: str) -> tuple[Tags, Tags]:
+    """What a row says of tags; nothing, if a part of that can't be read."""
+    try:
+        for name in ABOUT_TAGS:
+            if isinstance(cell := cells.get(name), Unreadable):
+                raise CellError(f"{name}: {cell.reason}")
+        return read_labels(cells, separator)
+    except CellError as error:
+        unknown.append(str(error))
+        return None, None

@@ -1,4 +1,7 @@
-"""Rows that can't be used: counted, the first few kept for display, all written down if asked."""
+"""Rows that can't be used, and values that count as unknown: counted, written down if asked.
+
+The first few are kept for display.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -44,6 +47,9 @@ class Rejects:
         self.n_kept = n_kept
         self.count = 0
         self.first: list[Reject] = []
+        self.n_unknown = 0
+        """Values that can't be read and count as unknown, in rows that were kept."""
+        self.first_unknown: list[Reject] = []
         self._stream: TextIO | None = None
 
     def add(self, file: Path | str, line: int, id: str | None, reason: str) -> None:
@@ -54,10 +60,19 @@ class Rejects:
         DataError
             If the file of rejects can't be written.
         """
-        reject = Reject(line, id, reason, str(file))
         self.count += 1
-        if len(self.first) < self.n_kept:
-            self.first.append(reject)
+        self._keep(Reject(line, id, reason, str(file)), self.first)
+
+    def unknown(self, file: Path | str, line: int, id: str | None, reason: str) -> None:
+        """Count one value that becomes unknown and write it down, as `add` does for rows."""
+        self.n_unknown += 1
+        self._keep(
+            Reject(line, id, f"{reason}; it counts as unknown", str(file)), self.first_unknown
+        )
+
+    def _keep(self, reject: Reject, first: list[Reject]) -> None:
+        if len(first) < self.n_kept:
+            first.append(reject)
         if self.path is not None:
             self._write(self.path, reject)
 

@@ -97,7 +97,22 @@ def train_challenger(
         seen = others if len(others.measures) else counted
         drift = _drift(before, tagger.model_, seen) if refresh else 0.0
     tagger.save(folder, parent=parent)
-    model = tagger.model_
+    return _described(folder, tagger.model_, tagger.seed, drift)
+
+
+def describe_model(folder: Path) -> TrainedModel:
+    """What a saved model says of itself, wherever it was trained.
+
+    Raises
+    ------
+    ModelError
+        If it is not whole.
+    """
+    model = TagModel.load(folder)
+    return _described(folder, model, int(model.meta.get("seed") or 0), None)
+
+
+def _described(folder: Path, model: TagModel, seed: int, drift: float | None) -> TrainedModel:
     data = model.meta["data"]
     return TrainedModel(
         sha256=hashlib.sha256((folder / META).read_bytes()).hexdigest(),
@@ -107,7 +122,7 @@ def train_challenger(
         },
         n_yes=dict(data["yes"]),
         remarks=model.remarks,
-        seed=tagger.seed,
+        seed=seed,
         versions=versions(),
         metrics={
             **model.meta["metrics"],

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tagger.columns import fold, is_null, tag_name
+from tagger.columns import fold, is_missing, tag_name
 from tagger.errors import DataError
 
 MAX_DESCRIPTION = 10_000
@@ -220,7 +220,7 @@ def read_share(value: object) -> float | None:
     DataError
         If it is no number. `TagInfo` checks the range.
     """
-    if is_null(value) or (isinstance(value, str) and not value.strip()):
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return None
     try:
         if isinstance(value, str) and value.strip().endswith("%"):
@@ -231,7 +231,7 @@ def read_share(value: object) -> float | None:
 
 
 def _one_line(value: object, column: str) -> str:
-    if is_null(value):
+    if is_missing(value):
         return ""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise DataError(f"the {column} is {_what(value)}, not a string: put it in quotes")
@@ -240,7 +240,7 @@ def _one_line(value: object, column: str) -> str:
 
 def _terms(value: object, column: str) -> tuple[str, ...]:
     """Terms of a list, or of a cell with separators; empty ones dropped."""
-    if is_null(value):
+    if is_missing(value):
         return ()
     if isinstance(value, str):
         value = _split(value, column)

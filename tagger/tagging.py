@@ -15,8 +15,9 @@ import numpy as np
 from tagger.errors import DataError, JobtoolError
 from tagger.features import BATCH, count
 from tagger.feed_facts import Suggester
-from tagger.files import MAX_CHARS, TEXT_KINDS
+from tagger.files import OTHER_KINDS, PLAIN, TEXT_KINDS, Layout
 from tagger.jobs import Job, Rejects, iter_jobs
+from tagger.lines import MAX_CHARS
 from tagger.metrics import plain
 from tagger.model import FloatArray, TagModel
 from tagger.tag_info import TagInfo
@@ -32,7 +33,7 @@ N_ALONE = 4
 N_ALONE_EXPLAINED = 1
 """The same where each job is explained, which takes many times as long."""
 
-_TABLES = (*TEXT_KINDS, *(f"{kind}.gz" for kind in TEXT_KINDS), ".parquet")
+_TABLES = (*TEXT_KINDS, *(f"{kind}.gz" for kind in TEXT_KINDS), *OTHER_KINDS)
 _NO_TEXT = {
     b"%PDF": "is a PDF; make text of it first, for example: pdftotext FILE.pdf -",
     b"PK\x03\x04": "is a Word, Excel or zip file; save its text as UTF-8 first",
@@ -231,6 +232,7 @@ def tag_file(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
     explain: bool = False,
     promised: FloatArray | None = None,
     n_workers: int = 1,
@@ -265,6 +267,7 @@ def tag_file(
             rejects=rejects,
             columns=columns,
             encoding=encoding,
+            layout=layout,
             explain=explain,
             promised=promised,
             n_workers=n_workers,
@@ -284,6 +287,7 @@ def iter_rows(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
     explain: bool = False,
     promised: FloatArray | None = None,
     n_workers: int = 1,
@@ -299,7 +303,13 @@ def iter_rows(
         monitor_interval = 0  # no thread that redraws it: workers are forked where there is none
 
     jobs = iter_jobs(
-        source, rejects=rejects, columns=columns, encoding=encoding, labels=False, fields=True
+        source,
+        rejects=rejects,
+        columns=columns,
+        encoding=encoding,
+        layout=layout,
+        labels=False,
+        fields=True,
     )
     work = _Work(model, kind, explain, feed_of(model), promised)
     tagged = _tag_batches(work, _batches(jobs), n_workers, is_stream=not source.is_file())

@@ -10,7 +10,9 @@ from typing import Any
 from tagger.classifier import TagConfig
 from tagger.evaluate import cross_validate, evaluate_model
 from tagger.evaluation import Evaluation
-from tagger.jobs import Job, Rejects, iter_jobs, read_labelled
+from tagger.files import PLAIN, Layout
+from tagger.jobs import Job, Rejects, iter_jobs
+from tagger.labelled_files import read_labelled
 from tagger.model import TagModel
 from tagger.storage import check_replaceable
 from tagger.tag_info import TagInfo
@@ -49,6 +51,7 @@ def train_tagger(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
     config: TaggerConfig | None = None,
     seed: int = 0,
     show_progress: bool = False,
@@ -65,7 +68,7 @@ def train_tagger(
     model
         Folder to write; an older model in it is replaced when the new one is whole. Learning
         curves go into a folder beside it, named like it with ``.logs`` after it.
-    rejects, columns, encoding
+    rejects, columns, encoding, layout
         As in `tagger.jobs.iter_jobs`.
 
     Raises
@@ -78,8 +81,12 @@ def train_tagger(
     started = time.monotonic()
     check_replaceable(model)
     logs = Path(f"{os.path.normpath(model)}.logs")
-    jobs = read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding)
-    others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
+    jobs = read_labelled(
+        labelled, rejects=rejects, columns=columns, encoding=encoding, layout=layout
+    )
+    others = iter_files(
+        unlabelled, rejects=rejects, columns=columns, encoding=encoding, layout=layout
+    )
     tagger = JobTagger(config, seed=seed).fit(
         jobs, others, tags=tags, show_progress=show_progress, log_dir=logs
     )
@@ -102,11 +109,12 @@ def iter_files(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
 ) -> Iterator[Job]:
     """Jobs of several files one after the other, without what is said of their tags."""
     for path in paths:
         yield from iter_jobs(
-            path, rejects=rejects, columns=columns, encoding=encoding, labels=False
+            path, rejects=rejects, columns=columns, encoding=encoding, layout=layout, labels=False
         )
 
 
@@ -123,6 +131,7 @@ def evaluate_files(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
 ) -> Evaluation:
     """Evaluate a saved model on files of jobs it was not trained on.
 
@@ -131,9 +140,16 @@ def evaluate_files(
     """
     loaded = TagModel.load(model)
     jobs = read_labelled(
-        labelled, rejects=rejects, columns=columns, encoding=encoding, tags=loaded.infos
+        labelled,
+        rejects=rejects,
+        columns=columns,
+        encoding=encoding,
+        layout=layout,
+        tags=loaded.infos,
     )
-    others = iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding)
+    others = iter_files(
+        unlabelled, rejects=rejects, columns=columns, encoding=encoding, layout=layout
+    )
     return evaluate_model(loaded, jobs, others)
 
 
@@ -145,6 +161,7 @@ def cross_validate_files(
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    layout: Layout = PLAIN,
     n_folds: int = 5,
     config: TaggerConfig | None = None,
     seed: int = 0,
@@ -152,8 +169,8 @@ def cross_validate_files(
 ) -> Evaluation:
     """Cross-validate training on files; see `tagger.evaluate.cross_validate`."""
     return cross_validate(
-        read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding),
-        iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding),
+        read_labelled(labelled, rejects=rejects, columns=columns, encoding=encoding, layout=layout),
+        iter_files(unlabelled, rejects=rejects, columns=columns, encoding=encoding, layout=layout),
         tags=tags,
         config=config,
         n_folds=n_folds,

@@ -1,4 +1,4 @@
-"""Files of rows, written whole or not at all: JSON lines, a JSON list, CSV and Parquet."""
+"""Files of rows, written whole or not at all: JSON lines, a JSON list, CSV, Excel, Parquet."""
 
 import csv
 import gzip
@@ -13,8 +13,10 @@ from types import TracebackType
 from typing import Any, BinaryIO, ClassVar, Self, TextIO, cast
 
 from tagger.errors import DataError
+from tagger.excel_writing import SheetWriter
 
 N_PARQUET = 1000  # rows that are written at a time
+_WHOLE = (".xlsx", ".parquet")  # compressed by themselves
 
 
 class PartWriter:
@@ -33,9 +35,9 @@ class PartWriter:
         self.n_rows = 0
         self.kind = Path(output.name.lower().removesuffix(".gz")).suffix
         zipped = output.name.lower().endswith(".gz")
-        if self.kind not in self.kinds or (zipped and self.kind == ".parquet"):
-            text = ", ".join(kind for kind in self.kinds if kind != ".parquet")
-            more = " or .parquet" if ".parquet" in self.kinds else ""
+        if self.kind not in self.kinds or (zipped and self.kind in _WHOLE):
+            text = ", ".join(kind for kind in self.kinds if kind not in _WHOLE)
+            more = " or .xlsx or .parquet" if ".parquet" in self.kinds else ""
             raise DataError(f"{output}: the name must end in {text} (each also .gz){more}")
 
     def __enter__(self) -> Self:
@@ -82,10 +84,10 @@ class RowWriter(PartWriter):
         Name to what it holds: text, texts, time, number, numbers, flag or object. An object goes
         into CSV and Parquet as a string of JSON, numbers into CSV. Rows may lack some columns.
     objects_only
-        Rows are objects of any shape: no CSV, no Parquet.
+        Rows are objects of any shape: no CSV, no Excel, no Parquet.
     """
 
-    kinds: tuple[str, ...] = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+    kinds: tuple[str, ...] = (".jsonl", ".ndjson", ".json", ".csv", ".xlsx", ".parquet")
 
     def __init__(
         self, output: Path, columns: Mapping[str, str], *, objects_only: bool = False
@@ -99,6 +101,10 @@ class RowWriter(PartWriter):
         if self.kind == ".parquet":
             self._begin_parquet()
             return
+        if self.kind == ".xlsx":
+            self._sheet = SheetWriter(self.output, tuple(self._columns))
+            self.stack.callback(self._sheet.discard)
+            return
         super().begin()
         if self.kind == ".csv":
             self._csv = csv.writer(self.stream, lineterminator="\n")
@@ -109,6 +115,8 @@ class RowWriter(PartWriter):
         with writing(self.output):
             if self.kind == ".csv":
                 self._csv.writerow([as_cell(row.get(name)) for name in self._columns])
+            elif self.kind == ".xlsx":
+                self._sheet.write([as_cell(row.get(name)) for name in self._columns])
             elif self.kind == ".parquet":
                 self._waiting.append({name: self._plain(row, name) for name in self._columns})
                 if len(self._waiting) == N_PARQUET:
@@ -122,6 +130,8 @@ class RowWriter(PartWriter):
     def end(self) -> None:
         if self.kind == ".json":
             self.stream.write("\n]\n" if self.n_rows else "[]\n")
+        elif self.kind == ".xlsx":
+            self._sheet.save(self.part)
         elif self.kind == ".parquet":
             self._write_waiting()
 
@@ -190,7 +200,7 @@ def as_cell(value: Any) -> object:
 
 def joined(tags: Sequence[str]) -> str:
     """Tags in one cell: separated by semicolons, or a JSON list where one of them needs it."""
-    if any(";" in tag or tag.startswith("[") for tag in tags):
+    if any(";" in tag or tag.startswith(("[", "{", "(")) for tag in tags):
         return json.dumps(tags, ensure_ascii=False)
     return "; ".join(tags)
 

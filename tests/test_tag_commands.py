@@ -69,7 +69,7 @@ def test_what_is_exported_can_be_imported(name: str, monkeypatch: pytest.MonkeyP
 
 def test_an_export_that_no_import_takes_says_so():
     Path("jobs.csv").write_text("id,text,tags\n1,Work from home,remote\n2,At home,Remote\n")
-    assert jobtool("import", "jobs", "jobs.csv").exit_code == 0
+    assert jobtool("import", "jobs", "jobs.csv", "--yes").exit_code == 0
     done = jobtool("tags", "export", "out.csv")
     assert done.exit_code == 0
     assert "jobtool tags import will refuse this file: tags 'R" in done.stderr

@@ -25,7 +25,34 @@ def test_counts_are_told_with_the_rejects_apart() -> None:
     assert jobtool("import", "jobs", "jobs.csv").stdout.startswith("2 rows: 2 new, ")
     done = jobtool("import", "labels", "labels.csv")
     assert done.exit_code == 3
-    assert done.stdout == "1 row: 1 label, 2 rejected\nNew tags: care\n"
+    assert done.stdout == "3 rows: 1 label, 0 unchanged, 0 older, 2 rejected\nNew tags: care\n"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json"])
+def test_labels_that_look_joined_stop_the_import_and_can_be_split(kind: str) -> None:
+    path, form = Path(f"labels.{kind}"), []
+    if kind == "csv":
+        path.write_text('job,tag\na,"care, nights"\n')
+    else:
+        path.write_text('{"text": "Night nurse", "label": ["care, nights"]}')
+        form = ["--format", "doccano"]
+    jobtool("import", "jobs", "jobs.csv")
+    stopped = jobtool("import", "labels", path.name, *form)
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert "look like several joined by ',': 'care, nights'" in stopped.stderr
+    done = jobtool("import", "labels", path.name, *form, "--tag-separator", ",")
+    assert "New tags: care, nights" in done.stdout
+
+
+def test_tags_that_only_capitals_tell_from_known_ones_stop_the_import() -> None:
+    Path("more.jsonl").write_text('{"text": "Cook", "tags": ["Care"]}')
+    Path("labels.csv").write_text("job,tag\na,care\n")
+    jobtool("import", "jobs", "jobs.csv")
+    jobtool("import", "labels", "labels.csv")
+    stopped = jobtool("import", "jobs", "more.jsonl")
+    assert (stopped.exit_code, "capitals and spaces: 'Care', 'care'" in stopped.stderr) == (1, True)
+    assert jobtool("import", "jobs", "more.jsonl", "--yes").exit_code == 0
+    assert jobtool("import", "jobs", "more.jsonl").exit_code == 0  # it is known now
 
 
 def test_an_unknown_format_is_wrong_use() -> None:

@@ -223,15 +223,32 @@ def test_with_not_tags_only_what_is_said_is_known(engine: Engine):
 
 
 def test_a_tag_that_is_both_yes_and_no_is_reported(engine: Engine):
-    _, rejected = run(engine, changed(NURSE, tags=("care", "sea"), not_tags=("sea",)))
+    told: list[tuple] = []
+    row = changed(NURSE, tags=("care", "sea"), not_tags=("sea",))
+    _, rejected = run(engine, row, unknown=lambda *one: told.append(one))
     assert held(engine) == {("n", "care"): Answer.YES}
-    assert "both yes and no" in rejected[0][2]
+    assert ([one[2] for one in told], rejected) == (["a tag is both yes and no"], [])
 
 
 def test_a_tag_that_is_too_long_costs_no_other_label(engine: Engine):
-    _, rejected = run(engine, changed(NURSE, tags=("care", "x" * 201), not_tags=()))
+    told: list[tuple] = []
+    row = changed(NURSE, tags=("care", "x" * 201), not_tags=())
+    _, rejected = run(engine, row, unknown=lambda *one: told.append(one))
     assert held(engine) == {("n", "care"): Answer.YES}
-    assert "a tag longer than 200" in rejected[0][2]
+    assert "a tag is longer than 200" in told[0][2]
+    assert rejected == []
+
+
+def test_rows_that_come_again_are_repeated_whatever_their_fields(engine: Engine):
+    rome, oslo = (changed(COOK, fields={"city": city}) for city in ("Rome", "Oslo"))
+    tagged = changed(NURSE, tags=("care",))
+    rows = rome, tagged, oslo, tagged
+    first, rejected = run(engine, *rows, all_tags=["care", "sea"])
+    again, _ = run(engine, *rows, all_tags=["care", "sea"])
+    assert (first.rows, first.new, first.repeated, rejected) == (4, 2, 2, [])
+    assert (again.changed, again.unchanged, again.repeated, again.labels) == (0, 2, 2, 0)
+    _, rejected = run(engine, tagged, COOK, changed(NURSE, tags=("sea",)))
+    assert "had tags in a row before" in rejected[0][2]
 
 
 def test_labels_name_the_labeller(engine: Engine):

@@ -60,7 +60,7 @@ def test_unknown_jobs_and_actions_are_rejected(engine: Engine):
     assert done.new == 0
     reasons = {line: reason for line, _, reason in rejected}
     assert "import the jobs first, or pass --create-missing" in reasons[1]
-    assert "unknown action 'hired'; known: impression, view, save, visit" in reasons[2]
+    assert "unknown action 'hired'; say what it means with --action hired=OURS" in reasons[2]
     assert "longer than 255" in reasons[3]
     with reading(engine) as session:
         assert session.scalars(select(Candidate)).all() == []

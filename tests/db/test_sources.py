@@ -8,7 +8,10 @@ from sqlalchemy import Engine, text
 
 from db.engine import writing
 from db.errors import StoreError
+from db.rows import fields_of
 from db.sources import iter_rows
+from tagger.jobs import split_records
+from tagger.rejects import Rejects
 
 
 @pytest.fixture
@@ -88,3 +91,21 @@ def test_rows_are_fetched_as_they_are_asked_for(url: str):
         next(rows)  # the error is 600 rows away
     with pytest.raises(StoreError, match=r"division by zero|overflow"):
         list(rows)
+
+
+BEYOND = {
+    "sqlite": "SELECT 1 AS id, 'Cook' AS text, 9e999 AS price, CAST(X'5AFF' AS TEXT) AS city",
+    "postgresql": "SELECT 1 AS id, 'Cook' AS text, numeric 'Infinity' AS price, "
+    "timestamptz 'infinity' AS expires, date '0044-03-15 BC' AS posted_at, "
+    "time '24:00' AS starts, numeric 'NaN' AS bonus",
+}
+
+
+def test_values_that_python_can_not_hold_cost_themselves_alone(url: str):
+    rejects = Rejects()
+    rows = iter_rows(url, query=BEYOND[url.partition(":")[0].partition("+")[0]])
+    (record,) = split_records(rows, "ads", rejects=rejects)
+    assert (record.job.text, record.posted_at) == ("Cook", None)
+    assert fields_of(record.others) is None
+    assert rejects.count == 0
+    assert rejects.n_unknown == (2 if "sqlite" in url else 4)

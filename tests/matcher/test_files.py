@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.data import NUMBER, join
+from matcher.data import ACTIONS, NUMBER, join
 from matcher.files import Files, read_files
 from tagger.errors import DataError
 from tagger.rejects import Rejects
@@ -126,7 +126,6 @@ def test_events_that_cannot_be_used_are_counted(tmp_path):
         event("unknown", "a"),
         event("p", "a", "dance"),
         event("p", "a", occurred_at=soon.isoformat()),
-        event("p", "a", occurred_at="not a time"),
         event("", "a"),
     )
     known, rejected = read(Files(events=events, jobs=jobs, candidates=people))
@@ -137,7 +136,25 @@ def test_events_that_cannot_be_used_are_counted(tmp_path):
         "1 of 5 events have an unknown action and were left out",
         "1 of 5 events lie in the future and were left out",
     )
-    assert len(rejected) == 2
+    assert len(rejected) == 1
+
+
+def test_foreign_actions_are_what_the_team_says(tmp_path):
+    rows = event("p", "a", "Favourite"), event("p", "b", "read")
+    path = write(tmp_path / "e.jsonl", *rows)
+    known, _ = read(Files(events=path, actions={"favourite": "save", "read": "view"}))
+    assert sorted(ACTIONS[one] for one in known.data.events.actions) == ["save", "view"]
+    (tmp_path / "e.csv").write_text("candidate,job\np,a\n")
+    known, _ = read(Files(events=tmp_path / "e.csv", actions={"": "apply"}))
+    assert [ACTIONS[one] for one in known.data.events.actions] == ["apply"]
+
+
+def test_an_event_whose_time_can_not_be_read_has_none(tmp_path):
+    rows = event("p", "a", occurred_at="not a time"), event("p", "b", occurred_at="2026-01-01")
+    known, rejected = read(Files(events=write(tmp_path / "e.jsonl", *rows)))
+    assert len(known.data.events) == 2
+    assert np.isnan(known.data.events.times).sum() == 1
+    assert rejected == []
 
 
 def test_an_event_that_comes_again_counts_once(tmp_path):
@@ -176,8 +193,7 @@ def test_a_missing_column_is_named_as_the_option_wants_it(tmp_path):
 
 
 def test_events_of_which_none_can_be_read_are_counted(tmp_path):
-    late = event("p", "b", occurred_at="2999-01-01")
-    events = write(tmp_path / "e.jsonl", late, event("", "b"))
+    events = write(tmp_path / "e.jsonl", event("p", ""), event("", "b"))
     with pytest.raises(
         DataError, match=r"e\.jsonl has no event that can be read: 2 came, 2 were rejected"
     ):

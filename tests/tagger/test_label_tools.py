@@ -1,5 +1,6 @@
 """What labelling tools export, as they export it."""
 
+import csv
 import gzip
 import json
 from datetime import UTC, datetime
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import DataError
-from tagger.label_tools import FORMATS, Answered, iter_answered, tags_of, task_writer
+from tagger.label_tasks import task_writer
+from tagger.label_tools import FORMATS, Answered, iter_answered, offered_tags
 from tagger.rejects import Rejects
 
 
@@ -44,7 +46,7 @@ def test_label_studio_tasks_have_a_row_for_each_person(tmp_path: Path):
     ]
     assert found[0].labelled_at == datetime(2026, 1, 2, 3, tzinfo=UTC)
     assert rejects.count == 0
-    assert found[0].answers(tags_of(found)) == {"care": "yes", "sea": "no"}
+    assert found[0].answers(offered_tags(found)) == {"care": "yes", "sea": "no"}
 
 
 def test_doccano_rows_are_known_by_our_id_or_their_text_never_by_its_own(tmp_path: Path):
@@ -73,7 +75,7 @@ def test_prodigy_choices_answer_their_options_and_binary_tasks_one_tag(tmp_path:
         {"text": "x", "label": "sea", "answer": "ignore"},
     )
     found, rejects = read(write(tmp_path / "set.jsonl", *rows), "prodigy")
-    assert [one.answers(["other"]) for one in found] == [
+    assert [one.answers({"": ["other"]}) for one in found] == [
         {"care": "yes", "sea": "no"},
         {"sea": "yes"},
         {"sea": "no"},
@@ -106,7 +108,7 @@ def test_what_is_written_reads_back(tmp_path: Path, form: str, ending: str):
     assert [[getattr(one, name) for name in keep] for one in found] == [
         [getattr(one, name) for name in keep] for one in (said, other)
     ]
-    assert [one.answers([]) for one in found] == [one.answers([]) for one in (said, other)]
+    assert [one.answers({}) for one in found] == [one.answers({}) for one in (said, other)]
     assert rejects.count == 0
 
 
@@ -131,9 +133,10 @@ def test_a_list_longer_than_what_is_read_at_a_time_comes_whole(tmp_path: Path):
 
 def test_a_list_that_is_cut_off_is_an_error_after_what_is_whole(tmp_path: Path):
     path = tmp_path / "tasks.json"
-    path.write_text(json.dumps([task(["care"]), task(["sea"])])[:-9])
+    rows = [{"text": "x", "label": ["care"]}, {"text": "y", "label": ["sea"]}]
+    path.write_text(json.dumps(rows)[:-9])
     with Rejects() as rejects:
-        answered = iter_answered(path, "label-studio", rejects=rejects)
+        answered = iter_answered(path, "doccano", rejects=rejects)
         assert next(answered).yes == ("care",)
         with pytest.raises(DataError, match="cut off"):
             next(answered)
@@ -142,3 +145,85 @@ def test_a_list_that_is_cut_off_is_an_error_after_what_is_whole(tmp_path: Path):
 def test_an_unknown_format_is_named(tmp_path: Path):
     with pytest.raises(DataError, match="unknown format 'word'; known: label-studio, doccano"):
         read(tmp_path / "x.json", "word")
+
+
+def answer(kind: str, name: str, *value: object) -> dict:
+    return {"type": kind, "from_name": name, "to_name": "text", "value": {kind: [*value]}}
+
+
+def answers_of(path: Path, **options: object) -> tuple[list[dict[str, str]], Rejects]:
+    found, rejects = read(path, "label-studio", **options)
+    offered = offered_tags(found)
+    return [one.answers(offered) for one in found], rejects
+
+
+def save_tasks(path: Path, *results: list[dict]) -> Path:
+    tasks = [
+        {"data": {"text": f"job {i}"}, "annotations": [{"result": one}]}
+        for i, one in enumerate(results)
+    ]
+    path.write_text(json.dumps(tasks))
+    return path
+
+
+def test_the_ends_of_a_taxonomy_are_tags_and_what_is_above_is_not_asked(tmp_path: Path):
+    path = save_tasks(
+        tmp_path / "tasks.json",
+        [answer("taxonomy", "tags", ["Health", "Nursing"])],
+        [answer("taxonomy", "tags", ["Health"])],
+        [answer("choices", "tags", "care")],
+    )
+    found, rejects = answers_of(path)
+    assert found == [
+        {"Nursing": "yes"},
+        {"Health": "yes", "Nursing": "no"},
+        {"care": "yes"},
+    ]
+    assert rejects.count == 0
+
+
+def test_an_answer_that_is_not_understood_is_rejected_and_never_a_no(tmp_path: Path):
+    path = save_tasks(
+        tmp_path / "tasks.json",
+        [answer("choices", "tags", "care")],
+        [answer("rating", "tags", 4)],
+        [answer("textarea", "note", "unsure")],
+    )
+    found, rejects = answers_of(path)
+    assert found == [{"care": "yes"}]
+    assert [one.line for one in rejects.first] == [2]
+    assert [one.line for one in rejects.first_unknown] == [3]
+
+
+def test_of_several_controls_one_is_read(tmp_path: Path):
+    both = [answer("choices", "topic", "care"), answer("choices", "quality", "good")]
+    path = save_tasks(tmp_path / "tasks.json", both)
+    with pytest.raises(DataError, match=r"2 controls: topic, quality; .* --control NAME"):
+        answers_of(path)
+    assert answers_of(path, control="quality")[0] == [{"good": "yes"}]
+    both[0]["from_name"] = "tags"
+    assert answers_of(save_tasks(path, both))[0] == [{"care": "yes"}]
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_flat_exports_of_label_studio_are_read(tmp_path: Path, ending: str):
+    chosen = [{"choices": ["care", "sea"]}, "care", None, {"rating": 3}]
+    path = tmp_path / f"flat.{ending}"
+    if ending == "json":
+        rows = [{"text": f"job {i}", "id": i, "tags": one} for i, one in enumerate(chosen)]
+        path.write_text(json.dumps(rows))
+    else:
+        cells = [one if isinstance(one, str) else one and json.dumps(one) for one in chosen]
+        with path.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["text", "id", "tags", "annotator"])
+            writer.writerows([f"job {i}", i, one, 7] for i, one in enumerate(cells))
+    found, rejects = answers_of(path)
+    assert found == [{"care": "yes", "sea": "yes"}, {"care": "yes", "sea": "no"}]
+    assert (rejects.count, rejects.n_unknown) == (1, 1)
+
+
+def test_cats_are_yes_no_or_unknown(tmp_path: Path):
+    cats = {"care": 1.0, "sea": 0.0, "far": 0.5, "day": True, "odd": None}
+    found, _ = read(write(tmp_path / "cats.jsonl", {"text": "x", "cats": cats}), "prodigy")
+    assert found[0].answers({}) == {"care": "yes", "day": "yes", "sea": "no"}

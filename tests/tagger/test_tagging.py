@@ -11,7 +11,8 @@ import pytest
 
 from tagger import tagging
 from tagger.errors import DataError
-from tagger.jobs import Job, Rejects, read_labelled
+from tagger.jobs import Job, Rejects
+from tagger.labelled_files import read_labelled
 from tagger.model import Reason, TagModel
 from tagger.tagged import TaggedJob, TagWriter
 from tagger.tagging import (

@@ -1,6 +1,7 @@
 """Instants in files."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 
@@ -21,6 +22,14 @@ NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)
         1706702400.0,
         1706702400000,
         "1706702400",
+        "1.7067024e+12",
+        1706702400 * 10**9,
+        Decimal("1706702400"),
+        "2024-01-31 12:00:00 UTC",
+        "2024-01-31 12:00:00.000000 +0000 UTC",
+        "Wed, 31 Jan 2024 12:00:00 GMT",
+        "31 Jan 2024 07:00 EST",
+        "Wed Jan 31 2024 13:00:00 GMT+0100 (CET)",
         datetime(2024, 1, 31, 12),
         datetime(2024, 1, 31, 13, tzinfo=timezone(timedelta(hours=1))),
     ],
@@ -29,7 +38,20 @@ def test_an_instant_is_read_as_utc(value):
     assert read_time(value) == NOON
 
 
-@pytest.mark.parametrize("value", ["2024-01-31", "20240131", date(2024, 1, 31)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2024-01-31",
+        "20240131",
+        date(2024, 1, 31),
+        "31 January 2024",
+        "Jan 31st, 2024",
+        "31/01/2024",
+        "1/31/2024",
+        "2024/01/31",
+        "31.01.2024",
+    ],
+)
 def test_a_date_is_its_first_moment(value):
     assert read_time(value) == datetime(2024, 1, 31, tzinfo=UTC)
 
@@ -39,7 +61,23 @@ def test_an_empty_cell_is_no_time(value):
     assert read_time(value) is None
 
 
-@pytest.mark.parametrize("value", ["soon", "31/01/2024", "2024-13-01", True, [1], 1e300, 10**30])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "03/01/2024",
+        "2024-13-01",
+        "2 days ago",
+        "May 2024",
+        "12:30",
+        "1/2/03",
+        "noon IST",
+        True,
+        [1],
+        1e300,
+        10**30,
+    ],
+)
 def test_what_is_no_time_is_named(value):
     with pytest.raises(CellError, match="can't be read; write 2024-01-31"):
         read_time(value)
