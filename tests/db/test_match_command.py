@@ -196,6 +196,7 @@ def test_a_model_of_other_codes_is_refused_until_it_is_trained_again(filled, whe
 @pytest.mark.usefixtures("tagged")
 def test_vectors_are_published_and_resumed(filled, where, monkeypatch):
     told("train", "leaning", *where)
+    monkeypatch.setenv("JOBTOOL_DEBUG", "1")  # the error comes as it is
     monkeypatch.setattr("matcher.publishing.AT_ONCE", 8)
     real = Leaning.embed
     monkeypatch.setattr(
