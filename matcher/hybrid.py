@@ -21,6 +21,7 @@ from matcher.data import NUMBER, Action, FloatArray, IntArray, MatchData
 from matcher.found import FACTORS, Alike, Rows
 from matcher.histories import HistoryMatcher, check_positive, histories
 from matcher.neighbours import ItemNeighbours, UserNeighbours
+from matcher.saved_config import from_plain
 from matcher.side import side_of
 from matcher.side_als import FieldsALS, FieldsAlsConfig
 from matcher.splits import Split, rolling, split
@@ -89,6 +90,7 @@ class Hybrid(Matcher):
     """
 
     name = "hybrid"
+    config_class = HybridConfig
     _crowd: Crowd | None = None
     _explained: tuple[MatchData, int, Rows] | None = None
     """The candidate last explained; most come with all places of their list."""
@@ -117,7 +119,7 @@ class Hybrid(Matcher):
 
     def _inner(self, data: MatchData) -> Iterator[Split]:
         """Splits of the events to learn from; none where there are too few."""
-        n, seed = self._config().n_inner, self.seed + 1
+        n, seed = self.settings.n_inner, self.seed + 1
         with suppress(DataError):
             if data.has_times:
                 yield from rolling(data, n, seed=seed)
@@ -139,7 +141,7 @@ class Hybrid(Matcher):
 
     def _first_models(self, data: MatchData) -> dict[str, HistoryMatcher | DecayActivity]:
         """Those that the data allow, not fitted yet."""
-        config = self._config()
+        config = self.settings
         shapes = [
             FieldsAlsConfig(
                 n_factors=max(config.n_factors // (1 + n % 2), 1), n_rounds=config.n_rounds
@@ -165,11 +167,11 @@ class Hybrid(Matcher):
     ) -> tuple[Any, Any]:
         """Numbers of some pairs found for the inner questions, and which were the answers."""
         self._fit_first(inner.train, show_progress)
-        some = rng.permutation(len(inner))[: self._config().max_questions]
+        some = rng.permutation(len(inner))[: self.settings.max_questions]
         numbers, answers = [], []
         for block in blocks(np.sort(some), self._at_once(inner.known)):
             rows = self._rows(inner.known, inner.candidates[block], inner.times[block])
-            asked, jobs = rows.found(inner.live, self._config().n_found)
+            asked, jobs = rows.found(inner.live, self.settings.n_found)
             is_answer = jobs == inner.jobs[block][asked]
             useful = is_answer | (rng.random(len(asked)) < NEGATIVES / np.bincount(asked)[asked])
             useful &= np.isin(asked, asked[is_answer])
@@ -188,7 +190,7 @@ class Hybrid(Matcher):
                 f"{MIN_QUESTIONS}: the factors rank alone, and no parts of a score can be told",
             )
             return
-        config = self._config()
+        config = self.settings
         x, y = (np.concatenate(part) for part in zip(*examples, strict=True))
         options = {
             "objective": "binary:logistic",
@@ -219,7 +221,7 @@ class Hybrid(Matcher):
         base = rows.scores[FACTORS].copy()
         if not len(self.trees_):
             return base
-        asked, jobs = rows.found(None, self._config().n_found)
+        asked, jobs = rows.found(None, self.settings.n_found)
         scores = self._trees(rows.numbers(asked, jobs))
         least = np.full(len(base), np.inf, np.float32)
         np.minimum.at(least, asked, scores)
@@ -320,9 +322,6 @@ class Hybrid(Matcher):
             self._booster = xgboost.Booster(model_file=bytearray(self.trees_.tobytes()))
         return self._booster
 
-    def _config(self) -> HybridConfig:
-        return self.config or HybridConfig()
-
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
         files: dict[str, Arrays] = {
             "trees": {"trees": self.trees_},
@@ -332,13 +331,13 @@ class Hybrid(Matcher):
         for name, part in self.parts_.items():
             own, parts[name] = part.to_arrays()
             files |= {f"{name}_{file}": arrays for file, arrays in own.items()}
-        config = asdict(self._config())
+        config = asdict(self.settings)
         meta = {"config": config, "seed": self.seed, "target": str(self.target_)}
         return files, {**meta, "parts": parts, "names": list(self._names)}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(HybridConfig(**meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model.target_ = Action(meta["target"])
         model.trees_ = files["trees"]["trees"]
         model.parts_ = {}
