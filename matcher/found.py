@@ -15,6 +15,7 @@ from matcher.affinity import Affinity, Crowd
 from matcher.data import FloatArray, IntArray
 
 FACTORS = "factors"
+WANTED = "wanted now"
 MORE_BY_FACTORS = 4
 """The factors find so many times as many jobs as each other model."""
 PLACES = (1, 10, 50)
