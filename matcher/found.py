@@ -94,7 +94,9 @@ class Rows:
 def _choose(chosen: Any, scores: FloatArray, n: int) -> None:
     """Mark the `n` best jobs of each row, if their score is above the lowest possible."""
     n = min(n, scores.shape[1])
-    top = np.argpartition(-scores, n - 1, axis=1)[:, :n]
-    good = np.take_along_axis(scores, top, axis=1)
-    rows, places = np.nonzero(np.isfinite(good) & (good != 0))
-    chosen[rows, top[rows, places]] = True
+    last = np.partition(scores, -n, axis=1)[:, -n, None]
+    best = scores >= last
+    for row in np.flatnonzero(best.sum(axis=1) > n):  # too many are as good as the last
+        ties = np.flatnonzero(scores[row] == last[row])
+        best[row, ties[n - int((scores[row] > last[row]).sum()) :]] = False
+    chosen |= best & np.isfinite(scores) & (scores != 0)

@@ -159,12 +159,17 @@ class UserNeighbours(HistoryMatcher):
         return model
 
 
-def nearest(rows: sparse.csr_array, n_neighbours: int) -> sparse.csr_array:
-    """Products of each row with the most similar other ones, shape (N, N), sparse."""
-    n = rows.shape[0]
-    found, others = [], sparse.csr_array(rows.T)
+def nearest(
+    rows: sparse.csr_array, n_neighbours: int, *, others: sparse.csr_array | None = None
+) -> sparse.csr_array:
+    """Products of each row with the most similar other ones, shape (N, N), sparse.
+
+    `others` has the N rows to multiply with; None: the same.
+    """
+    n, found = rows.shape[0], []
+    columns = sparse.csr_array((rows if others is None else others).T)
     for part in blocks(np.arange(n), max(SCORES_AT_ONCE // n, 1)):
-        likeness = sparse.csr_array(rows[part] @ others)
+        likeness = sparse.csr_array(rows[part] @ columns)
         found += [_best(likeness, row, int(own), n_neighbours) for row, own in enumerate(part)]
     bounds = np.r_[0, np.cumsum([len(columns) for columns, _ in found])]
     jobs, values = (np.concatenate(part) for part in zip(*found, strict=True))
