@@ -1,12 +1,12 @@
-"""Who applies to what: the hybrid beside each baseline and peers, old and new jobs, live and frozen.
+"""Who applies to what: the hybrid beside baselines and peers, old and new jobs, live and frozen.
 
 xing, kandij and prospects: the latest fifth of the events by time, one question for each candidate,
 among the jobs that there are. Live, everything that happened before a question is known; frozen,
 what was known when the training ended. dacon has no times: one held-out apply of each candidate.
-Then jobs held out whole, as if new. The library's ALS is given the regularisation and the weight of
-events that do best on an inner split; it comes with pip install '.[bench]', and is left out where it
-isn't there. Models that draw at random, and all on draws of questions, run with several seeds.
-Scoring is timed beside the library's own, on one processor.
+Then jobs held out whole, as if new. The library's ALS is given the regularisation and the weight
+of events that do best on an inner split; it comes with pip install '.[bench]', and is left out
+where it isn't there. Models that draw at random, and all on draws of questions, run with several
+seeds. Scoring is timed beside the library's own, on one processor.
 """
 
 import argparse

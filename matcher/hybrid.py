@@ -47,7 +47,7 @@ class HybridConfig:
     the factors once more."""
     n_inner: int = 4
     """Inner splits that the trees learn from, at least 1; half as many with jobs made new."""
-    max_questions: int = 6000
+    max_questions: int = 2000
     """Of each inner split, at least 1."""
     n_trees: int = 250
     depth: int = 4
