@@ -25,7 +25,7 @@ from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, recip
 from matcher.splits import Split, rolling
 
 LEARNED = ("activity-cnn", "activity-lstm", "activity-transformer")
-PEERS = tuple(name for name in ("popularity", "item-knn") if name in registry.MODELS)
+PEERS = ("popularity", "recent-popularity", "item-knn")
 NAMES = (*PEERS, "activity-mean", "activity-decay", *LEARNED)
 ORDER = (("activity-decay", "activity-mean"), ("activity-cnn", "activity-decay"))
 """The first is to be no worse than the second."""
