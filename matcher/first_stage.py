@@ -20,7 +20,7 @@ from matcher.histories import HistoryMatcher, histories
 from matcher.neighbours import ItemNeighbours, UserNeighbours
 from matcher.side import side_of
 from matcher.side_als import FieldsALS, FieldsAlsConfig
-from matcher.wanted import Wanted
+from matcher.wanted import FieldDemand, Wanted
 from tagger.errors import DataError
 
 Part = HistoryMatcher | DecayActivity
@@ -36,6 +36,7 @@ class _About:
     data: MatchData
     crowd: Crowd
     wanted: Wanted | None
+    by_field: FieldDemand | None
 
 
 class FirstStage:
@@ -142,12 +143,15 @@ class FirstStage:
             scores[WANTED] = np.log(now.proba)
             for days, counts in now.counts.items():
                 scores[f"{WANTED}, half-life {days:g} d"] = np.log1p(counts)
-        return Rows(candidates, times, known[1.0], scores, about.crowd, self.alike)
+        by_field = about.by_field.of(now.proba) if about.by_field else {}
+        return Rows(candidates, times, known[1.0], scores, by_field, about.crowd, self.alike)
 
     def _of(self, data: MatchData) -> _About:
         if self._about is None or self._about.data is not data:
-            wanted = Wanted(data) if self.has_times else None
-            self._about = _About(data, Crowd(data, self.target), wanted)
+            timed = self.has_times
+            wanted = Wanted(data) if timed else None
+            by_field = FieldDemand(data, self.alike.jobs.encoder) if timed else None
+            self._about = _About(data, Crowd(data, self.target), wanted, by_field)
         return self._about
 
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:

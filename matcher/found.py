@@ -40,6 +40,8 @@ class Rows:
     """Shape (B, J): their histories."""
     scores: Mapping[str, npt.NDArray[np.float32]]
     """By model; each of shape (B, J)."""
+    by_field: Mapping[str, npt.NDArray[np.float32]]
+    """How much the values of jobs' fields are wanted now, by field; each of shape (B, J)."""
     crowd: Crowd
     alike: Alike
 
@@ -53,6 +55,8 @@ class Rows:
         for name, scores in self.scores.items():
             more = MORE_BY_FACTORS if name == FACTORS else 1
             _choose(chosen, np.where(closed, -np.inf, scores), n * more)
+        if self.by_field:
+            _choose(chosen, np.where(closed, -np.inf, sum(self.by_field.values())), n)
         of_new = np.where(closed | ~self.crowd.is_new(self.times), -np.inf, self.scores[FACTORS])
         _choose(chosen, of_new, n)
         rows, jobs = np.nonzero(chosen)
@@ -69,6 +73,7 @@ class Rows:
             places = np.minimum(PLACES, scores.shape[1]) - 1
             best = -np.partition(others, places, axis=1)[:, places]
             columns += [own, *(own[:, None] - best[rows]).T]
+        columns += [of_field[rows, jobs] for of_field in self.by_field.values()]
         data, candidates = self.crowd.data, self.candidates[rows]
         crowd = self.crowd.before(candidates, jobs, self.times[rows])
         columns += [np.diff(self.known.indptr)[rows], np.log1p(crowd.count), crowd.age]
@@ -84,6 +89,7 @@ class Rows:
         """What each of the X numbers of a pair tells of, for people."""
         return [
             *(name for name in self.scores for _ in range(1 + len(PLACES))),
+            *(f"{WANTED}: {field}" for field in self.by_field),
             "length of the history",
             *["demand"] * 2,
             *(f"{field} of its candidates" for field in self.alike.candidates.names),

@@ -8,14 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from matcher.data import BoolArray, FloatArray, MatchData
 from matcher.demand import Demand
+from matcher.fields import FieldEncoder
+from matcher.job_vectors import Float32Array
+from matcher.known import category_fields
+from matcher.neighbours import scaled
 
 HALF_LIVES = (0.04, 0.25, 1.0, 3.0, 7.0, 30.0)
 """Days: from an hour to a month. Which of them tell most is learned."""
 TOLD = (0.25, 1.0, 7.0)
 """Those whose counts are told apart, too."""
+LEAST_SHARE = 1e-6
+"""Of a job without a value: its logarithm stays finite."""
 NOBODY = 1.0
 """Events of no job that are added to all counts, so that few events say little."""
 MEMORY = 200
@@ -93,6 +100,37 @@ class Wanted:
                 of_days[row] = state[HALF_LIVES.index(days)]
         by_job = np.ix_(place, self._groups)
         return Now(proba[by_job], {days: found[by_job] for days, found in counts.items()})
+
+
+class FieldDemand:
+    """What is wanted now by the values of fields: employers, categories, places, whatever they are.
+
+    A value's share is the probability that the next job wanted has it, and a job's the mean of its
+    values. Reposts of a job share what one job has, so posting it again gains nothing.
+
+    Parameters
+    ----------
+    encoder
+        Of the fields of jobs; those of categories and lists count.
+    """
+
+    def __init__(self, data: MatchData, encoder: FieldEncoder) -> None:
+        rows = encoder.transform(data.jobs)
+        per_job = 1 / np.bincount(data.groups)[data.groups]
+        self._has: dict[str, tuple[sparse.csr_array, sparse.csr_array]] = {}
+        for name, places in category_fields(encoder).items():
+            has = sparse.csr_array(rows[:, places])  # (J, V)
+            n_values = np.maximum(np.diff(has.indptr), 1)
+            once = sparse.csr_array(scaled(has, per_job).T)
+            self._has[name] = once, scaled(has, 1 / n_values)
+
+    def of(self, proba: Float32Array) -> dict[str, Float32Array]:
+        """Field -> logarithms of shares, of the same shape (B, J) as the probabilities; the least
+        for jobs without a value."""
+        return {
+            name: np.asarray(np.log((mean @ (once @ proba.T)).T + LEAST_SHARE), np.float32)
+            for name, (once, mean) in self._has.items()
+        }
 
 
 def shares(expected: FloatArray, weights: FloatArray) -> FloatArray:

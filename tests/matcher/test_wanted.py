@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from matcher.data import DAY, Profiles, RawEvent, build
+from matcher.fields import FieldEncoder
+from matcher.hybrid import Hybrid, HybridConfig
 from matcher.recent_popularity import RecentPopularity, RecentPopularityConfig
-from matcher.wanted import AT_ONCE, HALF_LIVES, Wanted, shares
+from matcher.wanted import AT_ONCE, HALF_LIVES, FieldDemand, Wanted, shares
 from tests.matcher.made_up import made_up
 
 N_SOURCES = len(HALF_LIVES) + 2
@@ -87,3 +89,40 @@ def test_recent_popularity_forgets():
     old, lately = model.score_jobs(data, np.arange(1), np.array([DAY * 31]))[0]
     assert lately > old > 0
     assert model.score_jobs(data, np.arange(1), np.array([DAY * 9]))[0, 1] == 0
+
+
+def by_employer(groups=None):
+    """An apply an hour, each to another job: of the employer A at first, then of B."""
+    n = 40
+    employers = ["A"] * 20 + ["B"] * 22 + ["A"] * 2
+    jobs = Profiles(
+        ids=tuple(f"j{j}" for j in range(44)), fields={"employer": employers}, groups=groups
+    )
+    raw = [RawEvent(f"c{j}", f"j{j}", "apply", 1e9 + 3600.0 * j) for j in range(n)]
+    data = build(None, jobs, raw, until=None)
+    encoder = FieldEncoder().fit(jobs)
+    now = Wanted(data).at(np.array([1e9 + 3600.0 * 20, np.nan]))
+    return FieldDemand(data, encoder).of(now.proba)["employer"]
+
+
+def test_an_employer_whose_jobs_were_wanted_lately_is_wanted_itself():
+    then, now = by_employer()
+    assert then[43] > then[41]
+    assert now[41] > now[43]
+
+
+def test_an_employer_gains_nothing_by_reposts():
+    alone, with_reposts = (by_employer(groups) for groups in (None, np.r_[0:40, 39, 39, 42, 43]))
+    assert with_reposts[1, 41] <= alone[1, 41] + 1e-6
+
+
+def test_the_hybrid_finds_and_explains_by_what_fields_are_wanted():
+    data = made_up(120, 30)
+    model = Hybrid(HybridConfig(n_factors=8, n_seeds=1, n_rounds=3, n_inner=1, n_trees=20))
+    model.fit(data)
+    rows = model.first_.rows(data, np.arange(3))
+    assert {"category", "district", "languages"} == set(rows.by_field)
+    assert "wanted now: category" in model.explain(data, 0, 1)
+    asked, jobs = rows.found(None, 3)
+    best = np.argmax(np.where(rows.known.toarray() > 0, -np.inf, sum(rows.by_field.values())), 1)
+    assert all(best[row] in jobs[asked == row] for row in range(3))
