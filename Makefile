@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 BENCHES ?= tagging codes labels reuters throughput pos retrain months gate batches \
 	labelling_queue promises drift sql_throughput reposts sequences ranking resumes activity matching
 DATA ?= ../shared/data
+TESTERS ?= 2
 
 # 3.14 is left out because constraints.txt pins a TensorFlow that has no build for it.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 help:
 	@echo "make demo    install, train on the packaged sample, tag new postings, write a report"
-	@echo "make test    install, run every test"
+	@echo "make test    install, run every test, in TESTERS=$(TESTERS) processes (0: in this one)"
 	@echo "make lint    format, lint and type checks"
 	@echo "make check   lint and test: what CI runs"
 	@echo "make bench   speed and quality on the data in DATA=$(DATA); one alone: BENCHES=codes"
@@ -28,7 +29,7 @@ demo: $(VENV)/.run
 	@$(BIN)/jobtool demo
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
