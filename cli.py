@@ -35,6 +35,7 @@ from matcher.options import is_typed
 from tagger import commands, interrupts, promise_commands
 from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
+from tagger.harmless import guarded_output
 from tagger.settings import read_settings
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ DEBUG = "JOBTOOL_DEBUG"
 
 
 class Commands(TyperGroup):
-    """Says what a user can act on in one line, without a traceback."""
+    """Says what a user can act on in one line, without a traceback, and nothing that harms."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with guarded_output():
+            return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.feed_facts import Suggestion
+from tagger.harmless import csv_cell, harmless
 from tagger.interrupts import held
 from tagger.model import Reason
 from tagger.writing import PartWriter, joined, writing
@@ -49,7 +50,7 @@ class TaggedJob:
 
     def to_line(self) -> str:
         """As a line of JSON."""
-        return json.dumps(self.to_json(), ensure_ascii=False) + "\n"
+        return harmless(json.dumps(self.to_json(), ensure_ascii=False)) + "\n"
 
 
 def as_rows(tagged: Iterable[TaggedJob], kind: str) -> str:
@@ -61,7 +62,7 @@ def as_rows(tagged: Iterable[TaggedJob], kind: str) -> str:
 
 def _csv_lines(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(csv_cell, row) for row in rows)
     return text.getvalue()
 
 
