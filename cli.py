@@ -165,6 +165,8 @@ def tag(
     output: commands.Output = None,
     title: commands.Title = "",
     explain: commands.Explain = False,
+    keep: commands.Keep = None,
+    long: commands.Long = False,
     wrong_at_most: promise_commands.PerhapsWrong = None,
     confidence: promise_commands.PerhapsSure = None,
     column: commands.Columns = None,
@@ -201,7 +203,8 @@ def tag(
         ),
     ] = 60,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="With --db: stop after so many jobs.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop after N jobs, of a file or a database."),
     ] = None,
     as_json: commands.AsJson = False,
 ) -> None:
@@ -219,10 +222,11 @@ def tag(
     elif wrong_at_most is None:
         raise typer.BadParameter("--confidence is how sure --wrong-at-most is to hold: give both")
     if db:
-        if source or model or output or title or explain or rejects or (columns and are_typed):
+        of_files = (source, model, output, title, explain, keep, long, rejects)
+        if any(of_files) or (columns and are_typed):
             raise typer.BadParameter(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
-                "--output, --title, --explain, --column and --rejects"
+                "--output, --keep, --long, --title, --explain, --column and --rejects"
             )
         options: dict[str, Any] = {"lease_s": lease, "watch": watch, "limit": limit}
         if wrong_at_most is not None:
@@ -230,14 +234,17 @@ def tag(
         return db_commands.tag_database(
             load_predictor, db, store, options, n_workers=workers or 1, as_json=as_json
         )
-    if watch or limit:
-        raise typer.BadParameter("--watch and --limit need --db")
+    if watch:
+        raise typer.BadParameter("--watch needs --db")
     commands.tag_source(
         source,
         model or Path("model"),
         output=output,
         title=title,
         explain=explain,
+        keep=keep,
+        is_long=long,
+        limit=limit,
         wrong_at_most=wrong_at_most,
         confidence=confidence,
         columns=columns,

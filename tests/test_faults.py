@@ -76,11 +76,10 @@ def test_a_fault_that_nobody_foresaw_names_its_place(monkeypatch: pytest.MonkeyP
     def fail(*_: Any) -> None:
         raise ValueError(TEXT)
 
-    monkeypatch.setattr("tagger.column_options.parse_columns", fail)
-    monkeypatch.setattr("cli.parse_columns", fail)
+    monkeypatch.setattr("jobtool.files.parse_columns", fail)
     done = CliRunner().invoke(cli.app, ["import", "jobs", __file__, "--db", ":memory:"])
     assert done.exit_code == 1
-    assert "a fault of jobtool: ValueError in cli.py, line " in done.output
+    assert "a fault of jobtool: ValueError in import_commands.py, line " in done.output
     monkeypatch.setenv(cli.DEBUG, "1")
     again = CliRunner().invoke(cli.app, ["import", "jobs", __file__, "--db", ":memory:"])
     assert isinstance(again.exception, ValueError)
