@@ -30,6 +30,7 @@ from db import (
 )
 from db import commands as db_commands
 from db.errors import StoreError
+from jobtool.tasks import TASKS
 from matcher import commands as match_commands
 from matcher.options import is_typed
 from tagger import commands, interrupts, promise_commands
@@ -68,6 +69,18 @@ class Commands(TyperGroup):
     def main(self, *args: Any, **options: Any) -> Any:
         with guarded_output():
             return super().main(*args, **options)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, self.commands)) + 4
+        for task, names in TASKS.items():
+            with formatter.section(task):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width - 2), one.get_short_help_str(formatter.width - width - 4))
+                        for name in names
+                        if (one := self.get_command(ctx, name))
+                    ]
+                )
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -121,7 +134,6 @@ app = typer.Typer(
     name="jobtool",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would take half the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -253,7 +253,11 @@ def _metrics(metrics: Mapping[str, Any], n_tags: int, n_labelled: int) -> str:
             "without it. Label more jobs and train again."
         )
     scored = metrics["n_scored_tags"]
-    covers = "" if scored == n_tags else f" (means over {scored} of {n_of(n_tags, 'tag')})"
+    covers = (
+        f" (means over all {n_of(n_tags, 'tag')})"
+        if scored == n_tags
+        else f" (means over the {scored:,} of {n_of(n_tags, 'tag')} that can be measured)"
+    )
     return (
         f"mean AP {_score(metrics['mean_average_precision'], 3)}, "
         f"macro F1 {_score(metrics['macro_f1'], 3)}, micro F1 {_score(metrics['micro_f1'], 3)} "
