@@ -20,11 +20,12 @@ from matcher.activity import ActivityConfig, sequences
 from matcher.activity_learned import LearnedConfig
 from matcher.base import Matcher, candidates_at_once
 from matcher.data import MatchData
+from matcher.held_out import Rivals
 from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, reciprocal_rank
 from matcher.splits import Split, rolling
 
 LEARNED = ("activity-cnn", "activity-lstm", "activity-transformer")
-PEERS = tuple(name for name in ("popularity", "item-knn") if name in registry.MODELS)
+PEERS = ("popularity", "recent-popularity", "item-knn")
 NAMES = (*PEERS, "activity-mean", "activity-decay", *LEARNED)
 ORDER = (("activity-decay", "activity-mean"), ("activity-cnn", "activity-decay"))
 """The first is to be no worse than the second."""
@@ -91,12 +92,11 @@ def build(way: str, quick: bool) -> Matcher:
 
 def values(model: Matcher, held: Split, which: npt.NDArray[np.intp]) -> Values:
     """Of each question, shape (Q,)."""
-    met = held.known.events.matrix(len(held.known.candidates), len(held.known.jobs))
-    found, n_rivals = [], []
+    rivals, found, n_rivals = Rivals(held), [], []
     for first in range(0, len(which), candidates_at_once(held.known)):
         part = which[first : first + candidates_at_once(held.known)]
         people = held.candidates[part]
-        allowed = held.live & (met[people].toarray() == 0)
+        allowed = rivals.of(part)
         scores = model.score_jobs(held.known, people, held.times[part])
         found.append(ranks(scores, held.jobs[part], allowed))
         n_rivals.append(allowed.sum(axis=1))

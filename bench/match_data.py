@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
+from datetime import datetime, time
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ DACON = tuple(
     for name in ("apply_train", "recruitment", "company", "resume", "resume_education")
 )
 KANDIJ = ("match/kandij/Job_Views.csv.gz", "match/kandij/Experience.csv.gz")
+PROSPECTS = ("match/prospects/events.csv.gz", "match/prospects/jobs.csv.gz")
 XING = ("match/xing/replies.csv.gz",)
 RESUMES = ("match/resumes/resumes_text.csv.gz", "match/vectors/glove_twitter_25d_11925.npz")
 
@@ -115,6 +117,24 @@ def kandij(args: argparse.Namespace, *, codes: bool = True) -> MatchData:
         for row, time in zip(rows, times, strict=True)
     ]
     return build(candidates, jobs, raw, until=None)
+
+
+def prospects(args: argparse.Namespace, *, codes: bool = True) -> MatchData:
+    """Applies with dates, entered by recruiters; jobs with a title, people as ids."""
+    events, jobs = read(args, PROSPECTS[0]), read(args, PROSPECTS[1])
+    titles = [title or "" for title in jobs["title"]]
+    raw = [
+        RawEvent(str(candidate), str(job), action, datetime.combine(day, time()))
+        for candidate, job, action, day in zip(
+            events["candidate"], events["job"], events["action"], events["occurred_at"], strict=True
+        )
+    ]
+    profiles = Profiles(
+        ids=tuple(map(str, jobs["id"])),
+        fields={"title": titles, "mode": jobs["mode"]},
+        codes=codes_of(args, titles) if codes else None,
+    )
+    return build(None, profiles, raw[: 3000 if args.quick else None], until=None)
 
 
 def xing(args: argparse.Namespace) -> MatchData:

@@ -1,49 +1,72 @@
-"""Who applies to what: the hybrid beside each baseline and a kept library's ALS, old and new jobs.
+"""Who applies to what: the hybrid beside baselines and peers, old and new jobs, live and frozen.
 
-dacon, one held-out apply of each candidate among all jobs, once with jobs that all have events and
-once asking only for jobs that have none; kandij, the next view of each candidate in windows of
-time, among the jobs known by then, every model fitted again for each window. The library's ALS is
-given the regularisation and the weight of events that do best on an inner split; it comes with
-pip install '.[bench]', and is left out where it isn't there. Scoring is timed beside the library's
-own, on one processor.
+xing, kandij and prospects: the latest fifth of the events by time, one question for each candidate,
+among the jobs that there are. Live, everything that happened before a question is known; frozen,
+what was known when the training ended. dacon has no times: one held-out apply of each candidate.
+Then jobs held out whole, as if new. The library's ALS is given the regularisation and the weight
+of events that do best on an inner split; it comes with pip install '.[bench]', and is left out
+where it isn't there. Models that draw at random, and all on draws of questions, run with several
+seeds. Scoring is timed beside the library's own, on one processor.
 """
 
 import argparse
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from common import Check, Result, Row, run, say
-from match_data import DACON, KANDIJ, dacon, kandij
+from match_data import DACON, KANDIJ, PROSPECTS, XING, dacon, kandij, prospects, xing
+from match_peers import (
+    LIBRARY_ALS,
+    TFIDF,
+    Fitted,
+    K,
+    als_model,
+    answer,
+    fitted_tfidf,
+    has_library,
+    job_texts,
+    tuned_als,
+)
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from matcher import registry
-from matcher.base import blocks
-from matcher.data import FloatArray, IntArray, MatchData, Profiles
-from matcher.held_out import Rivals
+from matcher.configs import make
+from matcher.data import DAY, Events, FloatArray, IntArray, MatchData, Profiles
 from matcher.hybrid import Hybrid, HybridConfig
-from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, ranks, reciprocal_rank
-from matcher.splits import Split, rolling, split
+from matcher.metrics import bootstrap, hit_rate, ndcg, ranking_auc, reciprocal_rank
+from matcher.splits import Split, split
+from matcher.wanted import Wanted
 
-PEER = "implicit ALS-128"
-NEW_FIRST = "code-similarity, jobs without events first"
-"""For kandij: its jobs have no date of posting, so those that were first viewed in a window are few
-and hold most answers. What a model gains by preferring them alone, shows here."""
-BASELINES = ("popularity", "item-knn", "bm25-knn", "user-knn", "ease", "als", "code-similarity")
-HYBRIDS = ("fields-als", "hybrid")
-K = 10
-AT_ONCE = 512
+SETS: dict[str, Callable[[argparse.Namespace], MatchData]] = {
+    "kandij": kandij,
+    "prospects": prospects,
+    "xing": xing,
+    "dacon": dacon,
+}
+RECENT, DAY_RULE = "recent-popularity", "recent-popularity, half-life 1 day"
+BASELINES = (
+    "popularity",
+    RECENT,
+    DAY_RULE,
+    "item-knn",
+    "bm25-knn",
+    "rp3beta",
+    "user-knn",
+    "ease",
+    "als",
+    "code-similarity",
+)
+DRAWN = ("als", "hybrid")
+"""Those in which chance takes part."""
+COLD = ("popularity", "als", "code-similarity", TFIDF, "hybrid")
+GAIN, TIMELESS_GAIN, COLD_LEAST, COLD_GAIN = 1.15, 1.12, 0.5, 1.2
+TIMELESS_PEERS = ("als", LIBRARY_ALS, "ease", "rp3beta", "bm25-knn")
 COLD_SHARE = 0.1
-GAIN, COLD_GAIN = 1.15, 10.0
 MANY_JOBS, ONE_LIMIT_S, ALL_LIMIT_S = 100_000, 0.2, 60.0
-
-Scorer = Callable[[IntArray, FloatArray], FloatArray]
+LIVE_LIMIT, FOLD_IN_LIMIT_MS, N_NEW_EVENTS = 1.5, 1.0, 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,144 +74,101 @@ class Answers:
     """Ranks of the held-out jobs, how many jobs competed, and how long it took. Q questions."""
 
     ranks: FloatArray
+    frozen: FloatArray
+    """The ranks by the frozen protocol; the same without times."""
     n_jobs: FloatArray
     fit_s: float
     score_s: float
+    frozen_s: float
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="which data")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="how many seeds")
 
 
 def measure(args: argparse.Namespace) -> Result:
     tables: dict[str, list[Row]] = {}
     checks: list[Check] = []
-    applies = dacon(args)
-    warm = split(applies)
-    found = ask_all([warm], names(warm), args)
-    tables["dacon, leave-one-out, all jobs"] = [row(name, found[name]) for name in found]
-    checks += gains("dacon", found, [*BASELINES, PEER])
-    checks += speed(args, warm, tables)
-    cold = split(applies, cold_share=COLD_SHARE)
-    found = ask_all([cold], [n for n in names(cold) if n in COLD_NAMES], args)
-    tables["dacon, jobs without events, all jobs"] = [row(name, found[name]) for name in found]
-    floor = hit_rate(found["popularity"].ranks, K).mean()
-    asked = hit_rate(found["hybrid"].ranks, K).mean()
-    checks.append(Check("HR@10 of the hybrid for jobs without events", asked, COLD_GAIN * floor))
-    checks.append(Check("the same, above 0", asked, 1e-9))
-    windows = rolling(kandij(args), 2 if args.quick else 10)
-    found = ask_all(windows, [NEW_FIRST, *names(windows[0])], args)
-    tables["kandij, next view, live jobs, windows of time"] = [row(n, found[n]) for n in found]
-    checks += gains("kandij", found, ["item-knn", "als", "code-similarity"])
-    checks += gains("kandij", found, [NEW_FIRST])
+    cold: list[float] = []
+    for name in args.sets:
+        data = SETS[name](args)
+        found = ask_all(data, names(data), args)
+        how = "live" if data.has_times else "leave-one-out"
+        tables[f"{name}, {how}"] = [row(model, parts) for model, parts in found.items()]
+        checks += gains(name, found, timed=data.has_times)
+        if job_texts(data):
+            found = ask_all(data, COLD, args, cold_share=COLD_SHARE)
+            tables[f"{name}, jobs held out whole"] = [row(m, parts) for m, parts in found.items()]
+            cold.append(mean(found["hybrid"], hit_rate) / max(mean(found[TFIDF], hit_rate), 1e-9))
+            checks.append(Check(f"{name}: HR@10 for new jobs / {TFIDF}'s", cold[-1], COLD_LEAST))
+        if name == "dacon":
+            checks += speed(args, split(data), tables)
+        if data.has_times:
+            checks.append(
+                Check(f"{name}: ms to fold in an event", fold_in_ms(data), high=FOLD_IN_LIMIT_MS)
+            )
+    if cold:
+        checks.append(Check("the same, mean of sets", float(np.mean(cold)), COLD_GAIN))
     return Result(tables, checks)
 
 
-COLD_NAMES = ("popularity", "als", "code-similarity", "fields-als", "hybrid")
-
-
-def names(asked: Split) -> list[str]:
+def names(data: MatchData) -> list[str]:
     """Models that these data allow."""
-    has_codes = asked.train.jobs.codes is not None and bool(asked.train.jobs.codes.any())
-    models = [name for name in (*BASELINES, *HYBRIDS) if has_codes or name != "code-similarity"]
-    return [*models[: -len(HYBRIDS)], *([PEER] if has_peer() else []), *HYBRIDS]
-
-
-def has_peer() -> bool:
-    return find_spec("implicit") is not None
+    has_codes = data.jobs.codes is not None and bool(data.jobs.codes.any())
+    lacking = (() if data.has_times else (RECENT, DAY_RULE)) + (
+        () if has_codes else ("code-similarity",)
+    )
+    models = [name for name in BASELINES if name not in lacking]
+    models += [TFIDF] if job_texts(data) else []
+    return [*models, *([LIBRARY_ALS] if has_library() else []), "hybrid"]
 
 
 def ask_all(
-    windows: Sequence[Split], models: Sequence[str], args: argparse.Namespace
-) -> dict[str, Answers]:
-    """Every model on the same questions."""
-    found = {}
-    for name in models:
-        parts = [ask(name, window, args) for window in windows]
-        found[name] = Answers(
-            np.concatenate([part.ranks for part in parts]),
-            np.concatenate([part.n_jobs for part in parts]),
-            sum(part.fit_s for part in parts),
-            sum(part.score_s for part in parts),
-        )
-        say(f"{name}: HR@10 {hit_rate(found[name].ranks, K).mean():.4f}, {found[name].fit_s:.0f} s")
+    data: MatchData, models: Sequence[str], args: argparse.Namespace, cold_share: float = 0.0
+) -> dict[str, list[Answers]]:
+    """Every model on the same questions, once for each seed that makes a difference."""
+    found: dict[str, list[Answers]] = {name: [] for name in models}
+    for seed in range(1 if args.quick else args.seeds):
+        draws = not data.has_times or cold_share > 0
+        asked = split(data, cold_share=cold_share, seed=seed if draws else 0)
+        for name in models:
+            if seed == 0 or draws or name in DRAWN:
+                found[name].append(ask(name, asked, args, seed))
+                said = f"HR@10 {hit_rate(found[name][-1].ranks, K).mean():.4f}"
+                say(f"{name}, seed {seed}: {said}, {found[name][-1].fit_s:.0f} s")
     return found
 
 
-def ask(name: str, asked: Split, args: argparse.Namespace) -> Answers:
+def ask(name: str, asked: Split, args: argparse.Namespace, seed: int) -> Answers:
     start = perf_counter()
-    scorer = peer(asked) if name == PEER else ours(name, asked, args)
-    fitted = perf_counter()
-    return Answers(*answer(asked, scorer), fitted - start, perf_counter() - fitted)
+    model = fitted(name, asked, args, seed)
+    done = perf_counter()
+    ranks, n_jobs = answer(asked, model(asked.known))
+    live = perf_counter()
+    frozen = answer(asked, model(asked.frozen))[0] if asked.by_time else ranks
+    return Answers(ranks, frozen, n_jobs, done - start, live - done, perf_counter() - live)
 
 
-def ours(name: str, asked: Split, args: argparse.Namespace) -> Scorer:
-    if name == NEW_FIRST:
-        return new_first(ours("code-similarity", asked, args), asked)
-    model: Any = registry.find(name)()
-    if name == "hybrid":
-        model = Hybrid(hybrid_config(args))
+def fitted(name: str, asked: Split, args: argparse.Namespace, seed: int) -> Fitted:
+    if name == LIBRARY_ALS:
+        return tuned_als(asked)
+    if name == TFIDF:
+        return fitted_tfidf(asked.train)
+    if name == DAY_RULE:
+        model = make(RECENT, {"half_life": 1.0})
+    elif name == "hybrid":
+        model = Hybrid(hybrid_config(args), seed=seed)
+    else:
+        model = make(name, seed=seed)
     model.fit(asked.train)
-    return lambda people, times: model.score_jobs(asked.known, people, times)
-
-
-def new_first(scorer: Scorer, asked: Split) -> Scorer:
-    is_new = np.bincount(asked.known.events.jobs, minlength=len(asked.live)) == 0
-    return lambda people, times: np.asarray(scorer(people, times) + 10.0 * is_new)
+    return lambda data: lambda people, times: model.score_jobs(data, people, times)
 
 
 def hybrid_config(args: argparse.Namespace) -> HybridConfig:
     if not args.quick:
         return HybridConfig()
     return HybridConfig(n_factors=8, n_seeds=1, n_inner=1, n_rounds=4, n_trees=10)
-
-
-def answer(asked: Split, scorer: Scorer) -> tuple[FloatArray, FloatArray]:
-    """Ranks of the held-out jobs among their rivals, and how many these are."""
-    rivals, found, competing = Rivals(asked), [], []
-    for here in blocks(np.arange(len(asked)), AT_ONCE):
-        allowed = rivals.of(here)
-        scores = scorer(asked.candidates[here], asked.times[here])
-        found.append(ranks(scores, asked.jobs[here], allowed))
-        competing.append(allowed.sum(axis=1))
-    return np.concatenate(found), np.concatenate(competing)
-
-
-# ---- the peer
-
-
-def peer(asked: Split) -> Scorer:
-    """ALS of the library `implicit`, with the best of a few settings on an inner split."""
-    try:
-        inner = split(asked.train, max_questions=1500, seed=1)
-    except ValueError:  # too few events to hold some out
-        return peer_scorer(asked, 1.0, 10.0)
-    tried = {
-        (alpha, penalty): hit_rate(answer(inner, peer_scorer(inner, alpha, penalty))[0], K).mean()
-        for alpha in (1.0, 10.0, 100.0)
-        for penalty in (0.1, 1.0, 10.0, 50.0)
-    }
-    return peer_scorer(asked, *max(tried, key=lambda key: tried[key]))
-
-
-def peer_model(wanted: sparse.csr_array, alpha: float, penalty: float) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for one thread of the linear algebra
-        from implicit.als import AlternatingLeastSquares
-
-        model = AlternatingLeastSquares(
-            factors=128, alpha=alpha, regularization=penalty, random_state=0, num_threads=1
-        )
-        with threadpool_limits(1):
-            model.fit(sparse.csr_matrix(wanted), show_progress=False)
-    return model
-
-
-def peer_scorer(asked: Split, alpha: float, penalty: float) -> Scorer:
-    model = peer_model(asked.train.matrix(), alpha, penalty)
-    known = sparse.csr_matrix(asked.known.matrix())
-
-    def score(people: IntArray, _: FloatArray) -> FloatArray:
-        factors = model.recalculate_user(people, known[people])
-        return np.asarray(factors @ model.item_factors.T)
-
-    return score
 
 
 # ---- speed
@@ -219,9 +199,9 @@ def scoring_s(model: Hybrid, data: MatchData, people: IntArray, n_times: int) ->
     """Least of some times that ranking takes, ours (trees and all) and the library's."""
     model.score_jobs(data, people[:1])  # keys of the jobs are made once
     found = {"hybrid": min(timed(lambda: model.score_jobs(data, people)) for _ in range(n_times))}
-    if not has_peer():
+    if not has_library():
         return found
-    library, wanted = peer_model(data.matrix(), 10.0, 1.0), sparse.csr_matrix(data.matrix())[people]
+    library, wanted = als_model(data.matrix(), 10.0, 1.0), sparse.csr_matrix(data.matrix())[people]
     theirs = min(timed(lambda: library.recommend(people, wanted, N=K)) for _ in range(n_times))
     return {**found, "implicit recommend": theirs, "ratio": found["hybrid"] / theirs}
 
@@ -246,39 +226,72 @@ def many_jobs(data: MatchData, n_jobs: int) -> MatchData:
     return MatchData(candidates=data.candidates, jobs=jobs, events=kept)
 
 
+def fold_in_ms(data: MatchData) -> float:
+    """For each event of a busy day after the data, until it counts in what is wanted now."""
+    rng, events = np.random.default_rng(0), data.events
+    drawn = rng.integers(len(events), size=N_NEW_EVENTS)
+    times = events.times[-1] + np.sort(rng.uniform(1, DAY, N_NEW_EVENTS))
+    fresh = Events(
+        rng.permutation(events.candidates[drawn]), events.jobs[drawn], events.actions[drawn], times
+    )
+    columns = ("candidates", "jobs", "actions", "times")
+    both = {of: np.concatenate([getattr(events, of), getattr(fresh, of)]) for of in columns}
+    longer = data.with_events(Events(**both))
+    return 1000 * timed(lambda: Wanted(longer).at(np.array([np.nan]))) / N_NEW_EVENTS
+
+
 # ---- output
 
 
-def row(name: str, found: Answers) -> Row:
-    hits = hit_rate(found.ranks, K)
-    gained = ndcg(found.ranks, K)
-    low, high = bootstrap(hits)
-    ndcg_low, ndcg_high = bootstrap(gained)
+def mean(parts: Sequence[Answers], measure_of: Callable[..., FloatArray]) -> float:
+    """Over all questions, and so over seeds."""
+    return float(measure_of(np.concatenate([part.ranks for part in parts]), K).mean())
+
+
+def row(name: str, parts: Sequence[Answers]) -> Row:
+    ranks, frozen, n_jobs = (
+        np.concatenate([getattr(part, of) for part in parts])
+        for of in ("ranks", "frozen", "n_jobs")
+    )
+    n = len(parts)
+    hits, gained = hit_rate(ranks, K), ndcg(ranks, K)
+    low, high = bootstrap(hits[: len(parts[0].ranks)])  # of the first seed: others ask the same
     return {
         "model": name,
         "HR@10": hits.mean(),
         "low": low,
         "high": high,
         "NDCG@10": gained.mean(),
-        "NDCG low": ndcg_low,
-        "NDCG high": ndcg_high,
-        "MRR": reciprocal_rank(found.ranks).mean(),
-        "AUC": ranking_auc(found.ranks, found.n_jobs).mean(),
-        "fit s": found.fit_s,
-        "score s": found.score_s,
+        "MRR": reciprocal_rank(ranks).mean(),
+        "AUC": ranking_auc(ranks, n_jobs).mean(),
+        "HR@10 frozen": hit_rate(frozen, K).mean(),
+        "NDCG@10 frozen": ndcg(frozen, K).mean(),
+        "fit s": sum(part.fit_s for part in parts) / n,
+        "score s": sum(part.score_s for part in parts) / n,
     }
 
 
-def gains(data: str, found: dict[str, Answers], others: Sequence[str]) -> list[Check]:
-    """The hybrid against the best of the others, for each measure."""
+def gains(data: str, found: dict[str, list[Answers]], *, timed: bool) -> list[Check]:
+    """The hybrid against the rule and the best of the other peers, for each measure."""
+    rules, gain = (RECENT, DAY_RULE), GAIN if timed else TIMELESS_GAIN
+    others = [name for name in found if name not in (*rules, "hybrid")]
+    others = others if timed else [name for name in TIMELESS_PEERS if name in found]
     checks = []
     for name, measure_of in (("HR@10", hit_rate), ("NDCG@10", ndcg)):
-        value = {model: measure_of(found[model].ranks, K).mean() for model in found}
-        best = max((model for model in others if model in value), key=lambda model: value[model])
-        ratio = value["hybrid"] / max(value[best], 1e-9)
-        checks.append(Check(f"{data}: {name} of the hybrid / {best}'s", ratio, GAIN))
+        value = {model: mean(parts, measure_of) for model, parts in found.items()}
+        for peers in (rules, others) if timed else (others,):
+            best = max(peers, key=lambda model: value[model])
+            ratio = value["hybrid"] / max(value[best], 1e-9)
+            checks.append(Check(f"{data}: {name} of the hybrid / {best}'s", ratio, gain))
+    if timed:
+        ratio = mean_time(found["hybrid"], "score_s") / mean_time(found["hybrid"], "frozen_s")
+        checks.append(Check(f"{data}: time of live questions / frozen", ratio, high=LIVE_LIMIT))
     return checks
 
 
+def mean_time(parts: Sequence[Answers], of: str) -> float:
+    return float(np.mean([getattr(part, of) for part in parts]))
+
+
 if __name__ == "__main__":
-    sys.exit(run(__doc__, measure, needs=(*DACON, *KANDIJ)))
+    sys.exit(run(__doc__, measure, needs=(*DACON, *KANDIJ, *PROSPECTS, *XING), options=options))

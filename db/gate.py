@@ -163,8 +163,8 @@ def judge(
     n_before, n_now
         Labelled jobs that the champion and the challenger have learned from.
     is_first
-        There is no champion: `comparison` is with what the tags are called, and the challenger
-        stays out only if it is likely to be worse than that.
+        There is no champion, or it has learned no label: `comparison` is with what the tags are
+        called, and the challenger stays out only if it is likely to be worse than that.
 
     References
     ----------
@@ -198,9 +198,11 @@ def judge(
 def _first(comparison: Comparison) -> Judgement:
     told = _told(comparison)
     if Belief.of(comparison.mean_average_precision, 0.0).mean < -MAX_BELOW_NAMES:
-        worse = "there is no champion, but it is likely to be worse than the tags' names alone"
-        return Judgement(False, f"{worse}. {told}", False)
-    return Judgement(True, f"there is no champion yet; beside the tags' names alone: {told}")
+        worse = (
+            "it would be the first with labels, but it is likely to be worse than the tags' names"
+        )
+        return Judgement(False, f"{worse} alone. {told}", False)
+    return Judgement(True, f"the first with labels; beside the tags' names alone: {told}")
 
 
 def _not_better(comparison: Comparison, bar: Bar, expected: float, versus: str) -> list[str]:

@@ -140,5 +140,5 @@ def judgement_of(
         anchor=found.anchor,
         n_before=int(live.metrics.get("n_labelled") or 0) if live else 0,
         n_now=len(snapshot.training),
-        is_first=live is None,
+        is_first=live is None or has_no_labels(live),
     )

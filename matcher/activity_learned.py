@@ -62,7 +62,7 @@ class LearnedActivity(ActivityMatcher):
     config_class = LearnedConfig
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        config = self._config
+        config = self.settings
         assert isinstance(config, LearnedConfig)
         rows = training_rows(data, config, seed=self.seed)
         self.vectors_ = JobVectors(config.n_numbers, seed=self.seed)
@@ -153,7 +153,7 @@ class LearnedActivity(ActivityMatcher):
         means, about_means = means_to_arrays(self.means_)
         weights = {f"{n:03}": values for n, values in enumerate(self.embedder_.get_weights())}
         meta = {
-            "config": asdict(self._config),
+            "config": asdict(self.settings),
             "seed": self.seed,
             "vectors": about,
             "means": about_means,
@@ -173,7 +173,7 @@ class LearnedActivity(ActivityMatcher):
         with quietly():
             from matcher.activity_networks import build_embedder
 
-        config = from_plain(LearnedConfig, meta["config"])
+        config = from_plain(cls.config_class, meta["config"])
         model = cls(config, seed=meta["seed"])
         model.vectors_ = JobVectors.from_arrays(files["vectors"], meta["vectors"])
         model.means_ = means_from_arrays(files["means"], meta["means"])

@@ -36,10 +36,6 @@ class ActivityMatcher(Matcher):
         self.config = config
         self.seed = seed
 
-    @property
-    def _config(self) -> ActivityConfig:
-        return self.config or self.config_class()
-
     @abstractmethod
     def queries(self, history: Sequences, vectors: Float32Array) -> Float32Array:
         """Shape (N, D), from the vectors of the steps, (N, S, D): scores are products with those of
@@ -57,7 +53,7 @@ class ActivityMatcher(Matcher):
 
         Shape (B, numbers): D of them, or D for each action type.
         """
-        history = sequences(data, candidates, times, config=self._config)
+        history = sequences(data, candidates, times, config=self.settings)
         vectors = self.vectors_.of(data)
         parts = [
             self.embed_sequences(part, look_up(vectors, part.jobs)) for part in _parts(history)
@@ -78,7 +74,7 @@ class ActivityMatcher(Matcher):
     ) -> FloatArray:
         """Scores of all jobs, as if nothing had been done with some; -1 for none; shape (B, J)."""
         vectors = self.vectors_.of(data)
-        history = sequences(data, candidates, times, config=self._config, without=without)
+        history = sequences(data, candidates, times, config=self.settings, without=without)
         scores = self._queries(history, vectors) @ vectors.T
         row, step = np.nonzero(history.jobs != NO_JOB)
         met, jobs = _unique_pairs(row, history.jobs[row, step], data.groups)
@@ -92,7 +88,7 @@ class ActivityMatcher(Matcher):
         asked = np.stack([pairs.candidates, np.nan_to_num(pairs.times, nan=np.inf)])
         (people, times), place = np.unique(asked, axis=1, return_inverse=True)
         times = np.where(np.isinf(times), np.nan, times)
-        history = sequences(data, people.astype(np.intp), times, config=self._config)
+        history = sequences(data, people.astype(np.intp), times, config=self.settings)
         queries = self._queries(history, vectors)
         scores = np.empty(len(pairs), np.float32)
         for first in range(0, len(pairs), 16 * AT_ONCE):
@@ -114,7 +110,7 @@ class ActivityMatcher(Matcher):
         times: FloatArray | None,
         vectors: Float32Array,
     ) -> FloatArray:
-        history = sequences(data, candidates, times, config=self._config, without=jobs)
+        history = sequences(data, candidates, times, config=self.settings, without=jobs)
         scores: FloatArray = np.einsum("pd,pd->p", self._queries(history, vectors), vectors[jobs])
         return scores
 
@@ -137,7 +133,7 @@ class MeanActivity(ActivityMatcher):
     name = "activity-mean"
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        config = self._config
+        config = self.settings
         self.vectors_ = JobVectors(config.n_numbers, seed=self.seed)
         training = self.vectors_.fit_for_training(data)
         rows = training_rows(data, config, seed=self.seed)
@@ -159,7 +155,7 @@ class MeanActivity(ActivityMatcher):
         arrays, about = self.vectors_.to_arrays()
         means, about_means = means_to_arrays(self.means_)
         meta = {
-            "config": asdict(self._config),
+            "config": asdict(self.settings),
             "seed": self.seed,
             "vectors": about,
             "means": about_means,

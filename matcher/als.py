@@ -14,6 +14,7 @@ from matcher.base import Arrays
 from matcher.data import IntArray, MatchData
 from matcher.factors import factorise, penalties, solve, typical_size
 from matcher.histories import HistoryMatcher, Matrix, by_jobs, check_positive, columns_by_jobs
+from matcher.saved_config import from_plain
 
 FOLD_IN_STEPS = 12
 """Of conjugate gradient, from zero: more don't change a score's first four digits."""
@@ -49,6 +50,7 @@ class ImplicitALS(HistoryMatcher):
     """
 
     name = "als"
+    config_class = AlsConfig
     is_baseline = True
     uses_codes = False
 
@@ -61,13 +63,13 @@ class ImplicitALS(HistoryMatcher):
         wanted = sparse.csr_array(wanted[np.flatnonzero(np.diff(wanted.indptr))])
         self.typical_size_ = typical_size(wanted)
         _, self.factors_ = factorise(
-            wanted, **asdict(self._config()), seed=self.seed, show_progress=show_progress
+            wanted, **asdict(self.settings), seed=self.seed, show_progress=show_progress
         )
         self._gram = self.factors_.T @ self.factors_
         return self
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
-        config = self._config()
+        config = self.settings
         wanted = columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
         return solve(
             wanted,
@@ -83,16 +85,13 @@ class ImplicitALS(HistoryMatcher):
         found: Matrix = by_jobs(self.factors_, self.known_rows(data))
         return found
 
-    def _config(self) -> AlsConfig:
-        return self.config or AlsConfig()
-
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        meta = {"config": asdict(self._config()), "typical_size": self.typical_size_}
+        meta = {"config": asdict(self.settings), "typical_size": self.typical_size_}
         return {"factors": self.factors_}, {**meta, "seed": self.seed}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(AlsConfig(**meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
         model.factors_ = files["model"]["factors"]
         model._gram = model.factors_.T @ model.factors_

@@ -47,6 +47,10 @@ class Matcher(ABC):
 
     name: ClassVar[str]
     """As in `matcher.registry`."""
+    config_class: ClassVar[type[Any] | None] = None
+    """The frozen dataclass of the settings, whose defaults are the model's; None: it has none."""
+    config: Any = None
+    """What the constructor was given; None: the defaults."""
     gives_probability: ClassVar[bool] = False
     """Whether scores are probabilities of the target action, in [0, 1]."""
     uses_codes: ClassVar[bool] = True
@@ -57,6 +61,11 @@ class Matcher(ABC):
     ranks_jobs: ClassVar[bool] = True
     """Whether it ranks jobs that a candidate has not met. If not, it is asked only about pairs
     under way: those with steps (`matcher.sequences`) that have not come to the target action."""
+
+    @property
+    def settings(self) -> Any:
+        """The configuration in force: the only place where defaults come from."""
+        return self.config or (self.config_class and self.config_class())
 
     @abstractmethod
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:

@@ -113,7 +113,9 @@ def evaluate(
     """Compare models on one split: each is trained on what came before, asked about the rest.
 
     By time where all events have one, else one job of each candidate is held out. Put popularity
-    among them: what isn't ahead of it has learned nothing.
+    and recent-popularity among them: what isn't ahead of them has learned nothing. By time, each
+    question is asked live, with everything that happened before it, and frozen, with what was
+    known when the training ended.
     """
     from matcher.configs import make, named_configs
 

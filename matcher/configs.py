@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import isfinite
 from pathlib import Path
 from types import UnionType
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from matcher.base import Matcher
 from matcher.registry import find
@@ -32,29 +32,13 @@ def make(name: str, config: Mapping[str, Any] | None = None, *, seed: int = 0) -
     tagger.errors.DataError: popularity has no configuration, got depth
     """
     model = find(name)
-    kind, options = config_of(model), {"seed": seed} if _takes(model, "seed") else {}
-    if kind is None:
+    options = {"seed": seed} if "seed" in getattr(model.__init__, "__annotations__", {}) else {}
+    if model.config_class is None:
         if config:
             raise DataError(f"{name} has no configuration, got {', '.join(config)}")
         return model(**options)
-    return model(config=build(kind, config or {}, name), **options)  # type: ignore[call-arg]
-
-
-def config_of(model: type[Matcher]) -> type[Any] | None:
-    """The dataclass of a model's configuration; None if it has none.
-
-    `config_class` of the model, or what its constructor says.
-    """
-    if hasattr(model, "config_class"):
-        return cast(type[Any], model.config_class)
-    if not _takes(model, "config"):
-        return None
-    hint = get_type_hints(model.__init__)["config"]
-    return next(one for one in (hint, *get_args(hint)) if is_dataclass(one))  # type: ignore[return-value]
-
-
-def _takes(model: type[Matcher], option: str) -> bool:
-    return option in getattr(model.__init__, "__annotations__", {})
+    built = build(model.config_class, config or {}, name)
+    return model(config=built, **options)  # type: ignore[call-arg]
 
 
 def build(kind: type[Any], values: Mapping[str, Any], name: str) -> Any:
@@ -118,10 +102,9 @@ def hint_name(hint: Any) -> str:
 
 def plain(model: Matcher) -> dict[str, Any]:
     """The configuration of a model as JSON values; {} if it has none."""
-    config = getattr(model, "config", None)
-    if config is None:
+    if model.settings is None:
         return {}
-    found: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    found: dict[str, Any] = json.loads(json.dumps(asdict(model.settings)))
     return found
 
 

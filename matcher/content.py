@@ -15,6 +15,7 @@ from matcher.base import Arrays
 from matcher.data import IntArray, MatchData, Profiles
 from matcher.histories import HistoryMatcher, Matrix
 from matcher.job_vectors import unit
+from matcher.saved_config import from_plain
 from tagger.errors import DataError, ModelError
 
 
@@ -46,6 +47,7 @@ class CodeSimilarity(HistoryMatcher):
     """
 
     name = "code-similarity"
+    config_class = ContentConfig
     is_baseline = True
 
     def __init__(self, config: ContentConfig | None = None, *, seed: int = 0) -> None:
@@ -64,10 +66,10 @@ class CodeSimilarity(HistoryMatcher):
 
     @property
     def decay(self) -> float:  # type: ignore[override]
-        return (self.config or ContentConfig()).decay
+        return float(self.settings.decay)
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
-        resume = (self.config or ContentConfig()).resume
+        resume = self.settings.resume
         history = unit(np.asarray(known @ self.kept_keys(data)))
         own = unit_codes(data.candidates, self.mean_, candidates)
         return history if own is None else unit(history + resume * own)
@@ -77,12 +79,12 @@ class CodeSimilarity(HistoryMatcher):
         return np.zeros((len(data.jobs), len(self.mean_)), np.float32) if codes is None else codes
 
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        config = asdict(self.config or ContentConfig())
+        config = asdict(self.settings)
         return {"mean": self.mean_}, {"config": config, "seed": self.seed}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(ContentConfig(**meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
         model.mean_ = files["model"]["mean"]
         return model

@@ -134,7 +134,7 @@ class DeepFmModel(RankingModel):
         return super().fit(data, show_progress=show_progress)
 
     def _learn(self, rows: Rows, is_yes: BoolArray, *, show_progress: bool) -> None:
-        config: DeepFmConfig = self._config
+        config: DeepFmConfig = self.settings
         self.scale_ = Standardiser().fit(rows)
         sides = (rows.job_columns, rows.candidate_columns)
         self.slots_ = tuple(
@@ -178,7 +178,7 @@ class DeepFmModel(RankingModel):
         checkpoint.remove()
 
     def _network(self) -> keras.Model:
-        config: DeepFmConfig = self._config
+        config: DeepFmConfig = self.settings
         job, candidate = self.slots_
         return build_deepfm(
             n_numbers=len(self.features_.names_),

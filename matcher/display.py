@@ -21,7 +21,7 @@ def as_text(e: Evaluation) -> str:
         "learned from"
     ]
     if e.ranked:
-        parts += [_ranking_text(e), _slice_text(e), _pair_text(e)]
+        parts += [_ranking_text(e), _frozen_text(e), _slice_text(e), _pair_text(e)]
     if e.by_under_way:
         parts.append(_under_way_text(e))
     if e.used:
@@ -49,6 +49,23 @@ def _ranking_text(e: Evaluation) -> str:
     ]
     below = f"ahead: of {e.reference} in NDCG@{k}; * where the 95 % interval leaves out 0"
     return f"{table(heads, rows)}\n{below[:WIDTH]}"
+
+
+def _frozen_text(e: Evaluation) -> str:
+    """Both protocols side by side, where there are two."""
+    if not e.ranked[0].frozen:
+        return ""
+    metrics = (f"hit_rate@{e.k}", f"ndcg@{e.k}")
+    rows = [
+        [m.name, *(number(of[metric].value) for metric in metrics for of in (m.ranking, m.frozen))]
+        for m in e.ranked
+    ]
+    below = (
+        "live, as above: asked with everything that happened before each question, whoever did it; "
+        "frozen: with what was known when the training ended"
+    )
+    heads = [f"{name}@{e.k} {how}" for name in ("HR", "NDCG") for how in ("live", "frozen")]
+    return f"{table(['protocol', *heads], rows)}\n{fill(below, WIDTH)}"
 
 
 def _ahead_text(score: Score | None) -> str:

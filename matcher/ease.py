@@ -13,6 +13,7 @@ from scipy import linalg, sparse
 from matcher.base import Arrays
 from matcher.data import IntArray, MatchData
 from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs, places
+from matcher.saved_config import from_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Ease(HistoryMatcher):
     """
 
     name = "ease"
+    config_class = EaseConfig
     uses_codes = False
     is_baseline = True
 
@@ -46,7 +48,7 @@ class Ease(HistoryMatcher):
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        config = self.config or EaseConfig()
+        config = self.settings
         wanted = self._begin_with_wanted(data)
         counts = np.asarray(wanted.sum(axis=0)).ravel()
         chosen = np.sort(np.argsort(-counts, kind="stable")[: config.max_jobs])
@@ -66,12 +68,12 @@ class Ease(HistoryMatcher):
         return places(self.known_rows(data), len(self.job_ids_))
 
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        config = asdict(self.config or EaseConfig())
+        config = asdict(self.settings)
         return {"weights": self.weights_}, {"config": config, "seed": self.seed}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(EaseConfig(**meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
         model.weights_ = files["model"]["weights"]
         return model

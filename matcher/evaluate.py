@@ -119,7 +119,7 @@ def summarise(
     reference = _reference(models, said, k)
     return Evaluation(
         target=str(data.target),
-        how="by time" if np.isfinite(split.times).all() else "one job of each candidate held out",
+        how="by time" if split.by_time else "one job of each candidate held out",
         n_candidates=len(data.candidates),
         n_jobs=len(data.jobs),
         n_live=int(split.live.sum()),
@@ -217,6 +217,7 @@ def _scores(
     return replace(
         about,
         ranking=mean_scores(values, seed=seed),
+        frozen=_frozen(found, ks, k, seed),
         ahead={}
         if reference is None or reference is found
         else _ahead(found, reference, ks, k, seed),
@@ -241,11 +242,23 @@ def _pair_scores(
     return pair_scores(asked.y, scores, people, are_probabilities=sure, seed=seed)
 
 
+def _frozen(found: Measured, ks: tuple[int, ...], k: int, seed: int) -> dict[str, Score]:
+    if not len(found.frozen_ranks):
+        return {}
+    values = question_values(found.frozen_ranks, found.n_rivals, ks)
+    return mean_scores({name: values[name] for name in _compared(k)}, seed=seed)
+
+
+def _compared(k: int) -> tuple[str, ...]:
+    """The metrics of which more is told than their mean."""
+    return f"hit_rate@{k}", f"ndcg@{k}", "mrr"
+
+
 def _ahead(
     found: Measured, reference: Measured, ks: tuple[int, ...], k: int, seed: int
 ) -> dict[str, Score]:
     """How far a model is ahead of another on the same questions."""
-    names = (f"hit_rate@{k}", f"ndcg@{k}", "mrr")
+    names = _compared(k)
     ours, theirs = (
         np.column_stack([question_values(one.ranks, one.n_rivals, ks)[name] for name in names])
         for one in (found, reference)
@@ -259,7 +272,7 @@ def _slices(
     values: Mapping[str, np.ndarray], split: Split, k: int, seed: int
 ) -> dict[str, dict[str, Score]]:
     """New and known jobs, new and known candidates; those that nobody was asked about left out."""
-    chosen = {name: values[name] for name in (f"hit_rate@{k}", f"ndcg@{k}", "mrr")}
+    chosen = {name: values[name] for name in _compared(k)}
     parts = {
         "new jobs": split.is_new_job,
         "known jobs": ~split.is_new_job,

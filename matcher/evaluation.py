@@ -19,6 +19,9 @@ class ModelScores:
     ranking: dict[str, Score] = field(default_factory=dict)
     """`hit_rate@k` (with one held-out job also the recall), `precision@k`, `ndcg@k` and `mrr@k` for
     each k, `mrr`, and `rank_auc`, the share of other jobs that the held-out one is ahead of."""
+    frozen: dict[str, Score] = field(default_factory=dict)
+    """The main metrics by the frozen protocol: asked with what was known when the training ended
+    (`matcher.splits`). All others are of the live protocol. Empty without times."""
     ahead: dict[str, Score] = field(default_factory=dict)
     """How far ahead of the reference, on the same resamples; empty for the reference itself."""
     slices: dict[str, dict[str, Score]] = field(default_factory=dict)

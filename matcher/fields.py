@@ -121,6 +121,8 @@ class FieldEncoder:
 
     def __init__(self, config: FieldConfig | None = None) -> None:
         self.config = config or FieldConfig()
+        # Profiles encoded last: several models of a hybrid ask for the same ones.
+        self._latest: list[tuple[Profiles, sparse.csr_array]] = []
 
     def fit(self, profiles: Profiles) -> Self:
         """Learn kinds, values, means and scales; a field without any value gives no column."""
@@ -129,6 +131,7 @@ class FieldEncoder:
             for field, values in profiles.fields.items()
             for column in _columns_of(field, values, self.config)
         )
+        self._latest = []
         return self
 
     @property
@@ -137,12 +140,17 @@ class FieldEncoder:
 
     def transform(self, profiles: Profiles) -> sparse.csr_array:
         """Shape (N, F), float32. A field that isn't there is missing in every row."""
+        for known, rows in self._latest:
+            if known is profiles:
+                return rows
         n = len(profiles)
         parts: list[Any] = [sparse.csr_array((n, 0), dtype=np.float32)]
         for columns in _by_field(self.columns_):
             values = profiles.fields.get(columns[0].field, [None] * n)
             parts.append(self._encode(columns, values))
-        return sparse.csr_array(sparse.hstack(parts, "csr", dtype=np.float32))
+        found = sparse.csr_array(sparse.hstack(parts, "csr", dtype=np.float32))
+        self._latest = [(profiles, found), *self._latest[:1]]
+        return found
 
     def tells(self, rows: sparse.csr_array) -> BoolArray:
         """Which rows of `transform` hold anything but missing fields; shape (N,)."""

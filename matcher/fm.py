@@ -139,7 +139,7 @@ class FmModel(StreamedModel):
     config_class = FmConfig
 
     def _new_learner(self, n_columns: int) -> FactorizationMachine:
-        return FactorizationMachine(self._config, n_columns, self.seed)
+        return FactorizationMachine(self.settings, n_columns, self.seed)
 
     def _old_learner(self, arrays: Arrays) -> FactorizationMachine:
-        return FactorizationMachine.from_arrays(arrays, self._config)
+        return FactorizationMachine.from_arrays(arrays, self.settings)

@@ -15,6 +15,7 @@ from matcher.affinity import Affinity, Crowd
 from matcher.data import FloatArray, IntArray
 
 FACTORS = "factors"
+WANTED = "wanted now"
 MORE_BY_FACTORS = 4
 """The factors find so many times as many jobs as each other model."""
 PLACES = (1, 10, 50)
@@ -39,6 +40,8 @@ class Rows:
     """Shape (B, J): their histories."""
     scores: Mapping[str, npt.NDArray[np.float32]]
     """By model; each of shape (B, J)."""
+    by_field: Mapping[str, npt.NDArray[np.float32]]
+    """How much the values of jobs' fields are wanted now, by field; each of shape (B, J)."""
     crowd: Crowd
     alike: Alike
 
@@ -52,6 +55,8 @@ class Rows:
         for name, scores in self.scores.items():
             more = MORE_BY_FACTORS if name == FACTORS else 1
             _choose(chosen, np.where(closed, -np.inf, scores), n * more)
+        if self.by_field:
+            _choose(chosen, np.where(closed, -np.inf, sum(self.by_field.values())), n)
         of_new = np.where(closed | ~self.crowd.is_new(self.times), -np.inf, self.scores[FACTORS])
         _choose(chosen, of_new, n)
         rows, jobs = np.nonzero(chosen)
@@ -68,6 +73,7 @@ class Rows:
             places = np.minimum(PLACES, scores.shape[1]) - 1
             best = -np.partition(others, places, axis=1)[:, places]
             columns += [own, *(own[:, None] - best[rows]).T]
+        columns += [of_field[rows, jobs] for of_field in self.by_field.values()]
         data, candidates = self.crowd.data, self.candidates[rows]
         crowd = self.crowd.before(candidates, jobs, self.times[rows])
         columns += [np.diff(self.known.indptr)[rows], np.log1p(crowd.count), crowd.age]
@@ -83,6 +89,7 @@ class Rows:
         """What each of the X numbers of a pair tells of, for people."""
         return [
             *(name for name in self.scores for _ in range(1 + len(PLACES))),
+            *(f"{WANTED}: {field}" for field in self.by_field),
             "length of the history",
             *["demand"] * 2,
             *(f"{field} of its candidates" for field in self.alike.candidates.names),
@@ -93,7 +100,9 @@ class Rows:
 def _choose(chosen: Any, scores: FloatArray, n: int) -> None:
     """Mark the `n` best jobs of each row, if their score is above the lowest possible."""
     n = min(n, scores.shape[1])
-    top = np.argpartition(-scores, n - 1, axis=1)[:, :n]
-    good = np.take_along_axis(scores, top, axis=1)
-    rows, places = np.nonzero(np.isfinite(good) & (good != 0))
-    chosen[rows, top[rows, places]] = True
+    last = np.partition(scores, -n, axis=1)[:, -n, None]
+    best = scores >= last
+    for row in np.flatnonzero(best.sum(axis=1) > n):  # too many are as good as the last
+        ties = np.flatnonzero(scores[row] == last[row])
+        best[row, ties[n - int((scores[row] > last[row]).sum()) :]] = False
+    chosen |= best & np.isfinite(scores) & (scores != 0)

@@ -6,10 +6,11 @@ Letters for axes: Q questions, B of them in a block, J jobs, P pairs.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from matcher.base import Pairs
+from matcher.counts import Counts
 from matcher.data import NUMBER, BoolArray, IntArray, MatchData
+from matcher.known import ranges
 from matcher.sequences import STEP_ACTIONS, under_way
 from matcher.splits import Split, first_of
 
@@ -31,15 +32,16 @@ class Rivals:
     def __init__(self, split: Split) -> None:
         self._split, self._group = split, split.known.groups
         events = split.known.events
-        shape = (len(split.known.candidates), len(split.live))
-        cells = (np.ones(len(events), bool), (events.candidates, self._group[events.jobs]))
-        self._met = sparse.csr_array(cells, shape=shape)
+        self._met = Counts(events.candidates, events.times, len(split.known.candidates))
+        self._met_group = self._group[events.jobs[self._met.order_]]
 
     def of(self, questions: IntArray) -> BoolArray:
         """Shape (B, J), for some questions by their row; True for the held-out jobs, too."""
         rows, own = np.arange(len(questions)), self._split.jobs[questions]
-        barred = self._met[self._split.candidates[questions]].toarray()
+        barred = np.zeros((len(rows), len(self._group)), bool)
         barred[rows, self._group[own]] = True
+        low, high = self._met.spans(self._split.candidates[questions], self._split.times[questions])
+        barred[np.repeat(rows, high - low), self._met_group[ranges(low, high - low)]] = True
         is_later = _is_later(self._split, np.arange(len(self._group)), questions[:, None])
         found: BoolArray = ~barred[:, self._group] & self._split.live & ~is_later
         found[rows, own] = True
@@ -65,7 +67,7 @@ class AskedPairs:
     y: BoolArray
     """Shape (P,)."""
     known: MatchData
-    """What to ask with: nothing in it happened after a pair met, nor between the two."""
+    """What to ask with, at the times of the pairs: nothing that happened then or later counts."""
     are_sampled: bool
     """Whether the pairs without the target were drawn at random, as too few answers are known."""
     note: str
@@ -99,10 +101,10 @@ def _exposures(data: MatchData, split: Split, rng: np.random.Generator) -> Asked
     n_people = len(np.unique(pairs.candidates))
     note = (
         f"{len(y):,} pairs, of {n_people:,} candidates, that first met after the training; "
-        f"{y.mean():.1%} of them came to {data.target}. Asked with "
-        "what was known when the training ended"
+        f"{y.mean():.1%} of them came to {data.target}. Each is "
+        "asked about with what had happened before it met"
     )
-    return AskedPairs(pairs, y, split.known.with_events(split.train.events), False, note)
+    return AskedPairs(pairs, y, split.known, False, note)
 
 
 def pairs_under_way(
@@ -120,7 +122,7 @@ def pairs_under_way(
         Ask only about pairs of so many, drawn at random.
     """
     steps = [action for action in STEP_ACTIONS if action != data.target]
-    known = split.known.with_events(split.train.events)
+    known = split.frozen
     none = Pairs(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
     if not data.has_times or not len(data.events.of(*steps)):
         return AskedPairs(none, np.empty(0, bool), known, False, "")

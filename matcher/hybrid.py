@@ -12,17 +12,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from matcher.activity_models import DecayActivity
-from matcher.affinity import Affinity, Crowd
-from matcher.als import AlsConfig, ImplicitALS
 from matcher.base import Arrays, Matcher, Pairs, blocks
-from matcher.content import CodeSimilarity
-from matcher.data import NUMBER, Action, FloatArray, IntArray, MatchData
-from matcher.found import FACTORS, Alike, Rows
-from matcher.histories import HistoryMatcher, check_positive, histories
-from matcher.neighbours import ItemNeighbours, UserNeighbours
-from matcher.side import side_of
-from matcher.side_als import FieldsALS, FieldsAlsConfig
+from matcher.data import FloatArray, IntArray, MatchData
+from matcher.first_stage import FirstStage
+from matcher.found import FACTORS, Rows
+from matcher.histories import check_positive
+from matcher.saved_config import from_plain
 from matcher.splits import Split, rolling, split
 from tagger.errors import DataError
 
@@ -34,9 +29,6 @@ MIN_NEW, MAX_NEW = 0.01, 0.3
 """With a share of jobs without events above the least, as many are made to look new inside."""
 MIN_QUESTIONS = 30
 """With fewer inner questions trees would learn noise: the factors rank alone."""
-ON_EVENTS: dict[str, Any] = {
-    model.name: model for model in (ItemNeighbours, UserNeighbours, ImplicitALS)
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +47,7 @@ class HybridConfig:
     the factors once more."""
     n_inner: int = 4
     """Inner splits that the trees learn from, at least 1; half as many with jobs made new."""
-    max_questions: int = 6000
+    max_questions: int = 2000
     """Of each inner split, at least 1."""
     n_trees: int = 250
     depth: int = 4
@@ -89,35 +81,36 @@ class Hybrid(Matcher):
     """
 
     name = "hybrid"
-    _crowd: Crowd | None = None
+    config_class = HybridConfig
     _explained: tuple[MatchData, int, Rows] | None = None
     """The candidate last explained; most come with all places of their list."""
     _booster: Any = None
-    _names: tuple[str, ...] = ()
-    """Of the first models, as the trees see them; one that finds too little to learn from, as in an
-    inner split before texts or views began, scores 0 there."""
 
     def __init__(self, config: HybridConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
+        config = self.settings
         self.target_ = data.target
-        self._crowd = self._explained = self._booster = None
+        self._explained = self._booster = None
         self.notes_: tuple[str, ...] = ()
-        self._names = tuple(self._first_models(data))
-        self.alike_ = Alike(
-            *(Affinity.fit(side_of(one)[0].fields_, one) for one in (data.candidates, data.jobs))
+        self.first_ = FirstStage(
+            data,
+            n_factors=config.n_factors,
+            n_seeds=config.n_seeds,
+            n_rounds=config.n_rounds,
+            seed=self.seed,
         )
         rng = np.random.default_rng(self.seed)
         examples = [self._examples(inner, rng, show_progress) for inner in self._inner(data)]
-        self._fit_first(data, show_progress)
+        self.first_.fit(data, show_progress=show_progress)
         self._fit_trees(examples)
         return self
 
     def _inner(self, data: MatchData) -> Iterator[Split]:
         """Splits of the events to learn from; none where there are too few."""
-        n, seed = self._config().n_inner, self.seed + 1
+        n, seed = self.settings.n_inner, self.seed + 1
         with suppress(DataError):
             if data.has_times:
                 yield from rolling(data, n, seed=seed)
@@ -128,48 +121,17 @@ class Hybrid(Matcher):
             for number in range((n + 1) // 2 if share > MIN_NEW else 0):
                 yield split(data, seed=seed + number, cold_share=share)
 
-    def _fit_first(self, data: MatchData, show_progress: bool) -> None:
-        self.parts_: dict[str, HistoryMatcher | DecayActivity] = {}
-        for name, part in self._first_models(data).items():
-            try:
-                self.parts_[name] = part.fit(data, show_progress=show_progress)
-            except DataError:
-                if name.startswith(FACTORS):
-                    raise
-
-    def _first_models(self, data: MatchData) -> dict[str, HistoryMatcher | DecayActivity]:
-        """Those that the data allow, not fitted yet."""
-        config = self._config()
-        shapes = [
-            FieldsAlsConfig(
-                n_factors=max(config.n_factors // (1 + n % 2), 1), n_rounds=config.n_rounds
-            )
-            for n in range(config.n_seeds)
-        ]
-        found: dict[str, HistoryMatcher | DecayActivity] = {
-            f"{FACTORS}-{number}": FieldsALS(shape, seed=self.seed + number)
-            for number, shape in enumerate(shapes)
-        }
-        found |= {name: model(seed=self.seed) for name, model in ON_EVENTS.items()}
-        found[ImplicitALS.name] = ImplicitALS(
-            AlsConfig(n_factors=config.n_factors, n_rounds=config.n_rounds), seed=self.seed
-        )
-        if data.jobs.codes is not None and data.jobs.codes.any():
-            found[CodeSimilarity.name] = CodeSimilarity(seed=self.seed)
-        if (data.events.actions != NUMBER[self.target_]).any():
-            found[DecayActivity.name] = DecayActivity(seed=self.seed)
-        return found
-
     def _examples(
         self, inner: Split, rng: np.random.Generator, show_progress: bool
     ) -> tuple[Any, Any]:
         """Numbers of some pairs found for the inner questions, and which were the answers."""
-        self._fit_first(inner.train, show_progress)
-        some = rng.permutation(len(inner))[: self._config().max_questions]
+        self.first_.fit(inner.train, show_progress=show_progress)
+        some = rng.permutation(len(inner))[: self.settings.max_questions]
         numbers, answers = [], []
         for block in blocks(np.sort(some), self._at_once(inner.known)):
-            rows = self._rows(inner.known, inner.candidates[block], inner.times[block])
-            asked, jobs = rows.found(inner.live, self._config().n_found)
+            people, times = inner.candidates[block], inner.times[block]
+            rows = self.first_.rows(inner.known, people, times, live=inner.live)
+            asked, jobs = rows.found(inner.live, self.settings.n_found)
             is_answer = jobs == inner.jobs[block][asked]
             useful = is_answer | (rng.random(len(asked)) < NEGATIVES / np.bincount(asked)[asked])
             useful &= np.isin(asked, asked[is_answer])
@@ -188,7 +150,7 @@ class Hybrid(Matcher):
                 f"{MIN_QUESTIONS}: the factors rank alone, and no parts of a score can be told",
             )
             return
-        config = self._config()
+        config = self.settings
         x, y = (np.concatenate(part) for part in zip(*examples, strict=True))
         options = {
             "objective": "binary:logistic",
@@ -210,7 +172,9 @@ class Hybrid(Matcher):
         self, data: MatchData, candidates: IntArray, times: FloatArray | None = None
     ) -> FloatArray:
         parts = [
-            self._ranked(self._rows(data, candidates[part], None if times is None else times[part]))
+            self._ranked(
+                self.first_.rows(data, candidates[part], None if times is None else times[part])
+            )
             for part in blocks(np.arange(len(candidates)), self._at_once(data))
         ]
         return np.concatenate([np.empty((0, len(data.jobs)), np.float32), *parts])
@@ -219,7 +183,7 @@ class Hybrid(Matcher):
         base = rows.scores[FACTORS].copy()
         if not len(self.trees_):
             return base
-        asked, jobs = rows.found(None, self._config().n_found)
+        asked, jobs = rows.found(None, self.settings.n_found)
         scores = self._trees(rows.numbers(asked, jobs))
         least = np.full(len(base), np.inf, np.float32)
         np.minimum.at(least, asked, scores)
@@ -242,7 +206,7 @@ class Hybrid(Matcher):
         for block in blocks(np.arange(len(questions)), self._at_once(data)):
             candidates, left_out = questions[block, :2].astype(np.intp).T
             times = np.where(np.isinf(questions[block, 2]), np.nan, questions[block, 2])
-            rows = self._rows(data, candidates, times, left_out)
+            rows = self.first_.rows(data, candidates, times, without=left_out)
             here = order[bounds[block[0]] : bounds[block[-1] + 1]]
             asked, jobs = question[here] - block[0], pairs.jobs[here]
             if len(self.trees_):
@@ -263,7 +227,7 @@ class Hybrid(Matcher):
         import xgboost
 
         if self._explained is None or self._explained[:2] != (data, candidate):
-            self._explained = data, candidate, self._rows(data, np.array([candidate]))
+            self._explained = data, candidate, self.first_.rows(data, np.array([candidate]))
         rows = self._explained[2]
         numbers = rows.numbers(np.zeros(1, np.intp), np.array([job]))
         parts = self._loaded().predict(xgboost.DMatrix(numbers), pred_contribs=True)[0]
@@ -271,41 +235,6 @@ class Hybrid(Matcher):
         for name, part in zip(rows.names(), parts[:-1].tolist(), strict=True):
             found[name] += part
         return found
-
-    def _rows(
-        self,
-        data: MatchData,
-        candidates: IntArray,
-        times: FloatArray | None = None,
-        without: IntArray | None = None,
-    ) -> Rows:
-        """Scores of all jobs by the first models, for candidates at some times."""
-        known = {
-            decay: histories(
-                data, candidates, self.target_, times=times, without=without, decay=decay
-            )
-            for decay in {1.0, *(getattr(part, "decay", 1.0) for part in self.parts_.values())}
-        }
-        scores = {FACTORS: np.zeros(known[1.0].shape, np.float32)}
-        for name in self._names:
-            part = self.parts_.get(name)
-            if part is None:
-                of_part: FloatArray = np.zeros(known[1.0].shape, np.float32)
-            elif isinstance(part, DecayActivity):
-                of_part = part.score_rows(data, candidates, times, without)
-            else:
-                of_part = part.score_rows(data, candidates, known[part.decay])
-            if name.startswith(FACTORS):
-                scores[FACTORS] += of_part
-            else:
-                scores[name] = of_part
-        first: Any = self.parts_[f"{FACTORS}-0"]
-        scores["taste"] = first.from_fields(data, candidates) @ first.kept_keys(data).T
-        if self._crowd is None or self._crowd.data is not data:
-            self._crowd = Crowd(data, self.target_)
-        if times is None:
-            times = np.full(len(candidates), np.nan)
-        return Rows(candidates, times, known[1.0], scores, self._crowd, self.alike_)
 
     def _at_once(self, data: MatchData) -> int:
         return max(CELLS_AT_ONCE // len(data.jobs), 1)
@@ -320,46 +249,15 @@ class Hybrid(Matcher):
             self._booster = xgboost.Booster(model_file=bytearray(self.trees_.tobytes()))
         return self._booster
 
-    def _config(self) -> HybridConfig:
-        return self.config or HybridConfig()
-
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
-        files: dict[str, Arrays] = {
-            "trees": {"trees": self.trees_},
-            "usual": {name: one.usual for name, one in self.alike_._asdict().items()},
-        }
-        parts = {}
-        for name, part in self.parts_.items():
-            own, parts[name] = part.to_arrays()
-            files |= {f"{name}_{file}": arrays for file, arrays in own.items()}
-        config = asdict(self._config())
-        meta = {"config": config, "seed": self.seed, "target": str(self.target_)}
-        return files, {**meta, "parts": parts, "names": list(self._names)}
+        files, first = self.first_.to_arrays()
+        meta = {"config": asdict(self.settings), "seed": self.seed, "first": first}
+        return {**files, "trees": {"trees": self.trees_}}, meta
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(HybridConfig(**meta["config"]), seed=meta["seed"])
-        model.target_ = Action(meta["target"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model.trees_ = files["trees"]["trees"]
-        model.parts_ = {}
-        for name, own in meta["parts"].items():
-            kind = _class_of(name)
-            mine = {
-                f.removeprefix(f"{name}_"): a for f, a in files.items() if f.startswith(name + "_")
-            }
-            model.parts_[name] = kind.from_arrays(mine, own)
-        model._names = tuple(meta["names"])
-        first: Any = model.parts_[f"{FACTORS}-0"]
-        sides, usual = (first.people_, first.jobs_), files["usual"]
-        model.alike_ = Alike(
-            *(
-                Affinity(side.fields_, usual[n])
-                for side, n in zip(sides, Alike._fields, strict=True)
-            )
-        )
+        model.first_ = FirstStage.from_arrays(files, meta["first"])
+        model.target_ = model.first_.target
         return model
-
-
-def _class_of(name: str) -> Any:
-    others = {model.name: model for model in (CodeSimilarity, DecayActivity)}
-    return FieldsALS if name.startswith(FACTORS) else {**ON_EVENTS, **others}[name]

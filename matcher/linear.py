@@ -81,7 +81,7 @@ class StreamedModel(BinnedModel):
 
     def partial_fit(self, data: MatchData, *, since: float = -np.inf) -> Self:
         """Go on with the pairs first shown at `since` (seconds) or later; features stay frozen."""
-        examples = make_examples(data, self._config.examples, seed=self.seed)
+        examples = make_examples(data, self.settings.examples, seed=self.seed)
         if since > -np.inf:
             examples = examples.take(examples.pairs.times >= since)
         if len(examples):
@@ -90,9 +90,9 @@ class StreamedModel(BinnedModel):
         return self
 
     def _learn(self, rows: Rows, is_yes: BoolArray, *, show_progress: bool) -> None:
-        self.bins_ = Discretiser(self._config.n_bins).fit(rows)
+        self.bins_ = Discretiser(self.settings.n_bins).fit(rows)
         self.learner_ = self._new_learner(self.bins_.n_columns_)
-        rng, epochs = np.random.default_rng(self.seed), range(self._config.epochs)
+        rng, epochs = np.random.default_rng(self.seed), range(self.settings.epochs)
         for _ in tqdm(epochs, self.name, unit="pass", disable=None if show_progress else True):
             self._pass(rows, is_yes, rng.permutation(len(rows)))
 
@@ -124,10 +124,10 @@ class FtrlModel(StreamedModel):
     config_class: ClassVar[type[RankingConfig]] = LinearConfig
 
     def _new_learner(self, n_columns: int) -> Ftrl:
-        return Ftrl(self._config.ftrl, n_columns)
+        return Ftrl(self.settings.ftrl, n_columns)
 
     def _old_learner(self, arrays: Arrays) -> Ftrl:
-        return Ftrl.from_arrays(arrays, self._config.ftrl)
+        return Ftrl.from_arrays(arrays, self.settings.ftrl)
 
 
 class Linear:
@@ -247,7 +247,7 @@ class SgdModel(StreamedModel):
     config_class = SgdConfig
 
     def _new_learner(self, n_columns: int) -> Sgd:
-        return Sgd(n_columns, rate=self._config.rate)
+        return Sgd(n_columns, rate=self.settings.rate)
 
     def _old_learner(self, arrays: Arrays) -> Sgd:
         return self._new_learner(len(arrays["coef"])).set_arrays(arrays)
@@ -279,8 +279,8 @@ class LbfgsModel(BinnedModel):
     config_class = LbfgsConfig
 
     def _learn(self, rows: Rows, is_yes: BoolArray, *, show_progress: bool) -> None:
-        self.bins_ = Discretiser(self._config.n_bins).fit(rows)
-        learner = Lbfgs(self.bins_.n_columns_, self._config.l2)
+        self.bins_ = Discretiser(self.settings.n_bins).fit(rows)
+        learner = Lbfgs(self.bins_.n_columns_, self.settings.l2)
         self.learner_ = learner.fit(self.bins_.transform(rows), is_yes)
 
     def _old_learner(self, arrays: Arrays) -> Lbfgs:

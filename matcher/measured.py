@@ -33,6 +33,8 @@ class Measured:
 
     ranks: FloatArray = field(default_factory=_empty)
     """Shape (Q,): of the held-out job among those it competes with."""
+    frozen_ranks: FloatArray = field(default_factory=_empty)
+    """Shape (Q,): the same by the frozen protocol; empty without times, where there is but one."""
     n_rivals: FloatArray = field(default_factory=_empty)
     """Shape (Q,): how many these are, with itself."""
     shown: FloatArray = field(default_factory=_empty)

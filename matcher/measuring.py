@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from matcher.base import PAIRS_AT_ONCE, Matcher, blocks, candidates_at_once, top_jobs
 from matcher.checkpoint import fit
-from matcher.data import BoolArray, FloatArray, IntArray
+from matcher.data import BoolArray, FloatArray, IntArray, MatchData
 from matcher.held_out import AskedPairs, Rivals
 from matcher.measured import Measured
 from matcher.memory import peak_memory
@@ -54,7 +54,8 @@ def measure(
             fit(model, split.train, checkpoint, show_progress=show_progress)
             fit_s = perf_counter() - start
             with tqdm(
-                total=(len(split) + len(asked)) * model.ranks_jobs + len(under_way),
+                total=(len(split) * (1 + split.by_time) + len(asked)) * model.ranks_jobs
+                + len(under_way),
                 desc=name,
                 unit="question",
                 leave=False,
@@ -80,20 +81,25 @@ def _asked(
 ) -> dict[str, Any]:
     """What a model that ranks jobs says of those that a candidate has not met."""
     found = _ranked(model, split, ks, bar)
+    if split.by_time:
+        found["frozen_ranks"] = _ranked(model, split, ks, bar, split.frozen)["ranks"]
     scores = _pair_scores(model, asked, bar)
     n_nan = found["n_nan"] + int(np.isnan(scores).sum())
     return {**found, "pair_scores": scores, "n_nan": n_nan}
 
 
-def _ranked(model: Matcher, split: Split, ks: Sequence[int], bar: Any) -> dict[str, Any]:
+def _ranked(
+    model: Matcher, split: Split, ks: Sequence[int], bar: Any, known: MatchData | None = None
+) -> dict[str, Any]:
     """Block by block, so that memory stays flat: ranks are kept, scores are not."""
+    known = split.known if known is None else known
     rivals, n_jobs = Rivals(split), len(split.live)
     shown = np.zeros((len(ks), n_jobs), np.int64)
     found, n_rivals = np.empty(len(split)), np.empty(len(split))
     score_s, n_nan = 0.0, 0
-    for rows in blocks(np.arange(len(split)), candidates_at_once(split.known)):
+    for rows in blocks(np.arange(len(split)), candidates_at_once(known)):
         start = perf_counter()
-        scores = model.score_jobs(split.known, split.candidates[rows], split.times[rows])
+        scores = model.score_jobs(known, split.candidates[rows], split.times[rows])
         score_s += perf_counter() - start
         if scores.shape != (len(rows), n_jobs):
             raise ModelError(

@@ -76,6 +76,7 @@ class ResumeJobNcf(Matcher):
     """
 
     name = "ncf"
+    config_class = NcfConfig
     gives_probability = True
 
     def __init__(self, config: NcfConfig | None = None, *, seed: int = 0) -> None:
@@ -90,7 +91,7 @@ class ResumeJobNcf(Matcher):
         DataError
             If candidates or jobs have no codes, or all pairs have the same answer.
         """
-        config = self.config or NcfConfig()
+        config = self.settings
         resumes, jobs = _codes("candidates", data.candidates), _codes("jobs", data.jobs)
         found = make_examples(data, config.examples, seed=self.seed)
         self._scale(resumes, jobs, found.pairs)
@@ -185,7 +186,7 @@ class ResumeJobNcf(Matcher):
             for place, layer in enumerate(parts)
         }
         meta = {
-            "config": asdict(self.config or NcfConfig()),
+            "config": asdict(self.settings),
             "seed": self.seed,
             "notes": list(self.notes_),
             "clusters": list(self.layers_),

@@ -5,7 +5,7 @@ Letters for axes: C candidates, J jobs, B candidates asked for.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,7 @@ from scipy import sparse
 from matcher.base import SCORES_AT_ONCE, Arrays, blocks
 from matcher.data import IntArray, MatchData
 from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs, places
+from matcher.saved_config import from_plain
 from tagger.errors import DataError
 
 
@@ -22,17 +23,23 @@ class NeighbourConfig:
 
     n_neighbours: int = 200
     """Most similar jobs that are kept of each job, at least 1."""
-    weighting: str = "cosine"
-    """cosine, or bm25: candidates with few jobs tell more, jobs with many candidates count less."""
-    k1: float = 1.2
-    """BM25: the larger, the later a weight saturates; above 0."""
-    b: float = 0.75
-    """BM25: how far the length of a row is made up for, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_positive(n_neighbours=self.n_neighbours, k1=self.k1)
-        if self.weighting not in ("cosine", "bm25"):
-            raise DataError(f"weighting must be cosine or bm25, got {self.weighting!r:.40}")
+        check_positive(n_neighbours=self.n_neighbours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BM25Config(NeighbourConfig):
+    """The weights of BM25: candidates with few jobs tell more, jobs with many candidates less."""
+
+    k1: float = 1.2
+    """The larger, the later a weight saturates; above 0."""
+    b: float = 0.75
+    """How far the length of a row is made up for, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        NeighbourConfig.__post_init__(self)
+        check_positive(k1=self.k1)
         if not 0 <= self.b <= 1:
             raise DataError(f"b must be in [0, 1], got {self.b}")
 
@@ -40,13 +47,15 @@ class NeighbourConfig:
 class ItemNeighbours(HistoryMatcher):
     """Scores a job by its likeness to the jobs of the history, added up.
 
+    Likeness is the cosine of the candidates who wanted the two jobs.
+
     References
     ----------
-    Sarwar et al., Item-based Collaborative Filtering Recommendation Algorithms, 2001; Robertson and
-    Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
+    Sarwar et al., Item-based Collaborative Filtering Recommendation Algorithms, 2001.
     """
 
     name = "item-knn"
+    config_class: ClassVar[type[NeighbourConfig]] = NeighbourConfig
     uses_codes = False
     is_baseline = True
 
@@ -55,11 +64,13 @@ class ItemNeighbours(HistoryMatcher):
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        config = self._config()
         wanted_by = sparse.csr_array(self._begin_with_wanted(data).T)  # (J, C)
-        weigh = _bm25 if config.weighting == "bm25" else _cosine
-        self.likeness_ = nearest(weigh(wanted_by, config), config.n_neighbours)
+        self.likeness_ = nearest(self._weigh(wanted_by), self.settings.n_neighbours)
         return self
+
+    def _weigh(self, wanted_by: sparse.csr_array) -> sparse.csr_array:
+        """Rows whose products are the likeness of jobs; both of shape (J, C)."""
+        return unit_rows(wanted_by)
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
         wanted = columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
@@ -68,19 +79,12 @@ class ItemNeighbours(HistoryMatcher):
     def keys(self, data: MatchData) -> Matrix:
         return places(self.known_rows(data), len(self.job_ids_))
 
-    def _config(self) -> NeighbourConfig:
-        return self.config or self._default()
-
-    @classmethod
-    def _default(cls) -> NeighbourConfig:
-        return NeighbourConfig()
-
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        return _parts(self.likeness_), {"config": asdict(self._config()), "seed": self.seed}
+        return _parts(self.likeness_), {"config": asdict(self.settings), "seed": self.seed}
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(NeighbourConfig(**meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
         n = len(model.job_ids_)
         model.likeness_ = _whole(files["model"], (n, n))
@@ -88,13 +92,18 @@ class ItemNeighbours(HistoryMatcher):
 
 
 class BM25Neighbours(ItemNeighbours):
-    """Item-kNN with the weights of BM25."""
+    """Item-kNN with the weights of BM25.
+
+    References
+    ----------
+    Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
+    """
 
     name = "bm25-knn"
+    config_class = BM25Config
 
-    @classmethod
-    def _default(cls) -> NeighbourConfig:
-        return NeighbourConfig(weighting="bm25")
+    def _weigh(self, wanted_by: sparse.csr_array) -> sparse.csr_array:
+        return _bm25(wanted_by, self.settings)
 
 
 class UserNeighbours(HistoryMatcher):
@@ -150,12 +159,17 @@ class UserNeighbours(HistoryMatcher):
         return model
 
 
-def nearest(rows: sparse.csr_array, n_neighbours: int) -> sparse.csr_array:
-    """Products of each row with the most similar other ones, shape (N, N), sparse."""
-    n = rows.shape[0]
-    found, others = [], sparse.csr_array(rows.T)
+def nearest(
+    rows: sparse.csr_array, n_neighbours: int, *, others: sparse.csr_array | None = None
+) -> sparse.csr_array:
+    """Products of each row with the most similar other ones, shape (N, N), sparse.
+
+    `others` has the N rows to multiply with; None: the same.
+    """
+    n, found = rows.shape[0], []
+    columns = sparse.csr_array((rows if others is None else others).T)
     for part in blocks(np.arange(n), max(SCORES_AT_ONCE // n, 1)):
-        likeness = sparse.csr_array(rows[part] @ others)
+        likeness = sparse.csr_array(rows[part] @ columns)
         found += [_best(likeness, row, int(own), n_neighbours) for row, own in enumerate(part)]
     bounds = np.r_[0, np.cumsum([len(columns) for columns, _ in found])]
     jobs, values = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -181,10 +195,6 @@ def _whole(parts: Arrays, shape: tuple[int, int]) -> sparse.csr_array:
     return sparse.csr_array((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
 
 
-def _cosine(rows: sparse.csr_array, config: NeighbourConfig) -> sparse.csr_array:
-    return unit_rows(rows)
-
-
 def unit_rows(rows: sparse.csr_array) -> sparse.csr_array:
     """Each row divided by its length; zero rows stay."""
     length = np.sqrt(np.asarray((rows * rows).sum(axis=1)).ravel())
@@ -198,7 +208,7 @@ def scaled(rows: sparse.csr_array, by: Any) -> sparse.csr_array:
     return found
 
 
-def _bm25(rows: sparse.csr_array, config: NeighbourConfig) -> sparse.csr_array:
+def _bm25(rows: sparse.csr_array, config: BM25Config) -> sparse.csr_array:
     """Jobs as documents of the words `candidate`."""
     n_jobs = rows.shape[0]
     idf = np.log(n_jobs) - np.log1p(np.bincount(rows.indices, minlength=rows.shape[1]))

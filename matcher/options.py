@@ -175,8 +175,7 @@ def print_kinds(name: str | None, *, as_json: bool) -> None:
     if as_json:
         return print_json({"model": name, "about": told[name], "config": plain(model)})
     _print_rows({name: told[name]})
-    config = getattr(model, "config", None)
-    for setting, value, meaning in settings(config) if config else ():
+    for setting, value, meaning in settings(model.settings) if model.settings else ():
         typer.echo(f"  {f'{setting} = {json.dumps(value)}':<34}  {meaning}")
 
 

@@ -48,12 +48,8 @@ class RankingModel(Matcher):
         self.config = config
         self.seed = seed
 
-    @property
-    def _config(self) -> Any:
-        return self.config or self.config_class()
-
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        config = self._config
+        config = self.settings
         examples = make_examples(data, config.examples, seed=self.seed)
         self.features_ = PairFeatures(config.features, config.examples.stage)
         rows = self.features_.fit(data, examples.pairs).training_rows(data, examples)
@@ -69,7 +65,7 @@ class RankingModel(Matcher):
 
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
         files, meta = self.features_.to_arrays()
-        config = asdict(self._config)
+        config = asdict(self.settings)
         return {**files, LEARNED: self._arrays()}, {
             "config": config,
             "seed": self.seed,
@@ -79,7 +75,7 @@ class RankingModel(Matcher):
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
         model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
-        config = model._config
+        config = model.settings
         model.features_ = PairFeatures.from_arrays(files, meta["features"], config.features)
         model._set_arrays(files[LEARNED])
         return model

@@ -11,6 +11,7 @@ from tagger.storage import jobtool_version, load_arrays, load_meta, save_folder
 
 MODELS: dict[str, str] = {
     "popularity": "matcher.popularity:Popularity",
+    "recent-popularity": "matcher.recent_popularity:RecentPopularity",
     "sequence-cnn": "matcher.sequence_models:SequenceCnn",
     "sequence-lstm": "matcher.sequence_models:SequenceLstm",
     "sequence-mlp": "matcher.sequence_models:SequenceMlp",
@@ -33,6 +34,7 @@ MODELS: dict[str, str] = {
     "activity-transformer": "matcher.activity_learned:TransformerActivity",
     "item-knn": "matcher.neighbours:ItemNeighbours",
     "bm25-knn": "matcher.neighbours:BM25Neighbours",
+    "rp3beta": "matcher.random_walk:RandomWalk",
     "user-knn": "matcher.neighbours:UserNeighbours",
     "ease": "matcher.ease:Ease",
     "als": "matcher.als:ImplicitALS",

@@ -59,7 +59,7 @@ class RuleModel(RankingModel):
     config_class: ClassVar[type[RankingConfig]] = RuleConfig
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> "RuleModel":
-        config: RuleConfig = self._config
+        config: RuleConfig = self.settings
         self.features_ = PairFeatures(config.features, config.examples.stage)
         self.features_.fit(data, shown_pairs(data, config.examples).pairs)
         self._check()
@@ -70,11 +70,11 @@ class RuleModel(RankingModel):
         if not any(self._weight(name) for name in names):
             raise DataError(
                 f"no rule has a number to weigh: there are {', '.join(names)}; "
-                f"weights are given for {', '.join(self._config.weights)}"
+                f"weights are given for {', '.join(self.settings.weights)}"
             )
 
     def _weight(self, name: str) -> float:
-        weights = self._config.weights
+        weights = self.settings.weights
         return float(weights.get(name, weights.get(name.split(":")[0], 0.0)))
 
     def _proba(self, rows: Rows) -> FloatArray:

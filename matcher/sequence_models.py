@@ -47,6 +47,7 @@ class SequenceMatcher(Matcher):
     """
 
     gives_probability = True
+    config_class = SequenceConfig
     ranks_jobs = False
     networks: ClassVar[tuple[str, ...]]
 
@@ -65,7 +66,7 @@ class SequenceMatcher(Matcher):
             A folder for the state after each epoch: an interrupted training with the same
             settings, seed and data goes on from there. Removed at the end.
         """
-        config = self.config or SequenceConfig()
+        config = self.settings
         whole = Checkpoint(checkpoint, fingerprint(config, self.seed))
         found = examples(data, min_steps=config.min_steps)
         chosen = self._chosen(found, config)
@@ -172,7 +173,7 @@ class SequenceMatcher(Matcher):
 
     def proba(self, data: MatchData, pairs: Pairs) -> FloatArray:
         """What each network says, shape (M, P)."""
-        n_steps = (self.config or SequenceConfig()).n_steps
+        n_steps = self.settings.n_steps
         asked = self._asked(data)
         found = np.empty((len(self.networks_), len(pairs)))
         for first in range(0, len(pairs), PAIRS_AT_ONCE):
@@ -207,7 +208,7 @@ class SequenceMatcher(Matcher):
             for kind, network in self.networks_.items()
         }
         own = {
-            "config": asdict(self.config or SequenceConfig()),
+            "config": asdict(self.settings),
             "seed": self.seed,
             "target": self.target_,
             "shift": self.shift_,
@@ -219,7 +220,7 @@ class SequenceMatcher(Matcher):
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        config = from_plain(SequenceConfig, meta["config"])
+        config = from_plain(cls.config_class, meta["config"])
         model = cls(config, seed=meta["seed"])
         model.target_, model.shift_ = Action(meta["target"]), meta["shift"]
         model.losses_, model.notes_ = meta["losses"], tuple(meta["notes"])

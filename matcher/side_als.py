@@ -15,6 +15,7 @@ from matcher.base import Arrays
 from matcher.data import IntArray, MatchData, Profiles
 from matcher.factors import factorise, penalties, solve, typical_size
 from matcher.histories import HistoryMatcher, Matrix, check_positive, columns_by_jobs
+from matcher.saved_config import from_plain
 from matcher.side import Ridge, SideFeatures, side_of
 
 
@@ -52,13 +53,14 @@ class FieldsALS(HistoryMatcher):
     """
 
     name = "fields-als"
+    config_class = FieldsAlsConfig
 
     def __init__(self, config: FieldsAlsConfig | None = None, *, seed: int = 0) -> None:
         self.config = config
         self.seed = seed
 
     def fit(self, data: MatchData, *, show_progress: bool = False) -> Self:
-        config, wanted = self._config(), self._begin(data)
+        config, wanted = self.settings, self._begin(data)
         people = np.flatnonzero(np.diff(wanted.indptr))
         jobs = np.unique(wanted.indices)
         wanted = sparse.csr_array(wanted[people][:, jobs])
@@ -87,7 +89,7 @@ class FieldsALS(HistoryMatcher):
         return self
 
     def queries(self, data: MatchData, candidates: IntArray, known: sparse.csr_array) -> Matrix:
-        config = self._config()
+        config = self.settings
         wanted = columns_by_jobs(known, self.known_rows(data), len(self.job_ids_))
         prior = self.from_fields(data, candidates)
         solved = solve(
@@ -119,9 +121,6 @@ class FieldsALS(HistoryMatcher):
             self._people_of = data.candidates
         return self._priors[candidates]
 
-    def _config(self) -> FieldsAlsConfig:
-        return self.config or FieldsAlsConfig()
-
     def to_arrays(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
         files, meta = super().to_arrays()
         for name, side in (("people", self.people_), ("jobs", self.jobs_)):
@@ -129,7 +128,7 @@ class FieldsALS(HistoryMatcher):
         return files, meta
 
     def _own(self) -> tuple[Arrays, dict[str, Any]]:
-        meta = {"config": asdict(self._config()), "typical_size": self.typical_size_}
+        meta = {"config": asdict(self.settings), "typical_size": self.typical_size_}
         arrays = {
             "factors": self.factors_,
             "person_weights": self.person_weights_,
@@ -139,7 +138,7 @@ class FieldsALS(HistoryMatcher):
 
     @classmethod
     def from_arrays(cls, files: Mapping[str, Arrays], meta: Mapping[str, Any]) -> Self:
-        model = cls(FieldsAlsConfig(**meta["config"]), seed=meta["seed"])
+        model = cls(from_plain(cls.config_class, meta["config"]), seed=meta["seed"])
         model._restore(files, meta)
         for name in ("factors", "person_weights", "job_weights"):
             setattr(model, f"{name}_", files["model"][name])

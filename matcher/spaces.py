@@ -81,6 +81,12 @@ SPACES: dict[str, Space] = {
         "k1": Span(0.1, 100.0, log=True),
         "b": Span(0.0, 1.0),
     },
+    "rp3beta": {
+        "n_neighbours": Span(10, 1000, log=True),
+        "alpha": Span(0.2, 2.0),
+        "beta": Span(0.0, 1.0),
+    },
+    "recent-popularity": {"half_life": Span(0.02, 60.0, log=True)},
     "ease": {"regularisation": Span(1.0, 3000.0, log=True)},
     "als": _ALS,
     "fields-als": {

@@ -2,6 +2,11 @@
 
 By time where events have times, else one job of each candidate at random (leave-one-out). Whatever
 a candidate did with a held-out job, or with a repost of it, is held out with it.
+
+By time there are two protocols. *Live*: a question may be answered with everything that happened
+before it, whoever did it, as on a job board that keeps its events. *Frozen*: with what was known
+when the training ended, as lists that were made then. The model is the same; it is asked with
+`Split.known` or with `Split.frozen`.
 """
 
 from dataclasses import dataclass, replace
@@ -19,8 +24,9 @@ class Split:
     train: MatchData
     """Only the events that may be learned from; by time as in `as_of`."""
     known: MatchData
-    """The same events, and what each asked candidate did between `train` and the question; all
-    jobs and candidates with all that is known of them."""
+    """What questions are answered with: by time all events before the last question, so it must be
+    asked with `times`; of each question, what happened then or later does not count. Else the
+    events of `train`. All jobs and candidates with all that is known of them."""
     candidates: IntArray
     """Shape (Q,)."""
     jobs: IntArray
@@ -41,6 +47,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.jobs)
 
+    @property
+    def by_time(self) -> bool:
+        """Whether questions have times: then there are two protocols."""
+        return bool(np.isfinite(self.times).all())
+
+    @property
+    def frozen(self) -> MatchData:
+        """What was known when the training ended: `known` without the events since."""
+        return self.known.with_events(self.train.events)
+
 
 def split(
     data: MatchData,
@@ -58,8 +74,8 @@ def split(
     test_share
         Share of the target events, the latest ones, that are held out by time; in (0, 1). Each
         candidate is asked about the last job of theirs that they first met in that time, at the
-        moment when they met it (a view just before an apply would give it away); their events
-        before it are known.
+        moment when they met it (a view just before an apply would give it away); all events
+        before it are known, those of others too.
     min_events
         Leave-one-out: candidates with fewer jobs are not asked about.
     cold_share
@@ -138,9 +154,7 @@ def _by_time(
     rows = rows if is_cold is None else rows[is_cold[rows]]
     rows = rows[np.argsort(-met[rows], kind="stable")]
     asked = _some(np.sort(rows[first_of(events.candidates[rows])]), max_questions, rng)
-    moment = np.full(len(data.candidates), start)
-    moment[events.candidates[asked]] = met[asked]
-    is_known = events.times < moment[events.candidates]
+    is_known = events.times < met[asked].max(initial=start)
     found = _asked(data, asked, (events.times < start) & is_open, is_known & is_open)
     return replace(found, train=_without_later(data, found.train, start), end=end)
 
@@ -196,7 +210,9 @@ def _asked(data: MatchData, rows: IntArray, is_train: BoolArray, is_known: BoolA
     known = train if is_known is is_train else data.with_events(events.take(is_known))
     times = data.met_at[rows]
     is_seen = np.isin(group, group[train.events.jobs])
-    is_met = np.isin(np.arange(len(data.candidates)), known.events.candidates)
+    first = np.full(len(data.candidates), np.inf)  # nan, without times: whatever is known counts
+    np.minimum.at(first, known.events.candidates, np.nan_to_num(known.events.times, nan=-np.inf))
+    is_met = first[events.candidates[rows]] < np.nan_to_num(times, nan=np.inf)
     return Split(
         train,
         known,
@@ -205,7 +221,7 @@ def _asked(data: MatchData, rows: IntArray, is_train: BoolArray, is_known: BoolA
         times,
         known_from(data) <= np.nan_to_num(times.max(), nan=np.inf),
         ~is_seen[events.jobs[rows]],
-        ~is_met[events.candidates[rows]],
+        ~is_met,
     )
 
 

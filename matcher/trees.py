@@ -116,7 +116,7 @@ class TreeModel(RankingModel):
     config_class = TreeConfig
 
     def _learn(self, rows: Rows, is_yes: BoolArray, *, show_progress: bool) -> None:
-        self.trees_ = Trees().fit(rows.numbers, is_yes, self._config, self.seed)
+        self.trees_ = Trees().fit(rows.numbers, is_yes, self.settings, self.seed)
 
     def _proba(self, rows: Rows) -> FloatArray:
         return self.trees_.predict_proba(rows.numbers)
@@ -168,7 +168,7 @@ class TreeLinearModel(FtrlModel):
     config_class: ClassVar[type[RankingConfig]] = TreeLinearConfig
 
     def _learn(self, rows: Rows, is_yes: BoolArray, *, show_progress: bool) -> None:
-        config = self._config
+        config = self.settings
         trees = TreeConfig(n_trees=config.n_trees, depth=config.depth, rate=config.rate)
         n = min(max(int(config.tree_share * len(rows)), 1), len(rows) - 1)
         self.trees_ = Trees().fit(rows.numbers[:n], is_yes[:n], trees, self.seed)
@@ -189,10 +189,10 @@ class TreeLinearModel(FtrlModel):
 
     @property
     def _n_nodes(self) -> int:
-        return int(2 ** (self._config.depth + 1))
+        return int(2 ** (self.settings.depth + 1))
 
     def _new_learner(self, n_columns: int) -> Ftrl:
-        return super()._new_learner(n_columns + self._config.n_trees * self._n_nodes)
+        return super()._new_learner(n_columns + self.settings.n_trees * self._n_nodes)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {**super()._arrays(), "trees": self.trees_.to_bytes()}

@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.timeout(1200)  # all benches, one after the other
 FOLDER = Path(__file__).parents[1] / "bench"
-SHARED = ("common", "match_data", "postgres")
+SHARED = ("common", "match_data", "match_peers", "postgres")
 BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
 SIMULATED = ("gate", "ranking", "sequences")
 """They make up their data and need no folder."""
@@ -122,6 +122,11 @@ def write_match_data(folder: Path, rng: random.Random, words: list[str]) -> None
     replies = [(c, j, 3, 1_500_000_000 + 40_000 * at) for at, (c, j) in enumerate(pairs)]
     xing_head = ["user_id", "item_id", "interaction_type", "created_at"]
     write_csv(folder / "xing/replies", xing_head, replies)
+    days = [(c, j, "apply", f"2020-02-{1 + at % 28:02}") for at, (c, j) in enumerate(pairs)]
+    event_head = ["candidate", "job", "action", "occurred_at"]
+    write_csv(folder / "prospects/events", event_head, days)
+    titles = [(j, text[j], "remote") for j in jobs]
+    write_csv(folder / "prospects/jobs", ["id", "title", "mode"], titles)
     work = [(c, text[c]) for c in people]
     write_csv(folder / "kandij/Experience", ["Applicant.ID", "Position.Name"], work)
 
@@ -186,7 +191,7 @@ def test_what_a_candidate_met_and_reposts_of_the_answer_do_not_compete(
     from tests.matcher.made_up import made_up
 
     monkeypatch.syspath_prepend(FOLDER)
-    answer = importlib.import_module("matching").answer
+    answer = importlib.import_module("match_peers").answer
     data = made_up(times=False)
     groups = np.arange(len(data.jobs)) // 2
     held = split(replace(data, jobs=replace(data.jobs, groups=groups)))

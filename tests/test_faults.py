@@ -76,12 +76,12 @@ def test_a_fault_that_nobody_foresaw_names_its_place(monkeypatch: pytest.MonkeyP
     def fail(*_: Any) -> None:
         raise ValueError(TEXT)
 
-    monkeypatch.setattr("jobtool.files.parse_columns", fail)
-    done = CliRunner().invoke(cli.app, ["import", "jobs", __file__, "--db", ":memory:"])
+    monkeypatch.setattr("db.people_commands.opened", fail)
+    done = CliRunner().invoke(cli.app, ["agreement", "--db", "jobs.db"])
     assert done.exit_code == 1
-    assert "a fault of jobtool: ValueError in import_commands.py, line " in done.output
+    assert "a fault of jobtool: ValueError in people_commands.py, line " in done.output
     monkeypatch.setenv(cli.DEBUG, "1")
-    again = CliRunner().invoke(cli.app, ["import", "jobs", __file__, "--db", ":memory:"])
+    again = CliRunner().invoke(cli.app, ["agreement", "--db", "jobs.db"])
     assert isinstance(again.exception, ValueError)
 
 

@@ -38,7 +38,7 @@ def test_the_commands_of_the_readme_run(
     monkeypatch.setattr(tagger.training, "tagger_config", lambda wide: tiny_config)
     monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: cli.Trainer(seed, tiny_config))
     small = HybridConfig(n_factors=8, n_seeds=1, n_inner=1, n_rounds=4, n_trees=10)
-    monkeypatch.setattr(Hybrid, "_config", lambda _: small)
+    monkeypatch.setattr(Hybrid, "settings", small)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_demo.model.parent, "jobtool-demo")
     for name, packaged in (("labelled", "labelled"), ("more", "unlabelled"), ("new", "new")):

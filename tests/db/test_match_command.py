@@ -204,6 +204,7 @@ def test_titles_stand_beside_jobs_and_words_say_what_a_score_is(filled, where):
 @pytest.mark.usefixtures("tagged")
 def test_vectors_are_published_and_resumed(filled, where, monkeypatch):
     told("train", "leaning", *where)
+    monkeypatch.setenv("JOBTOOL_DEBUG", "1")  # the error comes as it is
     monkeypatch.setattr("matcher.publishing.AT_ONCE", 8)
     real = Leaning.embed
     monkeypatch.setattr(

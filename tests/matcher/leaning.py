@@ -34,6 +34,7 @@ class Leaning(Matcher):
     """Likeness of codes, and how many candidates wanted a job."""
 
     name = "leaning"
+    config_class = LeaningConfig
 
     def __init__(self, config: LeaningConfig | None = None, *, seed: int = 0) -> None:
         self.config, self.seed = config or LeaningConfig(), seed

@@ -12,7 +12,16 @@ from matcher.metrics import ranks
 from matcher.splits import split
 from tests.matcher.made_up import made_up
 
-NAMES = ["item-knn", "bm25-knn", "user-knn", "ease", "als", "fields-als", "code-similarity"]
+NAMES = [
+    "item-knn",
+    "bm25-knn",
+    "rp3beta",
+    "user-knn",
+    "ease",
+    "als",
+    "fields-als",
+    "code-similarity",
+]
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
 

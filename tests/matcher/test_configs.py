@@ -3,7 +3,7 @@ import json
 import pytest
 
 from matcher import registry
-from matcher.configs import config_of, make, named_configs, plain, read_config, write_config
+from matcher.configs import make, named_configs, plain, read_config, write_config
 from matcher.examples import Stage
 from tagger.errors import DataError
 from tests.matcher.leaning import Leaning
@@ -57,7 +57,7 @@ def test_a_choice_is_one_of_its_values():
 
 
 def test_a_model_without_options_takes_none():
-    assert config_of(registry.find("popularity")) is None
+    assert registry.find("popularity").config_class is None
     with pytest.raises(DataError, match="popularity has no configuration, got k"):
         make("popularity", {"k": 1})
 

@@ -33,6 +33,12 @@ def test_the_best_model_stands_first_and_is_marked_as_ahead(evaluation):
     assert lines[place].endswith(NOTHING)
 
 
+def test_live_and_frozen_stand_side_by_side(evaluation):
+    lines = as_text(evaluation).splitlines()
+    head = next(line.split() for line in lines if line.startswith("protocol"))
+    assert head[1:5] == ["HR@100", "live", "HR@100", "frozen"]
+
+
 def test_baselines_of_yes_or_no_and_new_jobs_are_shown(evaluation):
     text = as_text(evaluation)
     assert f"{evaluation.majority:.3f}" in text

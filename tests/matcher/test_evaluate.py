@@ -8,6 +8,7 @@ from matcher.data import Profiles, RawEvent, build
 from matcher.display import as_text
 from matcher.evaluate import evaluate
 from matcher.popularity import Popularity
+from matcher.recent_popularity import RecentPopularity
 from matcher.report import write_report
 from matcher.splits import split
 from tagger.errors import DataError
@@ -114,6 +115,16 @@ def test_slices_hold_each_question_once():
         tastes.ranking["mrr"].value
     )
     assert "new candidates" in tastes.slices
+
+
+def test_both_protocols_are_told_where_there_are_times():
+    models = {"recent": RecentPopularity(), "popular": Popularity()}
+    data = made_up(200)
+    recent, popular = evaluate(models, data, split(data, test_share=0.6)).models
+    assert recent.frozen["ndcg@10"].value != recent.ranking["ndcg@10"].value
+    assert popular.frozen["ndcg@10"] == popular.ranking["ndcg@10"]
+    timeless = made_up(200, times=False)
+    assert not evaluate({"popular": Popularity()}, timeless, split(timeless)).models[0].frozen
 
 
 def test_coverage_grows_with_the_jobs_shown(evaluation):

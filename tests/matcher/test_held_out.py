@@ -44,6 +44,17 @@ def test_a_job_posted_after_the_question_does_not_compete_nor_is_it_drawn():
     assert (posted[asked.pairs.jobs] <= asked.pairs.times).all()
 
 
+def test_what_a_candidate_met_after_the_question_competes():
+    lines = ("x a 1", "y a 2", "x b 3", "x c 8", "y d 20", "z a 4", "z e 9", "z b 11")
+    raw = [RawEvent(c, j, "apply", float(t)) for c, j, t in map(str.split, lines)]
+    data = build(None, Profiles(ids=tuple("abcde")), raw, until=None)
+    held = split(data, test_share=0.6)
+    z = np.flatnonzero(held.candidates == 2)
+    earlier = replace(held, times=np.where(held.candidates == 2, 8.5, held.times))
+    assert "".join(np.array(list("abcde"))[Rivals(held).of(z)[0]]) == "bcd"
+    assert "".join(np.array(list("abcde"))[Rivals(earlier).of(z)[0]]) == "bcde"
+
+
 def test_reposts_of_the_held_out_job_and_of_those_met_do_not_compete():
     data = with_reposts(made_up(times=False))
     held = split(data)
@@ -63,7 +74,7 @@ def test_pairs_that_met_after_the_training_are_asked_about():
     asked = held_out_pairs(data, held)
     assert not asked.are_sampled
     assert (asked.pairs.times > held.train.events.times.max()).all()
-    assert asked.known.events is held.train.events
+    assert asked.known is held.known
     assert asked.known.jobs is data.jobs
     applied = data.matrix().toarray() > 0
     np.testing.assert_array_equal(asked.y, applied[asked.pairs.candidates, asked.pairs.jobs])

@@ -39,6 +39,6 @@ def test_settings_come_with_those_within_and_inherited_and_what_they_mean():
 
 @pytest.mark.parametrize("name", registry.MODELS)
 def test_settings_of_every_kind_can_be_listed(name):
-    config = getattr(make(name), "config", None)
+    config = make(name).settings
     told = [] if config is None else list(settings(config))
     assert len({setting for setting, _, _ in told}) == len(told)

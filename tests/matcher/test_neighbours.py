@@ -44,6 +44,6 @@ def test_nobody_is_their_own_neighbour():
 def test_by_bm25_a_candidate_with_few_jobs_tells_more():
     data = made_up(200, 40)
     lengths = np.diff(data.matrix().indptr)
-    weighed = neighbours._bm25(sparse.csr_array(data.matrix().T), neighbours.NeighbourConfig())
+    weighed = neighbours._bm25(sparse.csr_array(data.matrix().T), neighbours.BM25Config())
     mean = weighed.sum(axis=0) / np.maximum(lengths, 1)
     assert mean[lengths == 1].mean() > mean[lengths >= 4].mean() > 0

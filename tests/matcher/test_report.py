@@ -105,6 +105,11 @@ def test_the_best_model_stands_first_with_the_baselines_beside(page, evaluation)
     assert f"{evaluation.majority:.3f}" in text
 
 
+def test_both_protocols_have_columns(page):
+    assert "NDCG@10<br>frozen" in page
+    assert "what was known when the training ended" in page
+
+
 def test_models_without_probabilities_have_no_calibration(evaluation):
     parsed = Page(render_report(replace(evaluation, models=evaluation.models[:1])))
     assert set(parsed.ids) & SECTIONS == SECTIONS - {"calibration"}

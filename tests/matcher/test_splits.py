@@ -55,14 +55,22 @@ def test_by_time_each_candidate_is_asked_about_the_last_new_job():
     held = split(data, test_share=0.5)  # from 5.5 on
     assert questions(data, held) == ["x d 9", "y b 10"]
     assert known(held, "train", candidate="x") == ["a 1", "b 3"]
-    assert known(held, candidate="x") == ["a 1", "b 3", "c 8"]
-    assert known(held, candidate="y") == ["a 2"]
 
 
-def test_of_who_is_not_asked_nothing_after_training_is_known():
-    data = events_of(*TIMED, "z a apply 2", "z e view 9")
+def test_live_all_events_before_the_last_question_are_known_and_frozen_those_learned_from():
+    data = events_of(*TIMED, "z a view 2", "z e view 9", "z f view 10")
     held = split(data, test_share=0.5)
-    assert known(held, candidate="z") == ["a 2"]
+    assert known(held, candidate="x") == ["a 1", "b 3", "c 8", "d 9"]  # y is asked at 10
+    assert known(held, candidate="z") == ["a 2", "e 9"]
+    assert known(held, "frozen", candidate="x") == ["a 1", "b 3"]
+    assert known(held, "frozen", candidate="z") == ["a 2"]
+
+
+def test_a_candidate_is_new_who_did_nothing_before_the_question():
+    data = events_of(*TIMED, "z d apply 8.5", "z e view 9", "w a apply 9.5", "v a apply 12")
+    held = split(data, test_share=0.5)
+    new = dict(zip(held.candidates.tolist(), held.is_new_candidate.tolist(), strict=True))
+    assert new == dict(enumerate([False, False, True, True, True]))
 
 
 def test_a_pair_that_met_before_is_no_question():
@@ -95,16 +103,16 @@ def test_by_time_no_future_event_is_known(seed, reposts):
     data = made_up(seed=seed)
     data = with_reposts(data) if reposts else data
     held = split(data)
-    moment = np.full(len(data.candidates), np.nan)
+    moment = np.full(len(data.candidates), np.inf)
     moment[held.candidates] = held.times
     assert held.train.events.times.max() < held.times.min()
     events = held.known.events
-    later = events.take(events.times > held.train.events.times.max())
-    assert (later.times < moment[later.candidates]).all()  # false for those not asked: nan
+    assert events.times.max() < held.times.max()
+    before = events.take(events.times < moment[events.candidates])
     groups = np.arange(40) if data.jobs.groups is None else data.jobs.groups
     asked = set(zip(held.candidates.tolist(), groups[held.jobs].tolist(), strict=True))
     assert len(asked) == len(held) > 10
-    assert not asked & pair_keys(held.known.events, groups)
+    assert not asked & pair_keys(before, groups)
     assert not asked & pair_keys(held.train.events, groups)
 
 
@@ -154,9 +162,7 @@ def test_cold_jobs_by_time_are_asked_with_the_past_alone():
     data = made_up()
     held = split(data, cold_share=0.3, test_share=0.5)
     assert held.train.events.times.max() < held.times.min()
-    moment = np.full(len(data.candidates), held.times.min())
-    moment[held.candidates] = held.times
-    assert (held.known.events.times < moment[held.known.events.candidates]).all()
+    assert held.known.events.times.max() < held.times.max()
 
 
 def told(profiles):
