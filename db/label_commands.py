@@ -257,6 +257,8 @@ def _suspects(
     if not jobs:
         return []
     tags = sorted({tag for job in jobs for tag in (*job.yes, *job.no)})
+    many = f"{n_of(len(jobs), 'labelled posting')} and {n_of(len(tags), 'tag')}"
+    typer.echo(f"Judging {many} by classifiers that have not seen the labels", err=True)
     proba = reader.cross_fit(jobs, tags, model=folder, seed=seed)
     with reading(engine) as session:
         return find_suspects(session, [job.id for job in jobs], tags, proba)
