@@ -30,11 +30,13 @@ from db import (
 )
 from db import commands as db_commands
 from db.errors import StoreError
+from jobtool.tasks import TASKS
 from matcher import commands as match_commands
 from matcher.options import is_typed
 from tagger import commands, interrupts, promise_commands
 from tagger.column_options import parse_columns
 from tagger.errors import JobtoolError
+from tagger.harmless import guarded_output
 from tagger.settings import read_settings
 
 if TYPE_CHECKING:
@@ -62,7 +64,23 @@ DEBUG = "JOBTOOL_DEBUG"
 
 
 class Commands(TyperGroup):
-    """Says what a user can act on in one line, without a traceback."""
+    """Says what a user can act on in one line, without a traceback, and nothing that harms."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with guarded_output():
+            return super().main(*args, **options)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, self.commands)) + 4
+        for task, names in TASKS.items():
+            with formatter.section(task):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width - 2), one.get_short_help_str(formatter.width - width - 4))
+                        for name in names
+                        if (one := self.get_command(ctx, name))
+                    ]
+                )
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -116,7 +134,6 @@ app = typer.Typer(
     name="jobtool",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would take half the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -160,6 +177,8 @@ def tag(
     output: commands.Output = None,
     title: commands.Title = "",
     explain: commands.Explain = False,
+    keep: commands.Keep = None,
+    long: commands.Long = False,
     wrong_at_most: promise_commands.PerhapsWrong = None,
     confidence: promise_commands.PerhapsSure = None,
     column: commands.Columns = None,
@@ -196,7 +215,8 @@ def tag(
         ),
     ] = 60,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="With --db: stop after so many jobs.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop after N jobs, of a file or a database."),
     ] = None,
     as_json: commands.AsJson = False,
 ) -> None:
@@ -214,10 +234,11 @@ def tag(
     elif wrong_at_most is None:
         raise typer.BadParameter("--confidence is how sure --wrong-at-most is to hold: give both")
     if db:
-        if source or model or output or title or explain or rejects or (columns and are_typed):
+        of_files = (source, model, output, title, explain, keep, long, rejects)
+        if any(of_files) or (columns and are_typed):
             raise typer.BadParameter(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
-                "--output, --title, --explain, --column and --rejects"
+                "--output, --keep, --long, --title, --explain, --column and --rejects"
             )
         options: dict[str, Any] = {"lease_s": lease, "watch": watch, "limit": limit}
         if wrong_at_most is not None:
@@ -225,14 +246,17 @@ def tag(
         return db_commands.tag_database(
             load_predictor, db, store, options, n_workers=workers or 1, as_json=as_json
         )
-    if watch or limit:
-        raise typer.BadParameter("--watch and --limit need --db")
+    if watch:
+        raise typer.BadParameter("--watch needs --db")
     commands.tag_source(
         source,
         model or Path("model"),
         output=output,
         title=title,
         explain=explain,
+        keep=keep,
+        is_long=long,
+        limit=limit,
         wrong_at_most=wrong_at_most,
         confidence=confidence,
         columns=columns,

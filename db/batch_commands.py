@@ -8,6 +8,7 @@ import typer
 
 from db.commands import AsJson, Database, n_of, opened, print_json
 from db.errors import StoreError
+from tagger.grid import print_grid, shorten
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -57,7 +58,7 @@ def list_(
     if as_json:
         named = [dict(zip(("job", "title", "tags"), one, strict=True)) for one in found]
         return print_json({**asdict(line), "suspects": named})
-    from db.label_screen import shown
+    from tagger.harmless import shown
 
     decided = f", by {line.decided_by}" if line.decided_by else ""
     head = f"batch {line.id}: {line.name}, by {line.labeller}, {line.started_at} UTC"
@@ -156,17 +157,18 @@ def _print_all(lines: "Sequence[BatchLine]", as_json: bool) -> None:
         return print_json([asdict(line) for line in lines])
     if not lines:
         return typer.echo("no batches yet: jobtool import, or jobtool label")
-    cells = [HEAD, *map(_cells, lines)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
-    for row in cells:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(padded).rstrip())
+    print_grid(HEAD, map(_cells, lines), right=(0, 1, 4, 5))
 
 
 def _cells(line: "BatchLine") -> tuple[str, ...]:
-    from db.label_screen import shown
-
-    name, labeller = (shown(f"{text:.40}") for text in (line.name, line.labeller))
     count = (f"{line.n_labels:,}", f"{line.n_jobs:,}")
-    why = shown(f"{line.reason or '':.80}")
-    return (str(line.id), line.started_at, name, labeller, *count, line.state, why)
+    why = f"{line.reason or '':.80}"
+    return (
+        str(line.id),
+        line.started_at,
+        shorten(line.name, 40),
+        shorten(line.labeller, 40),
+        *count,
+        line.state,
+        why,
+    )

@@ -187,7 +187,10 @@ def _shown(found: dict[str, Any]) -> "Iterator[tuple[str, str]]":
         age = found["queue_age_s"]
         waits = "" if age is None else f", the oldest for {age:,.0f} s"
         yield "predicted", count("predicted")
-        yield "needs review", count("needs_review")
+        yield (
+            "needs review",
+            f"{count('needs_review')}: a tag in doubt, and nobody has said anything of the job",
+        )
         yield "queued", f"{count('queued')}{waits}"
         yield "running batches", count("running_batches")
     if challenger:

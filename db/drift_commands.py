@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.commands import AsJson, Database, opened, print_json
+from tagger.harmless import shown
 
 if TYPE_CHECKING:
     from db.drift import Drift, Week
@@ -81,10 +82,10 @@ def _lines(found: "Drift") -> "Iterator[str]":
         for alarm in alarms_of(week):
             so_far = "" if week.is_over else " (so far)"
             yield ""
-            yield _printable(f"Week of {week.begins}{so_far}: {alarm.title}")
-            yield _printable(f"  {alarm.changed}")
+            yield shown(f"Week of {week.begins}{so_far}: {alarm.title}")
+            yield shown(f"  {alarm.changed}")
             yield f"  {alarm.meaning}"
-            yield from (_printable(f"  - {step}") for step in alarm.steps)
+            yield from (shown(f"  - {step}") for step in alarm.steps)
     if not any(week.n_compared for week in found.weeks):
         yield ""
         yield _why_nothing(found)
@@ -118,7 +119,7 @@ def _source_lines(found: "Drift") -> "Iterator[str]":
     yield f"Sources ({found.source_field}), postings by week; in the newest week"
     for name in names[:_N_SOURCES]:
         counts = [week.sources.get(name, 0) for week in found.weeks]
-        yield f"  {bars(counts)}  {counts[-1]:>6,}  {_printable(name):.60}"
+        yield f"  {bars(counts)}  {counts[-1]:>6,}  {shown(name):.60}"
     if len(names) > _N_SOURCES:
         yield f"  and {len(names) - _N_SOURCES:,} more"
 
@@ -135,11 +136,6 @@ def bars(values: Sequence[float]) -> str:
     return "".join(
         _BARS[max(round(value / top * len(_BARS)), 1) - 1] if value > 0 else " " for value in values
     )
-
-
-def _printable(text: str) -> str:
-    """Text in which nothing moves the cursor or colours the screen."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _why_nothing(found: "Drift") -> str:

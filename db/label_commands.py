@@ -86,7 +86,12 @@ def label(
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", show_default="50", help="With --words: at most N words."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default="all postings; 50 words",
+            help="Ask about at most N postings, or with --words N words.",
+        ),
     ] = None,
     listed: Annotated[
         bool, typer.Option("--list", help="With --words: print the words, and don't ask.")
@@ -110,8 +115,8 @@ def label(
 
     from db.keyboard import check_terminal
 
-    if not words and (limit or listed or as_json):
-        raise typer.BadParameter("--limit, --list and --json need --words")
+    if not words and (listed or as_json):
+        raise typer.BadParameter("--list and --json need --words")
     if words:
         if source or since or second or disputed or suspects or referee or blind:
             raise typer.BadParameter(
@@ -156,6 +161,7 @@ def label(
             cells=[(one.job_id, one.tag_id) for one in found],
             source=source,
             since=_read_since(since),
+            limit=limit,
         )
         if labelling.card is None:
             return typer.echo("There is nothing to label")
@@ -225,6 +231,9 @@ def _live_folder(engine: "Engine", url: str | None, store: Path | None) -> Path 
         champion = aliased(session, CHAMPION)
         folder = champion.folder if champion else None
     if folder is None:
+        typer.echo(
+            "no model is used: there is no live one yet (jobtool retrain makes one)", err=True
+        )
         return None
     try:
         found = (store or Path(default_store(url or ""))) / folder
@@ -248,6 +257,8 @@ def _suspects(
     if not jobs:
         return []
     tags = sorted({tag for job in jobs for tag in (*job.yes, *job.no)})
+    many = f"{n_of(len(jobs), 'labelled posting')} and {n_of(len(tags), 'tag')}"
+    typer.echo(f"Judging {many} by classifiers that have not seen the labels", err=True)
     proba = reader.cross_fit(jobs, tags, model=folder, seed=seed)
     with reading(engine) as session:
         return find_suspects(session, [job.id for job in jobs], tags, proba)

@@ -11,6 +11,7 @@ from db.cards import Card, Mode, Row
 from db.columns import Answer
 from db.keyboard import drop_typed_ahead, keyboard
 from db.usefulness import Offer
+from tagger.harmless import screen_stream, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ def run_session(session: "LabelSession", *, clean: "Callable[[str], str]") -> No
     clean
         Makes plain text of a posting's.
     """
-    console = Console(highlight=False)
+    console = Console(file=screen_stream(), highlight=False)
     with keyboard() as read_key, console.screen() as screen:
         card, width, lines = None, 0, []
         while not session.is_over:
@@ -87,11 +88,6 @@ def draw(session: "LabelSession", lines: list[Text], layout: Layout) -> Renderab
         Text(state.message, "bold yellow", no_wrap=True, overflow="ellipsis"),
         Text(KEYS, "dim", no_wrap=True, overflow="ellipsis"),
     )
-
-
-def shown(text: str) -> str:
-    """Text in which nothing moves the cursor or colours the screen."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def text_lines(card: Card | None, clean: "Callable[[str], str]", width: int) -> list[Text]:

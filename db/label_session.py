@@ -42,6 +42,7 @@ def open_session(
     cells: Sequence[tuple[int, int]] = (),
     source: str | None = None,
     since: datetime | None = None,
+    limit: int | None = None,
     seed: int | None = None,
 ) -> "LabelSession":
     """A session that asks about some tags, or all that are in use.
@@ -52,6 +53,8 @@ def open_session(
         Job and tag of the labels to go through, with `Mode.SUSPECTS`.
     source, since
         With `Mode.NEW`: only postings from there, or that came then or later.
+    limit
+        Ask about so many postings at most.
     seed
         Decides what is random. None: the clock does.
 
@@ -80,7 +83,7 @@ def open_session(
             offers = offers_of(cells)
         else:
             offers = find_offers(session, question, seed=randbits(32) if seed is None else seed)
-    return LabelSession(engine, offers, question)
+    return LabelSession(engine, offers, question, limit=limit)
 
 
 @dataclass(slots=True)
@@ -100,8 +103,16 @@ class LabelSession:
     before is lost. `undo` goes back over accepted and skipped postings to the first one.
     """
 
-    def __init__(self, engine: Engine, offers: Iterator[Offer], question: Question) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        offers: Iterator[Offer],
+        question: Question,
+        *,
+        limit: int | None = None,
+    ) -> None:
         self._engine, self._offers, self._question = engine, offers, question
+        self._limit = limit
         self._batches = labels.Batches("jobtool label")
         self._turned: list[_Turned] = []
         self._again: list[tuple[Card, State]] = []
@@ -164,6 +175,8 @@ class LabelSession:
             self.card, self.state = self._again.pop()
             return
         self.card, self.state = None, State(())
+        if len(self._turned) == self._limit:
+            return
         for offer in self._offers:
             with reading(self._engine) as session:
                 card = make_card(session, offer, self._question)

@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db import match_models, match_results, matching
@@ -21,6 +22,7 @@ from db.engine import now, reading, reading_snapshot, shown, writing
 from db.live import META, check_folder
 from db.match_results import Place
 from db.registry import CHAMPION, aliased, remove_folders
+from db.schema import Job
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -135,6 +137,16 @@ class MatchStore:
         with reading(self.engine) as session:
             model = match_models.find_model(session, name)
             return model.id, match_models.checked_folder(model, self.folder)
+
+    def titles(self, ids: Iterable[str]) -> dict[str, str]:
+        """Titles of jobs by their ids; a job that has none is left out."""
+        found: dict[str, str] = {}
+        with reading(self.engine) as session:
+            rest = iter(ids)
+            while some := list(islice(rest, STORED_AT_ONCE)):
+                query = select(Job.external_id, Job.title).where(Job.external_id.in_(some))
+                found |= {id: title for id, title in session.execute(query).all() if title}
+        return found
 
     def prune(self, keep: int) -> tuple[list[str], list[str]]:
         """Remove all but the `keep` newest models of each name; names of removed and kept ones."""

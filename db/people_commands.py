@@ -7,6 +7,7 @@ import typer
 
 from db.commands import AsJson, Database, n_of, opened, print_json, told_time
 from db.tag_commands import app as tags
+from tagger.grid import print_grid
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -63,13 +64,19 @@ def agreement(
     if not found:
         typer.echo("No posting was judged by two people yet: jobtool label --second")
     else:
-        typer.echo(f"\n{'tag':<30}{'compared':>10}{'agree':>9}{'alpha':>8}  95% interval")
-    for one in found:
-        alpha = "-" if one.alpha is None else f"{one.alpha:.3f}"
-        sure = "" if one.low is None else f"  {one.low:.3f} to {one.high:.3f}"
-        typer.echo(
-            f"{one.tag or '(all tags)':<30.29}{one.n_jobs:>10,}{one.percent:>8.1f}%{alpha:>8}{sure}"
-        )
+        rows = [
+            (
+                one.tag or "(all tags)",
+                f"{one.n_jobs:,}",
+                f"{one.percent:.1f}%",
+                "-" if one.alpha is None else f"{one.alpha:.3f}",
+                "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}",
+            )
+            for one in found
+        ]
+        typer.echo()
+        names = ("tag", "compared", "agree", "alpha", "95% interval")
+        print_grid(names, rows, right=(1, 2, 3, 4))
     typer.echo(f"\n{n_of(len(open_ones), 'disagreement')} to settle: jobtool label --disputed")
     for line in open_ones if listed else ():
         said = ", ".join(f"{name} {answer}" for name, answer in line.said.items())

@@ -59,19 +59,19 @@ def list_(db: Database = None, as_json: AsJson = False) -> None:
     """Show the tags in their order: other names, how often each was said, what is known of it."""
     from db.engine import reading
     from db.tags import list_tags
+    from tagger.grid import print_grid
 
     with opened(db) as engine, reading(engine) as session:
         lines = list_tags(session)
     if as_json:
         return print_json({"tags": [line._asdict() for line in lines]})
-    typer.echo(f"{'tag':<30}{'yes':>8}{'no':>8}{'unknown':>9}")
+    rows = []
     for line in lines:
         notes = _notes(line)
         notes += [f"retired {told_time(line.retired_at)}"] if line.retired_at else []
-        typer.echo(
-            f"{line.name:<30}{line.n_yes:>8,}{line.n_no:>8,}{line.n_unknown:>9,}  "
-            f"{'; '.join(notes)}".rstrip()
-        )
+        counts = (f"{n:,}" for n in (line.n_yes, line.n_no, line.n_unknown))
+        rows.append((line.name, *counts, "; ".join(notes)))
+    print_grid(("tag", "yes", "no", "unknown", "notes"), rows, right=(1, 2, 3))
 
 
 @app.command()

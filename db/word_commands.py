@@ -93,8 +93,8 @@ def find_words(
 
 
 def _print_list(found: "Sequence[OfferedWord]") -> None:
-    from db.label_screen import shown
     from db.word_session import counts_of
+    from tagger.harmless import shown
 
     for word in found:
         side = "for" if word.is_for else "against"

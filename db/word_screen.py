@@ -4,15 +4,15 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from db.keyboard import drop_typed_ahead, keyboard
-from db.label_screen import shown
 from db.word_session import WordSession, counts_of
+from tagger.harmless import screen_stream, shown
 
 KEYS = "f for  a against  r reject  s skip  z undo  q quit"
 
 
 def run_words(session: WordSession) -> None:
     """Show words and obey keys until the labeller quits."""
-    console = Console(highlight=False)
+    console = Console(file=screen_stream(), highlight=False)
     with keyboard() as read_key, console.screen() as screen:
         card = None
         while not session.is_over:

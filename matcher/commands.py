@@ -12,7 +12,7 @@ from matcher import options
 from matcher.options import Named, Source, opened, print_json, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from matcher.fitting import Saved
@@ -221,7 +221,9 @@ def predict(
         if save:
             for owners, places in found_lists:
                 lister.save("candidate" if job is None else "job", owners, places)
-        _print_places([row for _, places in found_lists for row in lister.rows(places)], as_json)
+        rows = [row for _, places in found_lists for row in lister.rows(places)]
+        titles = source.store.titles({row["job"] for row in rows}) if source.store else {}
+        _print_places(rows, titles, as_json)
 
 
 @app.command()
@@ -389,14 +391,18 @@ def _print_count(n: int, what: str, n_people: int, where: object, as_json: bool)
     typer.echo(f"{n:,} {what} for {n_people:,} candidates: {where}")
 
 
-def _print_places(rows: "list[dict[str, Any]]", as_json: bool) -> None:
+def _print_places(rows: "list[dict[str, Any]]", titles: "Mapping[str, str]", as_json: bool) -> None:
     if as_json:
         return print_json(rows)
     if not rows:
         typer.echo("nothing is left to recommend")
     else:
         typer.echo(f"model {rows[0]['model']}, {rows[0]['computed_at']:%Y-%m-%d %H:%M} UTC")
+        typer.echo("A score orders one list: higher is likelier; it is no probability by itself.")
     for row in rows:
-        typer.echo(f"{row['rank']:>3}  {row['score']:>9.4f}  {row['candidate']}  {row['job']}")
+        title = f"  {title}" if (title := titles.get(row["job"])) else ""
+        typer.echo(
+            f"{row['rank']:>3}  {row['score']:>9.4f}  {row['candidate']}  {row['job']}{title}"
+        )
         for reason in row.get("reasons", ()):
             typer.echo(f"                - {reason}")

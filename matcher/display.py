@@ -6,6 +6,8 @@ from textwrap import fill
 
 from matcher.evaluation import Evaluation
 from matcher.scoring import NO_SCORE, Score
+from tagger.grid import LEAST, line_width, shorten
+from tagger.harmless import shown
 
 NOTHING = "\N{EN DASH}"  # stands where a number is not defined
 WIDTH = 80
@@ -133,11 +135,13 @@ def bounds(score: Score, digits: int = 3) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Names to the left, cut to fit, numbers to the right."""
-    named = [[_printable(line[0]), *line[1:]] for line in [heads, *rows]]
+    """Names to the left, shortened to fit a terminal, numbers to the right."""
+    named = [[shown(line[0]), *line[1:]] for line in [heads, *rows]]
     widths = [max(map(len, column)) for column in zip(*named, strict=True)]
-    widths[0] = min(widths[0], WIDTH - sum(width + 2 for width in widths[1:]))
-    named = [[line[0][: widths[0]], *line[1:]] for line in named]
+    if room := line_width():
+        numbers = sum(width + 2 for width in widths[1:])
+        widths[0] = min(widths[0], max(room - numbers, LEAST))
+        named = [[shorten(line[0], widths[0]), *line[1:]] for line in named]
     lines = [
         "  ".join(
             cell.rjust(width) if place else cell.ljust(width)
@@ -151,10 +155,5 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _lines(sentences: Sequence[str]) -> str:
     """Each as a paragraph that is no wider than the tables."""
     return "\n".join(
-        fill(f"- {_printable(sentence)}", WIDTH, subsequent_indent="  ") for sentence in sentences
+        fill(f"- {shown(sentence)}", WIDTH, subsequent_indent="  ") for sentence in sentences
     )
-
-
-def _printable(text: str) -> str:
-    """Without what a terminal would act on."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)

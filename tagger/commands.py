@@ -58,6 +58,14 @@ Output = Annotated[
     ),
 ]
 Title = Annotated[str, typer.Option(help="Title of one posting.")]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMNS",
+        help="Columns of JOBS to write beside the tags, such as title,url; separated by commas.",
+    ),
+]
+Long = Annotated[bool, typer.Option("--long", help="Write one row per job and tag.")]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
 ]
@@ -181,6 +189,9 @@ def tag_source(
     output: Path | None,
     title: str,
     explain: bool,
+    keep: str | None,
+    is_long: bool,
+    limit: int | None,
     wrong_at_most: float | None,
     confidence: float,
     columns: dict[str, str] | None,
@@ -200,12 +211,14 @@ def tag_source(
     with one_thread():
         from tagger.model import TagModel
         from tagger.promise_commands import thresholds
+        from tagger.tagged import Form
         from tagger.tagging import check_apart, is_table, iter_rows, tag_file, tag_jobs
 
     if source is None or not is_table(source):
-        if output or (columns and are_typed) or rejects or n_workers:
+        if any((output, columns and are_typed, rejects, n_workers, keep, is_long, limit)):
             raise typer.BadParameter(
-                "--output, --column, --rejects and --workers are for files of jobs"
+                "--output, --keep, --long, --limit, --column, --rejects and --workers are for "
+                "files of jobs"
             )
         job = _read_posting(source, title, encoding)
         loaded = TagModel.load(model)
@@ -230,17 +243,19 @@ def tag_source(
             "columns": columns,
             "encoding": encoding,
             "layout": column_options.read_layout(delimiter),
-            "explain": explain,
+            "limit": limit,
             "promised": promised,
             "n_workers": n_workers or usable_cores(),
             "show_progress": True,
         }
+        kept = tuple(filter(None, map(str.strip, (keep or "").split(","))))
+        how: dict[str, Any] = {"keep": kept, "is_long": is_long, "explain": explain}
         if not output:
-            with closing(iter_rows(loaded, source, **options)) as printed:
+            with closing(iter_rows(loaded, source, form=Form(**how), **options)) as printed:
                 for rows in printed:
                     sys.stdout.write(rows.text)
             return
-        n_jobs = tag_file(loaded, source, output, **options)
+        n_jobs = tag_file(loaded, source, output, **how, **options)
         if as_json:
             return display.print_json(
                 {

@@ -9,6 +9,7 @@ from itertools import chain
 from tagger import lines as limits
 from tagger.columns import Unreadable
 from tagger.errors import DataError
+from tagger.harmless import read_csv_cell
 from tagger.lines import Lines, Report, Row, TooLong
 
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what bytes become that are not in the encoding
@@ -114,7 +115,7 @@ def _body(
             problem, recovering = _problem(error, line, lines), True
         number += 1
         if not problem:
-            row: dict[str, str] = dict(zip(header, cells or (), strict=True))
+            row = dict(zip(header, map(read_csv_cell, cells or ()), strict=True))
             if bad_bytes:
                 row = {name: _cell(cell, bad_bytes) for name, cell in row.items()}
             yield Row(line, number, row)

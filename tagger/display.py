@@ -3,15 +3,19 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from tagger.grid import print_grid, shorten
+from tagger.harmless import shown
 
 if TYPE_CHECKING:
     from tagger.demo import Demo
     from tagger.evaluation import Evaluation
+    from tagger.jobs import Job
     from tagger.model import FloatArray, Reason, TagModel
     from tagger.tagged import TaggedJob
     from tagger.training import TrainingReport
@@ -58,7 +62,7 @@ def print_posting(
     thresholds = dict(zip(model.tags, limits.tolist(), strict=True))
     ranked = sorted(tagged.scores, key=lambda tag: -tagged.scores[tag])
     told = {*tagged.tags, *tagged.review}
-    shown = [tag for place, tag in enumerate(ranked) if tag in told or place < N_SHOWN]
+    listed = [tag for place, tag in enumerate(ranked) if tag in told or place < N_SHOWN]
     reasons = tagged.reasons
     rows = [
         [
@@ -68,13 +72,13 @@ def print_posting(
             _verdict(tagged, tag, thresholds[tag]),
             *([] if reasons is None else _raised_lowered(reasons[tag])),
         ]
-        for tag in shown
+        for tag in listed
     ]
     words = () if reasons is None else ("raised by", "lowered by")
-    print_table(("tag", "proba", "threshold", "verdict", *words), rows, right=(1, 2))
-    if len(shown) < len(ranked):
-        rest = tagged.scores[next(tag for tag in ranked if tag not in shown)]
-        typer.echo(f"{n_of(len(ranked) - len(shown), 'more tag')}, at most {rest:.3f}")
+    print_grid(("tag", "proba", "threshold", "verdict", *words), rows, right=(1, 2))
+    if len(listed) < len(ranked):
+        rest = tagged.scores[next(tag for tag in ranked if tag not in listed)]
+        typer.echo(f"{n_of(len(ranked) - len(listed), 'more tag')}, at most {rest:.3f}")
     if model.without_labels:
         typer.echo(NO_LABELS)
 
@@ -96,7 +100,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     ]
     names = ("tag", "jobs", "given", "threshold", "precision", "recall", "F1", "AP")
     typer.echo(f"\nTags, as {evaluation.name} gives them:")
-    print_table(names, tags, right=range(1, 8))
+    print_grid(names, tags, right=range(1, 8))
     typer.echo()
     _print_remarks(evaluation.tag_rows)
 
@@ -111,20 +115,20 @@ def print_demo(demo: "Demo") -> None:
     typer.echo(
         f"\n{len(demo.mistakes)} of the {demo.n_labelled} got a wrong tag or miss one, such as:\n"
     )
-    print_table(
+    print_grid(
         ("posting left out", "wrongly given", "missed"),
         [
-            (_short(m.job.title, 30), ", ".join(m.wrong), ", ".join(m.missed))
+            (_titled(m.job), ", ".join(m.wrong), ", ".join(m.missed))
             for m in demo.mistakes[:N_MISTAKES]
         ],
     )
     typer.echo(
         "\nTags for new postings, which nobody has tagged; where in doubt, a person should look:\n"
     )
-    print_table(
+    print_grid(
         ("new posting", "tags given", "in doubt"),
         [
-            (_short(job.title, 30), ", ".join(tagged.tags), ", ".join(tagged.review))
+            (_titled(job), ", ".join(tagged.tags), ", ".join(tagged.review))
             for job, tagged in demo.new
         ],
     )
@@ -163,25 +167,6 @@ def _command() -> str:
     return str(own.relative_to(here) if own.is_relative_to(here) else own)
 
 
-def print_table(
-    names: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
-) -> None:
-    """A table as wide as the terminal allows; `right` are the columns of numbers."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    right = set(right)
-    for place, name in enumerate(names):
-        side: Literal["left", "right"] = "right" if place in right else "left"
-        table.add_column(name, justify=side, no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(_printable(str(cell)) for cell in row))
-    # Tags and postings are not ours: nothing in them may act as markup.
-    Console(markup=False, emoji=False, highlight=False).print(table)
-
-
 def n_of(count: int, thing: str) -> str:
     """A count with its noun.
 
@@ -206,21 +191,21 @@ def _print_scores(evaluation: "Evaluation") -> None:
         for row in evaluation.score_rows
     ]
     names = ("method", "mean AP", "95%", "macro F1", "micro F1")
-    print_table(names, rows, right=(1, 3, 4))
+    print_grid(names, rows, right=(1, 3, 4))
     if evaluation.narrow_rows:
         _print_narrow(evaluation)
 
 
 def _print_narrow(evaluation: "Evaluation") -> None:
     """Our intervals beside those that unlabelled jobs make narrower."""
-    shown = {
+    called = {
         "mean_average_precision": "mean AP",
         "macro_f1": "macro F1",
         "micro_f1": "micro F1",
     }
     rows = [
         (
-            shown[row["score"]],
+            called[row["score"]],
             *(
                 f"{_score(row[low], 3)}{NOTHING}{_score(row[high], 3)}"
                 for low, high in (("bootstrap_low", "bootstrap_high"), ("low", "high"))
@@ -231,12 +216,12 @@ def _print_narrow(evaluation: "Evaluation") -> None:
     ]
     n = evaluation.narrow_rows[0]["unlabelled"]
     typer.echo(f"\n95% intervals of {evaluation.name}, and with {n_of(n, 'unlabelled job')}:")
-    print_table(("score", "bootstrap", "with unlabelled", "width"), rows, right=(3,))
+    print_grid(("score", "bootstrap", "with unlabelled", "width"), rows, right=(3,))
 
 
 def _print_tags(tags: Sequence[Mapping[str, Any]]) -> None:
     rows = [(row["tag"], row["yes"], row["no"], _score(row["threshold"], 3)) for row in tags]
-    print_table(("tag", "yes", "no", "threshold"), rows, right=(1, 2, 3))
+    print_grid(("tag", "yes", "no", "threshold"), rows, right=(1, 2, 3))
     typer.echo()
     _print_remarks(tags)
 
@@ -247,7 +232,7 @@ def _print_remarks(tags: Sequence[Mapping[str, Any]]) -> None:
         if row["remark"]:
             same.setdefault(row["remark"], []).append(row["tag"])
     for remark, names in same.items():
-        typer.echo(_printable(f"{', '.join(names)}: {remark}"))
+        typer.echo(shown(f"{', '.join(names)}: {remark}"))
     if same:
         typer.echo()
 
@@ -268,7 +253,11 @@ def _metrics(metrics: Mapping[str, Any], n_tags: int, n_labelled: int) -> str:
             "without it. Label more jobs and train again."
         )
     scored = metrics["n_scored_tags"]
-    covers = "" if scored == n_tags else f" (means over {scored} of {n_of(n_tags, 'tag')})"
+    covers = (
+        f" (means over all {n_of(n_tags, 'tag')})"
+        if scored == n_tags
+        else f" (means over the {scored:,} of {n_of(n_tags, 'tag')} that can be measured)"
+    )
     return (
         f"mean AP {_score(metrics['mean_average_precision'], 3)}, "
         f"macro F1 {_score(metrics['macro_f1'], 3)}, micro F1 {_score(metrics['micro_f1'], 3)} "
@@ -305,24 +294,6 @@ def _score(value: float | None, digits: int = 2) -> str:
     return NOTHING if value is None or value != value else f"{value:.{digits}f}"
 
 
-def _short(title: str, most: int) -> str:
-    """A title of so many characters at most: what stands beside it needs the rest of the line.
-
-    Examples
-    --------
-    >>> _short("Registered nurse, night shift", 16)
-    'Registered nurs…'
-    """
-    title = title.strip() or "(no title)"
-    return title if len(title) <= most else f"{title[: most - 1]}…"
-
-
-def _printable(text: str) -> str:
-    """Without what a terminal would act on.
-
-    Examples
-    --------
-    >>> _printable("a\\x1b[31mb")
-    'a\\ufffd[31mb'
-    """
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+def _titled(job: "Job") -> str:
+    """A title that leaves room in a line for what stands beside it."""
+    return shorten(job.title.strip() or "(no title)", 30)

@@ -22,7 +22,7 @@ What is known of a job's tags:
 - `tag` without `label`: fully labelled. `tag` with `label`: only what is said is known.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial, reduce
@@ -42,8 +42,9 @@ from tagger.columns import (
     read_text,
     tag_name,
 )
+from tagger.errors import DataError
 from tagger.feeds import find_feed
-from tagger.files import PLAIN, Layout
+from tagger.files import PLAIN, Layout, kind_of
 from tagger.rejects import Reject, Rejects
 from tagger.tables import (
     Found,
@@ -75,6 +76,7 @@ class Job:
     """The columns that are none of ours, where they were asked for; see `tagger.feed_facts`."""
 
 
+_HEADED = (".csv", ".tsv", ".parquet", ".xlsx")
 MAX_FIELD = 2000
 """Longer strings in other columns are not kept: they are texts, and hold memory."""
 
@@ -89,6 +91,7 @@ def iter_jobs(
     unique: bool = True,
     labels: bool = True,
     fields: bool = False,
+    keep: Collection[str] = (),
 ) -> Iterator[Job]:
     """Read jobs one by one; memory stays flat.
 
@@ -109,11 +112,14 @@ def iter_jobs(
         False leaves the columns about tags unread, so that nothing in them rejects a row.
     fields
         Keep the columns that are none of ours, too.
+    keep
+        Of those the ones to keep whole, however long they are.
 
     Raises
     ------
     DataError
-        If the file as a whole can't be used, has no column `text`, or lacks one of `columns`;
+        If the file as a whole can't be used, has no column `text`, or lacks one of `columns` or,
+        where it has a header, of `keep`;
         when the first job is asked for, or later if the file turns out to be damaged.
     """
     first_line: dict[int, int] = {}
@@ -126,19 +132,27 @@ def iter_jobs(
         labels=labels,
         keep_others=fields,
     )
+    asked = {name for name in keep if name not in COLUMNS}
+    has_header = kind_of(path) in _HEADED
     for line, job, _, _, others, _ in records:
+        missing = sorted(asked - others.keys())
+        if missing and has_header and not rejects.n_unknown:  # what can't be read is left out
+            known = ", ".join(map(str, others))
+            raise DataError(f"{path} has no column {missing[0]} to keep; it has {known}")
+        has_header = False
         first = first_line.setdefault(hash(job.id), line) if unique else line
         if first == line:
-            yield replace(job, fields=_short(others)) if others else job
+            yield replace(job, fields=_short(others, keep)) if others else job
         else:
             rejects.add(path, line, job.id, f"duplicate id {job.id!r:.60}, first on line {first}")
 
 
-def _short(others: Mapping[str, Any]) -> dict[str, Any]:
+def _short(others: Mapping[str, Any], keep: Collection[str]) -> dict[str, Any]:
     return {
         name: cell
         for name, cell in others.items()
-        if not is_null(cell) and not (isinstance(cell, str) and len(cell) > MAX_FIELD)
+        if not is_null(cell)
+        and (name in keep or not (isinstance(cell, str) and len(cell) > MAX_FIELD))
     }
 
 

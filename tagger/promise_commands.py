@@ -7,6 +7,7 @@ import typer
 
 from tagger import display
 from tagger.commands import AsJson, ModelDir
+from tagger.grid import print_grid
 
 if TYPE_CHECKING:
     from tagger.model import FloatArray, TagModel
@@ -105,7 +106,7 @@ def print_promises(found: "Promises") -> None:
         for tag in found.tags
     ]
     names = ("tag", "given from", "of jobs", "judged", "given", "wrong", "missing", "why not")
-    display.print_table(names, rows, right=range(1, 7))
+    print_grid(names, rows, right=range(1, 7))
     n_tags = len(found.tags)
     together = 1 - (1 - found.confidence) / max(n_tags, 1)
     typer.echo(

@@ -16,7 +16,6 @@ import csv
 import io
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 from tagger.columns import check_found, check_header, match_columns
 from tagger.errors import DataError
 from tagger.files import open_rows
+from tagger.harmless import csv_cell, harmless
 from tagger.rejects import Rejects
 from tagger.tag_info import TagInfo, check_distinct, one_line, some_problems
 from tagger.writing import joined, writing
@@ -36,7 +36,6 @@ Kind = Literal["csv", "json", "yaml"]
 _DOCUMENTS = (".json", ".yaml", ".yml")
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _WRITTEN: dict[str, Kind] = {".csv": "csv", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
-_FORMULA = re.compile("'*[=+@\\-\t\r\n\uff1d\uff0b\uff20\uff0d]")
 """How a cell begins that a spreadsheet would take for a formula."""
 
 
@@ -124,15 +123,11 @@ def _rows(
 
 
 def _table(path: Path, encoding: str) -> tuple[list[_Row], tuple[str, ...] | None]:
-    is_csv = path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
     with (
         Rejects(n_kept=10) as rejects,
         open_rows(path, rejects=rejects, encoding=encoding, wanted=None) as (header, rows),
     ):
-        read = [
-            _Row(f"line {row.line}", _unprotected(row.cells) if is_csv else row.cells)
-            for row in rows
-        ]
+        read = [_Row(f"line {row.line}", row.cells) for row in rows]
     if rejects.count:
         problems = [f"line {reject.line}: {reject.reason}" for reject in rejects.first]
         raise DataError(f"{path}: {some_problems(problems)}")
@@ -267,7 +262,7 @@ def format_tags(tags: Iterable[TagInfo], kind: Kind) -> str:
     """
     rows = [tag.to_json() for tag in tags]
     if kind == "json":
-        return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+        return harmless(json.dumps(rows, ensure_ascii=False, indent=1)) + "\n"
     if kind == "yaml":
         import yaml
 
@@ -280,18 +275,7 @@ def format_tags(tags: Iterable[TagInfo], kind: Kind) -> str:
     return text.getvalue()
 
 
-def _cell(value: str | float | list[str]) -> str:
+def _cell(value: str | float | list[str]) -> object:
     if isinstance(value, float):
         return str(value)
-    text = joined(value) if isinstance(value, list) else one_line(value)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _unprotected(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Cells without the apostrophe that `_cell` put before some of them."""
-    return {
-        name: cell[1:]
-        if isinstance(cell, str) and re.match("'", cell) and _FORMULA.match(cell)
-        else cell
-        for name, cell in cells.items()
-    }
+    return csv_cell(joined(value) if isinstance(value, list) else one_line(value))

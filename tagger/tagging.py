@@ -21,7 +21,7 @@ from tagger.lines import MAX_CHARS
 from tagger.metrics import plain
 from tagger.model import FloatArray, TagModel
 from tagger.tag_info import TagInfo
-from tagger.tagged import TaggedJob, TagWriter, as_rows
+from tagger.tagged import Form, TaggedJob, TagWriter
 
 Batches = Iterator[list[Job]]
 
@@ -52,6 +52,7 @@ def tag_jobs(
     *,
     explain: bool = False,
     feed: Suggester | None = None,
+    keep: Sequence[str] = (),
     promised: FloatArray | None = None,
 ) -> Iterator[TaggedJob]:
     """Tag jobs in batches, order kept; memory stays flat however many there are.
@@ -63,6 +64,8 @@ def tag_jobs(
     ----------
     feed
         What such fields suggest; it can be used again and again.
+    keep
+        Columns of the file of jobs that stand beside the tags.
     promised : shape (T,)
         Thresholds by `tagger.promises`: below them (or where one is nan) a tag that the model
         gives is left to a person. None: all that it gives is given.
@@ -92,7 +95,12 @@ def tag_jobs(
                 feed=suggested,
                 scores=dict(zip(model.tags, (round(float(p), 6) for p in row), strict=True)),
                 reasons=model.explain(job) if explain else None,
+                kept={name: _column(job, name) for name in keep},
             )
+
+
+def _column(job: Job, name: str) -> Any:
+    return {"title": job.title, "text": job.text}.get(name) or (job.fields or {}).get(name)
 
 
 def feed_of(model: TagModel) -> Suggester:
@@ -221,7 +229,7 @@ class Rows(NamedTuple):
 
     n_jobs: int
     text: str
-    """As `tagger.tagged.as_rows` makes it."""
+    """As `tagger.tagged.Form` makes it."""
 
 
 def tag_file(
@@ -234,6 +242,9 @@ def tag_file(
     encoding: str = "utf-8",
     layout: Layout = PLAIN,
     explain: bool = False,
+    keep: Sequence[str] = (),
+    is_long: bool = False,
+    limit: int | None = None,
     promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
@@ -245,8 +256,12 @@ def tag_file(
 
     Parameters
     ----------
-    promised
+    keep, promised
         As in `tag_jobs`.
+    is_long
+        Write one row per job and tag.
+    limit
+        Stop after so many jobs.
     n_workers
         Number of processes that tag; the output is the same with any number. A short file is
         tagged in this process.
@@ -259,16 +274,17 @@ def tag_file(
         If a worker process was killed or failed.
     """
     check_apart(output, source)
-    with TagWriter(output, model.tags, explain=explain) as writer:
+    writer = TagWriter(output, model.tags, keep=keep, is_long=is_long, explain=explain)
+    with writer:
         tagged = iter_rows(
             model,
             source,
-            kind=writer.kind,
+            form=writer.form,
             rejects=rejects,
             columns=columns,
             encoding=encoding,
             layout=layout,
-            explain=explain,
+            limit=limit,
             promised=promised,
             n_workers=n_workers,
             show_progress=show_progress,
@@ -283,17 +299,17 @@ def iter_rows(
     model: TagModel,
     source: Path,
     *,
-    kind: str = ".jsonl",
+    form: Form | None = None,
     rejects: Rejects,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
     layout: Layout = PLAIN,
-    explain: bool = False,
+    limit: int | None = None,
     promised: FloatArray | None = None,
     n_workers: int = 1,
     show_progress: bool = False,
 ) -> Generator[Rows, None, None]:
-    """Tag the jobs of a file, in order, as rows of a file of another kind; see `tag_file`.
+    """Tag the jobs of a file, in order, as rows of another file; see `tag_file`.
 
     Close it, with `contextlib.closing`, to end the worker processes at once.
     """
@@ -302,6 +318,7 @@ def iter_rows(
     class Bar(tqdm):  # type: ignore[type-arg]
         monitor_interval = 0  # no thread that redraws it: workers are forked where there is none
 
+    form = form or Form()
     jobs = iter_jobs(
         source,
         rejects=rejects,
@@ -310,9 +327,12 @@ def iter_rows(
         layout=layout,
         labels=False,
         fields=True,
+        keep=form.keep,
     )
-    work = _Work(model, kind, explain, feed_of(model), promised)
-    tagged = _tag_batches(work, _batches(jobs), n_workers, is_stream=not source.is_file())
+    work = _Work(model, form, feed_of(model), promised)
+    tagged = _tag_batches(
+        work, _batches(islice(jobs, limit)), n_workers, is_stream=not source.is_file()
+    )
     bar = Bar(desc="tagging", unit="job", disable=None if show_progress else True)
     with bar, closing(tagged):
         for rows in tagged:
@@ -325,23 +345,27 @@ class _Work:
     """What is done to each batch, here or in a worker process."""
 
     model: TagModel
-    kind: str
-    explain: bool
+    form: Form
     feed: Suggester
     promised: FloatArray | None
 
     def __call__(self, batch: Sequence[Job]) -> Rows:
         tagged = self._tag(batch)
-        return Rows(len(batch), as_rows(tagged, self.kind))
+        return Rows(len(batch), self.form.rows(tagged))
 
     def one_by_one(self, batches: Iterable[Sequence[Job]]) -> Iterator[Rows]:
         """The same in parts of one job, so that little is lost when this is stopped."""
         for tagged in self._tag(chain.from_iterable(batches)):
-            yield Rows(1, as_rows([tagged], self.kind))
+            yield Rows(1, self.form.rows([tagged]))
 
     def _tag(self, jobs: Iterable[Job]) -> Iterator[TaggedJob]:
         return tag_jobs(
-            self.model, jobs, explain=self.explain, feed=self.feed, promised=self.promised
+            self.model,
+            jobs,
+            explain=self.form.explain,
+            feed=self.feed,
+            keep=self.form.keep,
+            promised=self.promised,
         )
 
 
@@ -357,7 +381,7 @@ def _tag_batches(
         return
     from tagger.workers import map_ordered
 
-    n_alone = N_ALONE_EXPLAINED if work.explain else N_ALONE
+    n_alone = N_ALONE_EXPLAINED if work.form.explain else N_ALONE
     if is_stream:
         yield from work.one_by_one(islice(batches, n_alone))
     else:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Self, TextIO, cast
 
 from tagger.errors import DataError
 from tagger.excel_writing import SheetWriter
+from tagger.harmless import csv_cell, harmless
 
 N_PARQUET = 1000  # rows that are written at a time
 _WHOLE = (".xlsx", ".parquet")  # compressed by themselves
@@ -114,7 +115,7 @@ class RowWriter(PartWriter):
         """Write one row."""
         with writing(self.output):
             if self.kind == ".csv":
-                self._csv.writerow([as_cell(row.get(name)) for name in self._columns])
+                self._csv.writerow([csv_cell(as_cell(row.get(name))) for name in self._columns])
             elif self.kind == ".xlsx":
                 self._sheet.write([as_cell(row.get(name)) for name in self._columns])
             elif self.kind == ".parquet":
@@ -206,7 +207,7 @@ def joined(tags: Sequence[str]) -> str:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_time)
+    return harmless(json.dumps(value, ensure_ascii=False, default=_time))
 
 
 def _time(value: Any) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import cli
@@ -68,11 +69,6 @@ def test_tagging_one_posting_loads_nothing_slow(tiny_model: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], input=NURSE, capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "loaded:"), done.stderr
-
-
-def test_help_lists_every_command_and_nothing_else() -> None:
-    told = jobtool("--help").stdout.split("Commands:")[1].splitlines()
-    assert tuple(line.split()[0] for line in told if line.strip()) == COMMANDS
 
 
 def test_wrong_use_is_exit_code_2() -> None:
@@ -392,3 +388,22 @@ def test_a_tag_that_the_model_does_not_know_is_unknown_and_told_of(
     assert done.exit_code == 0
     assert "unknown tag 'zoo'" in done.stderr
     assert "rejected" not in done.stderr
+
+
+def test_help_lists_each_command_under_one_task():
+    from jobtool.tasks import TASKS
+
+    names = [name for group in TASKS.values() for name in group]
+    assert sorted(names) == sorted(COMMANDS)
+    assert get_command(cli.app).commands.keys() == set(COMMANDS)  # type: ignore[attr-defined]
+    told = CliRunner().invoke(cli.app, ["--help"]).stdout
+    assert all(f"{task}:\n" in told for task in TASKS)
+    assert all(f"\n  {name} " in told for name in names)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete_commands(shell: str):
+    told = CliRunner().invoke(
+        cli.app, [], prog_name="jobtool", env={"_JOBTOOL_COMPLETE": f"source_{shell}"}
+    )
+    assert "_JOBTOOL_COMPLETE" in told.stdout

@@ -95,8 +95,8 @@ def test_tags_are_added_renamed_aliased_and_retired():
         ("weekend", []),
     ]
     lines = jobtool("tags", "list").stdout.splitlines()
-    assert lines[1].split() == ["home-office", "1", "0", "1", "also", "remote"]
-    assert "retired" in lines[3]
+    assert lines[2].split() == ["home-office", "1", "0", "1", "also", "remote"]
+    assert "retired" in lines[4]
 
 
 def test_forgetting_asks_first(engine: Engine):

@@ -102,7 +102,7 @@ def test_setting_says_what_is_known_then():
 def test_the_list_shows_what_is_known():
     tags("import", "tags.csv")
     lines = tags("list").splitlines()
-    assert lines[1].endswith("also home office, telework; described; 1 word; 1 against; share 5%")
+    assert lines[2].endswith("also home office, telework; described; 1 word; 1 against; share 5%")
     assert known()["night"]["words"] == ["rota"]
     assert known()["night"]["against"] == ["day"]
 

@@ -50,7 +50,7 @@ def labels(*arguments: str, expected: int = 0) -> str:
 
 def test_the_list_is_a_table():
     labels("hold", "2", "--why", "the file had slipped", "--by", "cy")
-    head, *rows = labels("batches").splitlines()
+    head, _, *rows = labels("batches").splitlines()
     assert head.split() == "batch started file labeller labels jobs state why".split()
     assert [row.split()[0] for row in rows] == ["1", "2", "3"]
     assert rows[1].split()[3:] == "second.csv bob 2 2 held the file had slipped".split()

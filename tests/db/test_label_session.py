@@ -42,6 +42,7 @@ def label(
     referee: bool = False,
     explain: Explain | None = None,
     cells: Sequence[tuple[int, int]] = (),
+    limit: int | None = None,
 ) -> LabelSession:
     """Press keys; `.` is enter."""
     labelling = open_session(
@@ -52,6 +53,7 @@ def label(
         is_referee=referee,
         explain=explain,
         cells=cells,
+        limit=limit,
         seed=0,
     )
     return typed(labelling, keys)
@@ -288,3 +290,14 @@ def test_undoing_all_restores_what_was_held(any_engine, keys, mode, labeller, re
         lines = list(session.scalars(select(Label)))
     undone = {line.undoes_id for line in lines}
     assert all(line.id in undone or line.undoes_id for line in lines[3:])
+
+
+def test_a_limit_counts_postings_and_undo_goes_back_behind_it():
+    engine = open_engine(":memory:")
+    upgrade(engine)
+    suggested(engine)
+    labelling = label(engine, "..", limit=2)
+    assert labelling.card is None
+    assert labelling.n_jobs == 2
+    assert typed(labelling, "z").card is not None
+    assert typed(labelling, ".").card is None

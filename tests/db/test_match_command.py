@@ -193,6 +193,14 @@ def test_a_model_of_other_codes_is_refused_until_it_is_trained_again(filled, whe
     assert match("predict", "--candidate", "c1", *where).exit_code == 0
 
 
+def test_titles_stand_beside_jobs_and_words_say_what_a_score_is(filled, where):
+    told("train", "popularity", *where)
+    done = match("predict", "--candidate", "c1", "-k", 2, *where)
+    _, meaning, *places = done.stdout.splitlines()
+    assert meaning.startswith("A score orders one list")
+    assert [place.split()[-1] for place in places] == ["Cook", "Cook"]
+
+
 @pytest.mark.usefixtures("tagged")
 def test_vectors_are_published_and_resumed(filled, where, monkeypatch):
     told("train", "leaning", *where)

@@ -216,3 +216,70 @@ def test_what_a_file_says_in_other_columns_is_shown_and_contradictions_go_to_rev
     assert learned in with_feed["review"]
     assert with_feed["tags"] == without["tags"]
     assert "feed" not in without
+
+
+def tagged_rows(model: TagModel, source: Path, output: Path, **how: object) -> list[dict[str, str]]:
+    with Rejects() as rejects:
+        tag_file(model, source, output, rejects=rejects, **how)  # type: ignore[arg-type]
+    return list(csv.DictReader(output.read_text("utf-8").splitlines()))
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    path = tmp_path / "jobs.csv"
+    rows = "1,Nurse,https://x.example/1,night ward\n2,Cook,,busy kitchen\n3,Cook,c,small kitchen\n"
+    path.write_text(f"id,title,url,text\n{rows}")
+    return path
+
+
+def test_columns_stand_beside_the_tags(model: TagModel, listed: Path, tmp_path: Path) -> None:
+    keep = ("title", "url")
+    rows = tagged_rows(model, listed, tmp_path / "tags.csv", keep=keep)
+    assert list(rows[0])[:4] == ["id", "title", "url", "tags"]
+    assert [(row["title"], row["url"]) for row in rows[:2]] == [
+        ("Nurse", "https://x.example/1"),
+        ("Cook", ""),
+    ]
+    with Rejects() as rejects:
+        tag_file(model, listed, tmp_path / "tags.jsonl", rejects=rejects, keep=keep)
+    first = json.loads((tmp_path / "tags.jsonl").read_text().splitlines()[0])
+    assert (first["title"], first["url"]) == ("Nurse", "https://x.example/1")
+
+
+def test_a_long_file_has_one_row_per_job_and_tag(
+    model: TagModel, listed: Path, tmp_path: Path
+) -> None:
+    long = tagged_rows(model, listed, tmp_path / "long.csv", keep=("title",), is_long=True)
+    wide = tagged_rows(model, listed, tmp_path / "wide.csv")
+    assert len(long) == len(wide) * len(model.tags)
+    for row in long:
+        (of_job,) = (one for one in wide if one["id"] == row["id"])
+        assert row["score"] == of_job[f"score:{row['tag']}"]
+        assert (row["given"] == "true") == (row["tag"] in of_job["tags"].split("; "))
+
+
+def test_scores_are_rounded_in_every_file(model: TagModel, listed: Path, tmp_path: Path) -> None:
+    scores = [row["score"] for row in tagged_rows(model, listed, tmp_path / "a.csv", is_long=True)]
+    with Rejects() as rejects:
+        tag_file(model, listed, tmp_path / "a.jsonl", rejects=rejects)
+    for line in (tmp_path / "a.jsonl").read_text().splitlines():
+        scores += map(str, json.loads(line)["scores"].values())
+    assert all(len(score.partition(".")[2]) <= 4 for score in scores)
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_no_more_jobs_are_tagged_than_asked(
+    model: TagModel, listed: Path, tmp_path: Path, is_long: bool
+) -> None:
+    rows = tagged_rows(model, listed, tmp_path / "tags.csv", limit=2, is_long=is_long)
+    assert {row["id"] for row in rows} == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("urll", "no column urll to keep; it has url"), ("tags", "of its own")]
+)
+def test_a_column_that_can_not_be_kept_is_named(
+    model: TagModel, listed: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        tagged_rows(model, listed, tmp_path / "tags.csv", keep=(name,))
