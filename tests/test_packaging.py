@@ -28,7 +28,17 @@ ARROWS = {
 }
 # What of the tagger the matcher stands on: files and errors, never a network or a text.
 PLUMBING = {
-    *("column_options", "errors", "figures", "files", "pages", "progress", "quiet"),
+    *(
+        "column_options",
+        "errors",
+        "figures",
+        "files",
+        "grid",
+        "harmless",
+        "pages",
+        "progress",
+        "quiet",
+    ),
     *("records", "rejects", "storage", "writing"),
 }
 # What of the tagger the database stands on: what a tag is said to mean, how names and postings are
@@ -43,6 +53,8 @@ MEANING = {
         "text",
         "feed_facts",
         "figures",
+        "grid",
+        "harmless",
         "pages",
         "times",
     ),

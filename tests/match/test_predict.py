@@ -14,8 +14,9 @@ def test_jobs_for_a_candidate_are_printed_with_model_and_time(trained):
     done = match("predict", "--candidate", "c1", "-k", "3", *trained)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("model match-model, 20")
-    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3"]
-    assert all(line.split()[2] == "c1" for line in lines[1:])
+    assert lines[1].startswith("A score ")
+    assert [line.split()[0] for line in lines[2:]] == ["1", "2", "3"]
+    assert all(line.split()[2] == "c1" for line in lines[2:])
 
 
 def test_reasons_are_sentences(trained):
