@@ -7,29 +7,19 @@ itself, where the champion answers by models that had not seen the job's labels.
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db.audit_log import Kind, note
 from db.columns import MAX_NAME
 from db.engine import now, reading_snapshot, take_turns, writing
 from db.errors import StoreError
-from db.gate import Bar, Judgement, to_details
-from db.judging import Comparisons, Rivals, find_rivals, judgement_of
-from db.registry import (
-    CHALLENGER,
-    CHAMPION,
-    TrainedModel,
-    aliased,
-    model_tags,
-    promote,
-    register,
-    set_alias,
-)
+from db.gate import Bar, Judgement
+from db.judging import Comparisons, Rivals, compare_with, find_rivals, judgement_of
+from db.registering import place, record_verdict, register_trained
+from db.registry import CHAMPION, aliased, model_tags
 from db.runs import finish, running
-from db.schema import CodeVersion, Model, Run, Verdict
+from db.schema import CodeVersion, Model, Run
 from db.snapshot import Snapshot, take_snapshot
 from db.trainer import Trained, Trainer
 
@@ -80,7 +70,7 @@ def add_model(
             trained = trainer.describe(source)
             store.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, path)
-            found = _compare(rivals, trainer, snapshot, store, path)
+            found = compare_with(rivals, trainer, snapshot, store, path, has_learned=False)
             with writing(engine) as session:
                 take_turns(session)
                 return _register(
@@ -92,23 +82,6 @@ def add_model(
                 problem = f"can't copy {source} to {path}: {error.strerror or error}"
                 raise StoreError(problem) from error
             raise
-
-
-def _compare(
-    rivals: Rivals, trainer: Trainer, snapshot: Snapshot, store: Path, added: Path
-) -> Comparisons:
-    if not snapshot.training:
-        return Comparisons(None, None)
-    found: list[Any] = []
-    for rival in (rivals.champion, rivals.anchor):
-        rows = [rival.positions.get(job.id) for job in snapshot.training] if rival else []
-        folder = store / rival.model.folder if rival else None
-        found.append(
-            trainer.compare_added(snapshot, folder, added, rows, rivals.renamed)
-            if rival or not found
-            else None
-        )
-    return Comparisons(*found)
 
 
 def _register(
@@ -130,41 +103,13 @@ def _register(
     version = CodeVersion(n_numbers=trained.n_code, drift=None, created_at=now(session))
     session.add(version)
     session.flush()
-    model = register(
-        session,
-        TrainedModel(
-            folder=folder,
-            sha256=trained.sha256,
-            thresholds=trained.thresholds,
-            snapshot=_NOT_FROM_HERE,
-            seed=trained.seed,
-            versions=trained.versions,
-            metrics=trained.metrics,
-            labelled_ids=[],
-            unlabelled_ids=[],
-            n_yes=trained.n_yes,
-            remarks=trained.remarks,
-        ),
-        parent=None,
-        code_version=version,
+    model = register_trained(
+        session, trained, folder, snapshot=_NOT_FROM_HERE, parent=None, version=version
     )
+    record_verdict(session, run_id, model, champion, judgement, found, rivals)
     is_live = judgement.promote or unasked
-    verdict = Verdict(
-        run_id=run_id,
-        challenger_id=model.id,
-        champion_id=champion.id if champion else None,
-        promoted=judgement.promote,
-        reason=judgement.reason,
-        details=to_details(found.champion),
-        judged_at=now(session),
-    )
-    session.add(verdict)
-    note(session, Kind.JUDGED, verdict)
-    if is_live:
-        reason = "added from files" + ("" if judgement.promote else ", whatever the gate said")
-        promote(session, model, reason=reason, is_best=judgement.is_best)
-    else:
-        set_alias(session, CHALLENGER, model)
+    reason = "added from files" + ("" if judgement.promote else ", whatever the gate said")
+    place(session, model, is_live=is_live, is_best=judgement.is_best, reason=reason)
     run = session.get_one(Run, run_id)
     run.label_id = run.job_id = 0  # it knows none of those here: they are new to a retrain
     finish(session, run_id, model_id=model.id)

@@ -101,9 +101,21 @@ def find_rivals(session: Session, champion: Model | None) -> Rivals:
 
 
 def compare_with(
-    rivals: Rivals, trainer: Trainer, snapshot: Snapshot, store: Path, challenger: Path
+    rivals: Rivals,
+    trainer: Trainer,
+    snapshot: Snapshot,
+    store: Path,
+    challenger: Path,
+    *,
+    has_learned: bool = True,
 ) -> Comparisons:
-    """Ask all models about the labelled jobs; nothing where there are none."""
+    """Ask all models about the labelled jobs; nothing where there are none.
+
+    Parameters
+    ----------
+    has_learned
+        Whether the challenger has learned from the snapshot; else it was trained elsewhere.
+    """
     jobs = snapshot.training
     if not jobs:
         return Comparisons(None, None)
@@ -112,7 +124,9 @@ def compare_with(
         positions = rival.positions if rival else {}
         rows = [positions.get(job.id) for job in jobs]
         folder = store / rival.model.folder if rival else None
-        return trainer.compare(snapshot, folder, challenger, rows, rivals.renamed)
+        return trainer.compare(
+            snapshot, folder, challenger, rows, rivals.renamed, has_learned=has_learned
+        )
 
     return Comparisons(beside(rivals.champion), beside(rivals.anchor) if rivals.anchor else None)
 

@@ -15,12 +15,11 @@ from typing import Any
 from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
-from db.audit_log import Kind, note
 from db.batches import held_of_run
 from db.columns import RunState
 from db.engine import now, reading, reading_snapshot, take_turns, writing
 from db.errors import StoreError
-from db.gate import Bar, to_details
+from db.gate import Bar
 from db.judging import (
     Comparisons,
     Rivals,
@@ -33,24 +32,11 @@ from db.judging import (
 from db.labels import chunks
 from db.model_notes import NO_LABELS, has_no_labels, tag_notes
 from db.rebuild import record_inputs
-from db.registry import (
-    CHALLENGER,
-    CHAMPION,
-    TrainedModel,
-    aliased,
-    promote,
-    register,
-    remove_folders,
-    set_alias,
-)
+from db.registering import place, record_verdict, register_trained
+from db.registry import CHAMPION, aliased, remove_folders
 from db.runs import finish, running
-from db.schema import CodeVersion, Job, Label, Model, Run, Verdict
-from db.snapshot import (
-    MAX_UNLABELLED,
-    Snapshot,
-    iter_jobs,
-    take_snapshot,
-)
+from db.schema import CodeVersion, Job, Label, Model, Run
+from db.snapshot import MAX_UNLABELLED, Snapshot, iter_jobs, take_snapshot
 from db.trainer import Trained, Trainer
 from db.verdicts import verdict_page
 
@@ -312,41 +298,26 @@ def _register(
     judgement = judgement_of(work.rivals, champion, found, work.snapshot, bar)
     version, drift, is_new = _code_version(session, trained, work.parent)
     is_learned = work.refresh or work.parent is None
-    model = register(
+    model = register_trained(
         session,
-        TrainedModel(
-            folder=folder,
-            sha256=trained.sha256,
-            thresholds=trained.thresholds,
-            snapshot=work.snapshot.sha256,
-            seed=trained.seed,
-            versions=trained.versions,
-            metrics=trained.metrics,
-            labelled_ids=[job.id for job in work.snapshot.training],
-            unlabelled_ids=work.snapshot.unlabelled,
-            codes_at=work.began_at if is_learned or not work.parent else work.parent.codes_at,
-            codes_drift=drift,
-            n_yes=trained.n_yes,
-            remarks=trained.remarks,
-        ),
+        trained,
+        folder,
+        snapshot=work.snapshot.sha256,
         parent=work.parent,
-        code_version=version,
+        version=version,
+        labelled_ids=[job.id for job in work.snapshot.training],
+        unlabelled_ids=work.snapshot.unlabelled,
+        codes_at=work.began_at if is_learned or not work.parent else work.parent.codes_at,
+        codes_drift=drift,
     )
-    verdict = Verdict(
-        run_id=run_id,
-        challenger_id=model.id,
-        champion_id=champion.id if champion else None,
-        promoted=judgement.promote,
-        reason=judgement.reason,
-        details=_details(session, found, work),
-        judged_at=now(session),
+    verdict = record_verdict(session, run_id, model, champion, judgement, found, work.rivals)
+    place(
+        session,
+        model,
+        is_live=judgement.promote,
+        is_best=judgement.is_best,
+        reason=f"retrain {run_id}",
     )
-    session.add(verdict)
-    note(session, Kind.JUDGED, verdict)
-    if judgement.promote:
-        promote(session, model, reason=f"retrain {run_id}", is_best=judgement.is_best)
-    else:
-        set_alias(session, CHALLENGER, model)
     record_inputs(session, run_id, work.snapshot, refresh=work.refresh)
     finish(session, run_id, model_id=model.id)
     notes = tag_notes(session, model)
@@ -372,20 +343,6 @@ def _register(
         metrics=dict(trained.metrics),
         page=verdict_page(verdict, model, champion, notes, held_of_run(session, run_id)),
     )
-
-
-def _details(session: Session, found: Comparisons, work: _Work) -> dict[str, Any]:
-    """Both comparisons as plain values, with example postings under the ids that people know."""
-    details = to_details(found.champion)
-    ids = [int(one["job_id"]) for one in details.get("examples", ())]
-    names = dict(session.execute(select(Job.id, Job.external_id).where(Job.id.in_(ids))).all())
-    for one in details.get("examples", ()):
-        one["job_id"] = names[int(one["job_id"])]
-    if found.anchor and work.rivals.anchor:
-        against = to_details(found.anchor)["mean_average_precision"]
-        model_id = work.rivals.anchor.model.id
-        details["anchor"] = {"model": model_id, "mean_average_precision": against}
-    return details
 
 
 def _check_all_there(session: Session, snapshot: Snapshot) -> None:

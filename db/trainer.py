@@ -72,8 +72,10 @@ class Trainer(Protocol):
         challenger: Path,
         champion_rows: Sequence[int | None],
         renamed: Mapping[str, str],
+        *,
+        has_learned: bool,
     ) -> Comparison:
-        """Judge two models on `snapshot.training`, which the challenger learned from.
+        """Judge two models on `snapshot.training`, which the challenger has learned from or not.
 
         `champion` None: what tags are called, and nothing else. `champion_rows`: the place of each
         job among those that the champion learned from, None if it did not. `renamed` has old names
@@ -82,16 +84,6 @@ class Trainer(Protocol):
 
     def describe(self, folder: Path) -> Trained:
         """What a saved model says of itself; an error if it is not whole."""
-
-    def compare_added(
-        self,
-        snapshot: Snapshot,
-        champion: Path | None,
-        added: Path,
-        champion_rows: Sequence[int | None],
-        renamed: Mapping[str, str],
-    ) -> Comparison:
-        """As `compare`, for a model that has not learned from `snapshot.training`."""
 
     def check(
         self,

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tagger import lines as limits
-from tagger.columns import Unreadable
 from tagger.errors import DataError
 from tagger.harmless import read_csv_cell
-from tagger.lines import Lines, Report, Row, TooLong
+from tagger.lines import Lines, Report, Row, TooLong, with_bad_bytes
 
-_ESCAPED = re.compile("[\udc80-\udcff]")  # what bytes become that are not in the encoding
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line that Excel takes as a word about the separator."""
 
@@ -117,19 +115,12 @@ def _body(
         if not problem:
             row = dict(zip(header, map(read_csv_cell, cells or ()), strict=True))
             if bad_bytes:
-                row = {name: _cell(cell, bad_bytes) for name, cell in row.items()}
+                row = with_bad_bytes(row, bad_bytes)
             yield Row(line, number, row)
         elif not lines.damage:
             report(line, problem)
     if lines.damage:
         report(lines.number + 1, lines.damage)
-
-
-def _cell(cell: str, bad_bytes: str) -> str:
-    """A cell; if it holds bytes that are not in the encoding, one that can't be read."""
-    if not _ESCAPED.search(cell):
-        return cell
-    return Unreadable(_ESCAPED.sub("\ufffd", cell), bad_bytes)
 
 
 def _problem(error: Exception, line: int, lines: Lines) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tagger.grid import print_grid, shorten
+from tagger.grid import print_grid
 from tagger.harmless import shown
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ N_SHOWN = 10
 """Tags of a posting that are shown even where they are neither given nor in doubt."""
 N_REASONS = 4
 N_MISTAKES = 6
+MAX_TITLE = 45
+"""Characters of a title, so that there is room in a line for what stands beside it."""
 NOTHING = "\N{EN DASH}"  # stands where a number is not defined
 NO_LABELS = (
     "No labels yet: the model knows tags by their names and words alone; nothing is calibrated."
@@ -123,7 +125,7 @@ def print_demo(demo: "Demo") -> None:
         ],
     )
     typer.echo(
-        "\nTags for new postings, which nobody has tagged; where in doubt, a person should look:\n"
+        "\nTags for new postings, which nobody has tagged. A person should look at those in doubt:\n"
     )
     print_grid(
         ("new posting", "tags given", "in doubt"),
@@ -296,4 +298,5 @@ def _score(value: float | None, digits: int = 2) -> str:
 
 def _titled(job: "Job") -> str:
     """A title that leaves room in a line for what stands beside it."""
-    return shorten(job.title.strip() or "(no title)", 30)
+    title = job.title.strip() or "(no title)"
+    return title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1].rstrip()}…"

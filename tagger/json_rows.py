@@ -7,12 +7,11 @@ from itertools import chain
 from typing import Any
 
 from tagger import lines as limits
-from tagger.columns import Unreadable, fold
+from tagger.columns import fold
 from tagger.errors import DataError
-from tagger.lines import Lines, Report, Row, TooLong
+from tagger.lines import Lines, Report, Row, TooLong, with_bad_bytes
 
 _BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # between the values of a list
-_ESCAPED = re.compile("[\udc80-\udcff]")  # what bytes become that are not in the encoding
 _MAX_DEPTH = 3
 _NO_OBJECT = "a JSON value, but not an object {...}"
 
@@ -75,7 +74,7 @@ def _line_objects(text: str, lines: Lines, report: Report, keep_unreadable: bool
             if row is None:
                 report(at, bad or problem)
             else:
-                yield at, number, _marked(row, bad) if bad else row
+                yield at, number, with_bad_bytes(row, bad) if bad else row
         at = lines.begin()
         try:
             following = next(lines, None)
@@ -111,16 +110,6 @@ def _object(text: str) -> tuple[dict[str, Any] | None, str]:
     return (row, "") if isinstance(row, dict) else (None, _NO_OBJECT)
 
 
-def _marked(row: dict[str, Any], reason: str) -> dict[str, Any]:
-    """A row whose cells with bytes of another encoding can't be read."""
-    return {
-        name: Unreadable(_ESCAPED.sub("\ufffd", cell), reason)
-        if isinstance(cell, str) and _ESCAPED.search(cell)
-        else cell
-        for name, cell in row.items()
-    }
-
-
 # ---- documents
 
 
@@ -148,9 +137,7 @@ def _values(chunks: Iterator[str], lines: Lines) -> Iterator[Any]:
             if is_last or len(text) - at > limits.MAX_CHARS:
                 place = f" after object {number}" if number else ""
                 raise DataError(f"{lines.path}: not JSON, or cut off,{place}: {error}") from error
-            more = _at_least(
-                chunks, len(text) - at
-            )  # twice as much, so that long values stay cheap
+            more = _at_least(chunks, len(text) - at)  # twice as much: long values stay cheap
             is_last = not more
             text, at = text[at:] + more, 0
             continue

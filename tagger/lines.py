@@ -3,17 +3,21 @@
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
+from tagger.columns import Unreadable
 from tagger.errors import DataError
 
 MAX_CHARS = 64 * 2**20
 """Longest line, and longest CSV field, in characters; what is longer is no posting."""
 _CHUNK = 2**18
+
+_ESCAPED = re.compile("[\udc80-\udcff]")  # what bytes become that are not in the encoding
 
 Report = Callable[[int, str], None]
 """Is told the line of a row that can't be read, and why."""
@@ -75,6 +79,16 @@ def _open_text(path: Path, stack: ExitStack, *, zipped: bool, codec: str) -> Tex
         if codec == "utf-8" and head.startswith(magic):
             raise DataError(f"{path} {problem}")
     return stack.enter_context(text)
+
+
+def with_bad_bytes(cells: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The cells of a row; those with bytes that are not in the encoding as `Unreadable`."""
+    return {
+        name: Unreadable(_ESCAPED.sub("\ufffd", cell), reason)
+        if isinstance(cell, str) and _ESCAPED.search(cell)
+        else cell
+        for name, cell in cells.items()
+    }
 
 
 class TooLong(Exception):

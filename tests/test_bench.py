@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.timeout(1200)  # all benches, one after the other
 FOLDER = Path(__file__).parents[1] / "bench"
-SHARED = ("common", "match_data", "match_peers", "postgres")
+SHARED = ("common", "match_data", "match_peers", "month_steps", "postgres")
 BENCHES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
 SIMULATED = ("gate", "ranking", "sequences")
 """They make up their data and need no folder."""

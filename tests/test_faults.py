@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import cli
 from db.engine import open_engine, translated
 from db.errors import StoreError
+from jobtool.boundary import DEBUG
 from tagger.errors import DataError as TaggerError
 
 SECRET, TEXT = "pa55word", "the text of a posting"
@@ -53,7 +54,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_any_fault_in_any_command_is_one_line(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(cli.DEBUG, raising=False)
+    monkeypatch.delenv(DEBUG, raising=False)
 
     def fail(*_: Any, **__: Any) -> None:
         raise FAULTS[fault]
@@ -71,7 +72,7 @@ def test_any_fault_in_any_command_is_one_line(fault: str, monkeypatch: pytest.Mo
 
 
 def test_a_fault_that_nobody_foresaw_names_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(cli.DEBUG, raising=False)
+    monkeypatch.delenv(DEBUG, raising=False)
 
     def fail(*_: Any) -> None:
         raise ValueError(TEXT)
@@ -80,7 +81,7 @@ def test_a_fault_that_nobody_foresaw_names_its_place(monkeypatch: pytest.MonkeyP
     done = CliRunner().invoke(cli.app, ["agreement", "--db", "jobs.db"])
     assert done.exit_code == 1
     assert "a fault of jobtool: ValueError in people_commands.py, line " in done.output
-    monkeypatch.setenv(cli.DEBUG, "1")
+    monkeypatch.setenv(DEBUG, "1")
     again = CliRunner().invoke(cli.app, ["agreement", "--db", "jobs.db"])
     assert isinstance(again.exception, ValueError)
 

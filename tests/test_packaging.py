@@ -24,7 +24,7 @@ ARROWS = {
     "matcher": {"matcher", "tagger"},
     "db": {"db", "tagger"},
     "cli": set(SHIPPED),
-    "jobtool": {"jobtool", "cli", "db", "tagger"},
+    "jobtool": set(SHIPPED),
 }
 # What of the tagger the matcher stands on: files and errors, never a network or a text.
 PLUMBING = {

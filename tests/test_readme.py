@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import cli
 import tagger.training
+from jobtool.trainer import Trainer
 from matcher.hybrid import Hybrid, HybridConfig
 from tagger.tagger import TaggerConfig
 
@@ -36,7 +37,7 @@ def test_the_commands_of_the_readme_run(
 ) -> None:
     """In the order of the README, on the packaged sample, with tiny networks."""
     monkeypatch.setattr(tagger.training, "tagger_config", lambda wide: tiny_config)
-    monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: cli.Trainer(seed, tiny_config))
+    monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: Trainer(seed, tiny_config))
     small = HybridConfig(n_factors=8, n_seeds=1, n_inner=1, n_rounds=4, n_trees=10)
     monkeypatch.setattr(Hybrid, "settings", small)
     monkeypatch.chdir(tmp_path)

@@ -38,7 +38,7 @@ def run_stub(*lines: str) -> tuple[int, str]:
     """Exit code and standard error of a process with one more command, which runs these lines."""
     body = "\n    ".join(lines)
     code = (
-        "import os, signal, sys, time, cli\n"
+        "import os, signal, sys, time, cli\nfrom tagger.errors import JobtoolError\n"
         f"@cli.app.command()\ndef stub():\n    {body}\n"
         "sys.argv = ['jobtool', 'stub']\ncli.main()"
     )
@@ -49,7 +49,7 @@ def run_stub(*lines: str) -> tuple[int, str]:
 CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
 
 
-@pytest.mark.parametrize("error", ["ValueError", "AssertionError", "cli.JobtoolError"])
+@pytest.mark.parametrize("error", ["ValueError", "AssertionError", "JobtoolError"])
 def test_ctrl_c_that_became_another_error_is_still_a_stop(error: str) -> None:
     lines = (
         f"try: {CTRL_C}; time.sleep(30)",

@@ -19,6 +19,8 @@ from db.schema import Job, Model, Prediction, Verdict
 from db.tag_info import say_word
 from db.tags import alias_tag
 from db.usefulness import iter_offers, load_pool
+from jobtool.tagging import load_predictor
+from jobtool.trainer import Trainer
 from tagger.model import TagModel
 from tests.db.made_up import NO, YES, add_jobs, add_tags, say
 
@@ -31,7 +33,7 @@ TAGS = ("remote", "driving", "kitchen")
 
 @pytest.fixture
 def trainer(tiny_config):
-    return cli.Trainer(0, tiny_config)
+    return Trainer(0, tiny_config)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_the_queue_follows_a_model_that_has_seen_no_label(engine, stored, traine
     assert report.promoted
     assert report.without_labels
     assert (report.tags_without_labels, report.n_training) == (TAGS, 0)
-    assert label(engine, cli.load_predictor, Tagging(store=tmp_path)) == len(stored)
+    assert label(engine, load_predictor, Tagging(store=tmp_path)) == len(stored)
     with reading(engine) as session:
         remote = add_tags(session, "remote")
         pool = load_pool(session, remote, seed=0)
@@ -123,7 +125,7 @@ def test_the_commands_mark_a_model_without_labels(tmp_path, monkeypatch, tiny_co
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JOBTOOL_DATABASE_URL", "jobs.db")
-    monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: cli.Trainer(seed, tiny_config))
+    monkeypatch.setattr(cli.Tagging, "trainer", lambda _, seed: Trainer(seed, tiny_config))
     with Path("jobs.csv").open("w") as file:
         rows = csv.writer(file)
         rows.writerow(("id", "title", "text"))

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select, update
 
-from cli import Trainer as RealTrainer
 from db.columns import WordVerdict
 from db.engine import reading, writing
 from db.forget import find_job, remove
@@ -23,6 +22,7 @@ from db.rows import JobRow
 from db.schema import Job, Label, Model, Run
 from db.tag_info import say_fact, say_word
 from db.tags import rename_tag, retire_tag
+from jobtool.trainer import Trainer as RealTrainer
 from tagger.storage import META, save_folder
 from tagger.versions import versions
 from tests.db.made_up import NO, YES, add_tags, say
@@ -69,7 +69,7 @@ class Trainer:
         drift = 0.0 if parent else None
         return Trained(sha256, dict.fromkeys(snapshot.tags, 0.5), seed=self.seed, drift=drift)
 
-    def compare(self, *asked: object) -> None:
+    def compare(self, *asked: object, **how: object) -> None:
         return None
 
     def check(self, champion, batches, renamed):

@@ -102,7 +102,8 @@ class Trainer:
             metrics={"n_labelled": len(snapshot.training)},
         )
 
-    def compare(self, snapshot, champion, challenger, champion_rows, renamed):
+    def compare(self, snapshot, champion, challenger, champion_rows, renamed, *, has_learned):
+        assert has_learned
         assert champion is None or (champion / "meta.json").exists()
         assert (challenger / "meta.json").exists()
         name = champion.name if champion else None
@@ -342,10 +343,10 @@ def test_another_champion_meanwhile_is_not_replaced(engine, labelled, change, st
     second = retrain(engine, store, Trainer(difference=-0.1))
 
     class Slow(Trainer):
-        def compare(self, *asked):
+        def compare(self, *asked, **how):
             with writing(engine) as session:
                 promote(session, find_model(session, str(second.model_id)), reason="by hand")
-            return super().compare(*asked)
+            return super().compare(*asked, **how)
 
     third = retrain(engine, store, Slow())
     assert "another champion went live meanwhile" in third.verdict
