@@ -1,7 +1,7 @@
 """Putting a model that was trained from files into the registry, and live if the gate lets it.
 
-It has learned none of the labels here, or nobody knows which: it answers for all labelled jobs
-itself, where the champion answers by models that had not seen the job's labels.
+It is asked about the jobs that are labelled here. Those that it learned from are known by their
+words (`tagger.held_out`): about these it answers by its own cross-fitting.
 """
 
 import shutil

@@ -194,8 +194,8 @@ def add(
 ) -> None:
     """Add a model that was trained from files; it goes live if the gate finds it better.
 
-    It is copied into the store. Where it has learned from jobs that are labelled here, it looks
-    better than it is: jobtool retrain is judged more fairly.
+    It is copied into the store. Labelled jobs judge it: it is asked about those that it has not
+    learned from, and about the others it answers as it did before it had seen their labels.
     """
     from db.adding_models import add_model
 

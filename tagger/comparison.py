@@ -111,7 +111,8 @@ def compare_models(
     renamed
         Names of tags that the champion knows -> what they are called now.
     has_learned
-        Whether the challenger learned from `labelled`; else it is asked itself about all of them.
+        Whether the challenger learned from `labelled`; else it is asked itself, but for postings
+        that are among those that it learned from, wherever that was.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def compare_models(
     jobs = [labelled[i] for i in judges]
     Y = encode_labels([_keeping(job, set(tags)) for job in jobs], tags)
     P_old, D_old = _answers(champion, challenger, jobs, [rows[i] for i in judges], names, tags)
-    own_rows = judges if has_learned else [None] * len(judges)
+    own_rows = judges if has_learned else challenger.held_out.places(count_all(jobs))
     P_new, D_new = _answers(challenger, challenger, jobs, own_rows, challenger.tags, tags)
     by = np.asarray(judges if groups is None else [groups[i] for i in judges])
     old = resample(Y, P_old, D_old, groups=by, seed=seed)
@@ -222,19 +223,19 @@ def _answers(
         evidence = challenger.names.scores(count_all(jobs))
         chosen = evidence[:, [challenger.tags.index(tag) for tag in tags]]
         return np.asarray(expit(chosen)), np.zeros(chosen.shape, bool)
-    known = [t for t, tag in enumerate(tags) if tag in names]
-    columns = [names.index(tags[t]) for t in known]
+    known = np.array([t for t, tag in enumerate(tags) if tag in names], np.intp)
+    columns = np.array([names.index(tags[t]) for t in known], np.intp)
     proba, decided = np.zeros((len(jobs), len(tags))), np.zeros((len(jobs), len(tags)), bool)
-    if all(row is None for row in rows):
-        said = champion.predict_counted(count_all(jobs), codes=False)
-        all_proba, all_decided = said.probabilities, said.decisions
-    else:
-        places = np.array(rows, np.intp)
-        all_proba, all_decided = (
-            champion.held_out.probability[places],
-            champion.held_out.decided[places],
-        )
-    proba[:, known], decided[:, known] = all_proba[:, columns], all_decided[:, columns]
+    learned = np.array([job for job, row in enumerate(rows) if row is not None], np.intp)
+    places = np.array([row for row in rows if row is not None], np.intp)
+    held_out = champion.held_out
+    proba[np.ix_(learned, known)] = held_out.probability[np.ix_(places, columns)]
+    decided[np.ix_(learned, known)] = held_out.decided[np.ix_(places, columns)]
+    others = np.setdiff1d(np.arange(len(jobs)), learned)
+    if len(others):
+        said = champion.predict_counted(count_all([jobs[i] for i in others]), codes=False)
+        proba[np.ix_(others, known)] = said.probabilities[:, columns]
+        decided[np.ix_(others, known)] = said.decisions[:, columns]
     return proba, decided
 
 

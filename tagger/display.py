@@ -125,7 +125,7 @@ def print_demo(demo: "Demo") -> None:
         ],
     )
     typer.echo(
-        "\nTags for new postings, which nobody has tagged. A person should look at those in doubt:\n"
+        "\nTags for new postings that nobody has tagged. A person should look at those in doubt:\n"
     )
     print_grid(
         ("new posting", "tags given", "in doubt"),

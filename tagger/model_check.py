@@ -29,7 +29,10 @@ SHAPES: dict[str, dict[str, str]] = {
     },
     "places": {"rows": "i H", "terms": "i V"},
     "decisions": {"threshold": "f T", "band": "f T 2"},
-    "held_out": {"probability": "f N T", "decided": "b N T", "label": "i N T", "group": "i N"},
+    "held_out": {
+        **{"probability": "f N T", "decided": "b N T", "label": "i N T"},
+        **{"group": "i N", "posting": "i N"},
+    },
 }
 """File -> array -> kind (float, integer, bool) and axes; equal letters are equally long.
 

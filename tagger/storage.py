@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tagger.errors import ModelError
 
-FORMAT = 3
+FORMAT = 4
 META = "meta.json"
 
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -18,8 +18,8 @@ from tagger.autoencoder import AutoencoderConfig, JobAutoencoder, write_history
 from tagger.classifier import STACKED, TagClassifier, TagConfig, tag_remarks
 from tagger.deep import DeepConfig
 from tagger.errors import DataError, ModelError
-from tagger.features import Counted, RowStatistics, RowWeights, count_all, join_counted
-from tagger.held_out import HeldOut
+from tagger.features import Counted, RowStatistics, count_all, join_counted
+from tagger.held_out import HeldOut, posting_keys
 from tagger.job_features import Featurizer
 from tagger.jobs import Job
 from tagger.labels import UNKNOWN, encode_labels, known_counts, named_tags
@@ -244,7 +244,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self.histories_["classifier"] = self.classifier_.history_
             if log_dir:
                 write_history(log_dir / "classifier.csv", self.classifier_.history_)
-        arrays = self._arrays(data.weights, vocabulary, names, Y)
+        arrays = self._arrays(data, vocabulary, names, Y)
         meta = self._meta(Y, infos, data)
         if before and not with_network:
             meta["network"] = before.meta["network"]
@@ -307,7 +307,7 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return self.model_
 
     def _arrays(
-        self, weights: RowWeights, vocabulary: Vocabulary, names: NameEvidence, Y: LabelArray
+        self, data: TrainingJobs, vocabulary: Vocabulary, names: NameEvidence, Y: LabelArray
     ) -> dict[str, dict[str, npt.NDArray[Any]]]:
         classifier, n_tags = self.classifier_, len(self.tags_)
         share = classifier.weights()  # (T, paths)
@@ -328,9 +328,10 @@ class JobTagger(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             decided=classifier.oof_decided_,
             label=Y if classifier.is_cross_fitted_ else np.full_like(Y, UNKNOWN),
             group=classifier.groups_.astype(np.int32),
+            posting=posting_keys(data.labelled),
         )
         return {
-            "rows": weights.to_arrays(),
+            "rows": data.weights.to_arrays(),
             "vocabulary": vocabulary.to_arrays(),
             "names": names.to_arrays(),
             "encoder": self.autoencoder_.encoder_arrays(),

@@ -109,6 +109,19 @@ def test_jobs_that_the_champion_has_learned_judge_alone(model, tiny_jobs):
     assert same.mean_average_precision == found.mean_average_precision
 
 
+def test_an_added_model_answers_by_cross_fitting_about_postings_that_it_has_learned(
+    model, tiny_jobs
+):
+    """Asked itself, it would look better than it is: it has seen their labels."""
+    again = [replace(job, id=f"here-{job.id}") for job in tiny_jobs]
+    found = compare_models(None, model, again, has_learned=False)
+    own = compare_models(None, model, tiny_jobs)
+    assert found.mean_average_precision == own.mean_average_precision
+    others = [replace(job, text=f"{job.text} nightly") for job in tiny_jobs]
+    asked = compare_models(None, model, others, has_learned=False)
+    assert asked.mean_average_precision.challenger != own.mean_average_precision.challenger
+
+
 def test_a_champion_that_has_learned_none_of_the_jobs_is_asked_itself(model, tiny_jobs, everywhere):
     said = model.predict_all(tiny_jobs)
     as_said = changed(

@@ -6,6 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from tagger.features import count_all
 from tagger.labels import UNKNOWN, encode_labels
 from tagger.metrics import average_precision
 from tagger.model import TagModel
@@ -80,3 +81,15 @@ def test_without_labels_there_is_none(tiny_config, jobs):
     others = [replace(job, tags=None) for job in jobs]
     tagger.fit([], others, tags=plain_tags(("remote", "night")))
     assert tagger.model_.held_out.probability.shape == (0, 2)
+
+
+def test_a_posting_is_known_again_by_its_words(model, jobs):
+    asked = [
+        replace(jobs[5], id="other", text=f"<p>{jobs[5].text}</p>"),  # the same words
+        replace(jobs[5], text=f"{jobs[5].text} nightly"),
+        jobs[0],
+    ]
+    places = model.held_out.places(count_all(asked))
+    assert places[:2] == [5, None]
+    assert places[2] in (0, 60)  # a repost of the same words
+    assert model.held_out.places(count_all([])) == []
