@@ -51,12 +51,16 @@ def retrain(
     confidence: Annotated[
         float,
         typer.Option(
-            min=0.01, max=0.99, help="How likely a new model must be to be better to go live."
+            min=0.01,
+            max=0.99,
+            help="Probability of being better that a new model needs to go live.",
         ),
     ] = 0.8,
     tag_margin: Annotated[
         float,
-        typer.Option(min=0, max=1, help="How far a tag's average precision may be shown to fall."),
+        typer.Option(
+            min=0, max=1, help="Largest loss of average precision that is accepted on a tag."
+        ),
     ] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is random.")] = 0,
     as_json: AsJson = False,

@@ -144,7 +144,8 @@ def merge(
     if as_json:
         return print_json(done._asdict())
     typer.echo(
-        f"{', '.join(done.others)} now means {done.tag}; {n_of(done.n_labels, 'label')} added"
+        f"{', '.join(done.others)} now {'means' if len(done.others) == 1 else 'mean'} {done.tag}; "
+        f"{n_of(done.n_labels, 'label')} added"
     )
 
 

@@ -81,7 +81,7 @@ def _fault(error: Exception) -> str:
     place = (inner or frames)[-1]
     return (
         f"a fault of jobtool: {type(error).__name__} in {Path(place.filename).name}, line "
-        f"{place.lineno}. Please report it; with {DEBUG}=1 it comes with a traceback"
+        f"{place.lineno}. Please report it; {DEBUG}=1 shows the traceback"
     )
 
 
