@@ -22,7 +22,7 @@ from jobtool.boundary import Commands
 from jobtool.tagging import Tagging, load_predictor
 from matcher import commands as match_commands
 from matcher.options import is_typed
-from tagger import commands, interrupts, promise_commands
+from tagger import commands, interrupts, options, promise_commands
 from tagger.column_options import parse_columns
 from tagger.settings import read_settings
 
@@ -72,19 +72,19 @@ def _options(command: Any) -> dict[str, Any]:
 @app.command()
 def tag(
     context: typer.Context,
-    source: commands.Source = None,
-    model: commands.OneModel = None,
-    output: commands.Output = None,
-    title: commands.Title = "",
-    explain: commands.Explain = False,
-    keep: commands.Keep = None,
-    long: commands.Long = False,
+    source: options.Source = None,
+    model: options.OneModel = None,
+    output: options.Output = None,
+    title: options.Title = "",
+    explain: options.Explain = False,
+    keep: options.Keep = None,
+    long: options.Long = False,
     wrong_at_most: promise_commands.PerhapsWrong = None,
     confidence: promise_commands.PerhapsSure = None,
-    column: commands.Columns = None,
-    encoding: commands.Encoding = "utf-8",
-    delimiter: commands.Delimiter = None,
-    rejects: commands.RejectFile = None,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    rejects: options.RejectFile = None,
     db: Annotated[
         str | None,
         typer.Option(
@@ -118,7 +118,7 @@ def tag(
         int | None,
         typer.Option(min=1, metavar="N", help="Stop after N jobs, of a file or a database."),
     ] = None,
-    as_json: commands.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Tag one posting, a file of jobs, or with --db the jobs of a database.
 
@@ -140,11 +140,11 @@ def tag(
                 "with --db the live model tags the jobs of the database: leave out FILE, --model, "
                 "--output, --keep, --long, --title, --explain, --column and --rejects"
             )
-        options: dict[str, Any] = {"lease_s": lease, "watch": watch, "limit": limit}
+        how: dict[str, Any] = {"lease_s": lease, "watch": watch, "limit": limit}
         if wrong_at_most is not None:
-            options["promise"] = _wanted(wrong_at_most, confidence)
+            how["promise"] = _wanted(wrong_at_most, confidence)
         return db_commands.tag_database(
-            load_predictor, db, store, options, n_workers=workers or 1, as_json=as_json
+            load_predictor, db, store, how, n_workers=workers or 1, as_json=as_json
         )
     if watch:
         raise typer.BadParameter("--watch needs --db")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagger import column_options, display
-from tagger.column_options import parse_columns, read_tags_file
+from tagger import display, options
+from tagger.column_options import parse_columns, read_layout, read_tags_file
 from tagger.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,119 +25,21 @@ REJECTED = 3
 
 app = typer.Typer(rich_markup_mode=None)
 
-Labelled = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="LABELLED...",
-        help="Jobs with tags: .csv, .tsv, .jsonl (each also .gz) or .parquet; "
-        "one row per job, or one row per job and tag.",
-    ),
-]
-ModelDir = Annotated[Path, typer.Option("--model", "-m", metavar="DIR", help="The model folder.")]
-OneModel = Annotated[
-    Path | None,
-    typer.Option("--model", "-m", metavar="DIR", show_default="model", help="The model folder."),
-]
-Source = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[FILE]",
-        help="A file with one posting (text or HTML; - or nothing for standard input), or JOBS "
-        "(.csv, .tsv, .jsonl, each also .gz, or .parquet).",
-    ),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        dir_okay=False,
-        help="Where the tags of JOBS go: .jsonl or .csv, each also .gz. "
-        "Without it JSON lines are printed.",
-    ),
-]
-Title = Annotated[str, typer.Option(help="Title of one posting.")]
-Keep = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMNS",
-        help="Columns of JOBS to write beside the tags, such as title,url; separated by commas.",
-    ),
-]
-Long = Annotated[bool, typer.Option("--long", help="Write one row per job and tag.")]
-Explain = Annotated[
-    bool, typer.Option("--explain", help="Add the words that raised or lowered each tag.")
-]
-PerhapsLabelled = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="[LABELLED]...",
-        help="Jobs with tags: .csv, .tsv, .jsonl (each also .gz) or .parquet; "
-        "one row per job, or one row per job and tag. None are needed with --tags.",
-    ),
-]
-Unlabelled = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--unlabelled",
-        "-u",
-        metavar="FILE",
-        help="Jobs without tags; may be repeated. Your own teach most: what looks like the "
-        "labelled jobs teaches tags, other jobs teach only which words go together.",
-    ),
-]
-TagsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--tags",
-        metavar="FILE",
-        dir_okay=False,
-        help="What your tags mean: .csv, .json or .yaml with tag, and if you like description, "
-        "aliases, words, share. The model learns from it before anybody labels a job.",
-    ),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--column",
-        "-c",
-        metavar="OURS=YOURS",
-        help="What a column is called in your files, such as text=description; may be repeated. "
-        "Ours are text, title, id, tags, not_tags; or tag and label. For the file of --tags: "
-        "tags.tag=preferredLabel.",
-    ),
-]
-Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
-Delimiter = column_options.Delimiter
-TagSeparator = column_options.TagSeparator
-RejectFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--rejects", metavar="FILE", dir_okay=False, help="Where rejected rows go, as JSON lines."
-    ),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Decides all that is random.")]
-Plain = Annotated[
-    bool, typer.Option("--plain-chain", help="Tag from the code alone, without the wide path.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
 
 @app.command()
 def train(
-    labelled: PerhapsLabelled = None,
-    unlabelled: Unlabelled = None,
-    tags: TagsFile = None,
-    model: ModelDir = Path("model"),
-    seed: Seed = 0,
-    column: Columns = None,
-    encoding: Encoding = "utf-8",
-    delimiter: Delimiter = None,
-    tag_separator: TagSeparator = ";",
-    rejects: RejectFile = None,
-    plain_chain: Plain = False,
-    as_json: AsJson = False,
+    labelled: options.PerhapsLabelled = None,
+    unlabelled: options.Unlabelled = None,
+    tags: options.TagsFile = None,
+    model: options.ModelDir = Path("model"),
+    seed: options.Seed = 0,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    tag_separator: options.TagSeparator = ";",
+    rejects: options.RejectFile = None,
+    plain_chain: options.Plain = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a tagger and save it: on jobs with tags, on what the tags mean, or on both.
 
@@ -149,7 +51,7 @@ def train(
     are separated by semicolons.
     """
     columns, infos = read_tags_file(tags, parse_columns(column), encoding)
-    layout = column_options.read_layout(delimiter, tag_separator)
+    layout = read_layout(delimiter, tag_separator)
     if not labelled and not infos:
         raise typer.BadParameter("name a file of jobs with tags, or a file of tags with --tags")
     if not labelled and not unlabelled:
@@ -242,7 +144,7 @@ def tag_source(
             "rejects": rejected,
             "columns": columns,
             "encoding": encoding,
-            "layout": column_options.read_layout(delimiter),
+            "layout": read_layout(delimiter),
             "limit": limit,
             "promised": promised,
             "n_workers": n_workers or usable_cores(),
@@ -270,26 +172,26 @@ def tag_source(
 
 @app.command()
 def evaluate(
-    labelled: Labelled,
+    labelled: options.Labelled,
     model: Annotated[
         Path | None,
         typer.Option("--model", "-m", metavar="DIR", help="Evaluate this model, on new jobs."),
     ] = None,
-    unlabelled: Unlabelled = None,
-    tags: TagsFile = None,
+    unlabelled: options.Unlabelled = None,
+    tags: options.TagsFile = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.html", dir_okay=False, help="Write a report to look at."),
     ] = None,
-    seed: Seed = 0,
-    column: Columns = None,
-    encoding: Encoding = "utf-8",
-    delimiter: Delimiter = None,
-    tag_separator: TagSeparator = ";",
-    rejects: RejectFile = None,
-    plain_chain: Plain = False,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    column: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    tag_separator: options.TagSeparator = ";",
+    rejects: options.RejectFile = None,
+    plain_chain: options.Plain = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Say how good the tags are, beside simpler methods.
 
@@ -313,7 +215,7 @@ def evaluate(
     from tagger.training import cross_validate_files, evaluate_files, tagger_config
 
     with collected(rejects, *labelled, *(unlabelled or ())) as rejected:
-        layout = column_options.read_layout(delimiter, tag_separator)
+        layout = read_layout(delimiter, tag_separator)
         files: dict[str, Any] = {"rejects": rejected, "columns": columns}
         files |= {"encoding": encoding, "layout": layout}
         if model:
@@ -342,7 +244,7 @@ def evaluate(
 @app.command()
 def info(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model folder.")],
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what a model knows, after checking that it is whole."""
     from tagger.model import TagModel
@@ -360,7 +262,7 @@ def demo(
     folder: Annotated[
         Path, typer.Option(metavar="DIR", help="Gets the model, the tags and the report.")
     ] = Path("jobtool-demo"),
-    seed: Seed = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Train on the packaged sample, tag new postings and write a report, in one to two minutes."""
     load_keras()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger import display
-from tagger.commands import AsJson, ModelDir
 from tagger.grid import print_grid
+from tagger.options import AsJson, ModelDir
 
 if TYPE_CHECKING:
     from tagger.model import FloatArray, TagModel
